@@ -1,0 +1,162 @@
+/**
+ * Every number that two parts of the project must agree on, written once.
+ * The build generates the native half's header (`dist/native/constants.h`) from the exports of
+ * this file: `queueFrameHeaderBytes` becomes `QUEUE_FRAME_HEADER_BYTES`. Only numbers and strings
+ * are exported here. Byte layouts are pictured in docs/PROTOCOL.md.
+ */
+
+// ---- Paths (LinuxKit's service looks for the first one) -------------------------------------
+export const logSocketPath = '/var/run/linuxkit-external-logging.sock'
+export const querySocketPath = '/var/run/memlogq.sock'
+/** The name that upstream's code and EVE's newlogd use; made as a link to the query socket. */
+export const queryLinkName = 'memlogdq.sock'
+
+// ---- Log socket -----------------------------------------------------------------------------
+/** Longest source name in bytes; upstream memlogd reads as many. Longer names are cut. */
+export const sourceNameBytesMax = 512
+/** Descriptors in one control message: the kernel's own limit (SCM_MAX_FD). */
+export const descriptorsPerDatagramMax = 253
+/** Sources open at the same time; the slots of the source table. */
+export const sourcesMax = 4096
+/** Mode of the sockets that memlogd binds: root alone. */
+export const socketModeDefault = 0o600
+
+// ---- Frame queue: a shared memory file that the intake writes and the engine reads -----------
+export const queueMagic = 0x31514c4d // "MLQ1", little-endian
+export const queueVersion = 1
+export const queueHeaderBytes = 4096
+export const queueSourceSlotBytes = 576
+/** Where frames begin: after the header and sourcesMax slots. */
+export const queueFramesOffset = 4096 + 4096 * 576
+export const queueBytesDefault = 4 * 1024 * 1024
+export const queueFrameHeaderBytes = 32
+/** Most bytes that one read of a source takes; also the longest payload of a DATA frame. */
+export const queueReadBytesMax = 32 * 1024
+/** Longest payload of any frame: a read, or a datagram with its prefix. */
+export const queuePayloadBytesMax = 64 * 1024 + 64
+
+export const frameKindPad = 0
+export const frameKindOpen = 1
+export const frameKindData = 2
+export const frameKindEnd = 3
+export const frameKindDatagram = 4
+export const frameKindRecord = 5
+export const frameKindEvent = 6
+
+/** What a source is: how the engine parses its frames. */
+export const sourceKindStream = 1
+export const sourceKindSyslogUnix = 2
+export const sourceKindSyslogUdp = 3
+export const sourceKindSyslogTcp = 4
+export const sourceKindKmsg = 5
+export const sourceKindDocker = 6
+/** The engine's own stdout and stderr: what it says when it dies is kept. */
+export const sourceKindEngineOutput = 7
+
+/** Events of the intake (frameKindEvent, `detail`): counted, sent at most once a second each. */
+export const eventStarted = 1
+export const eventEngineExited = 2
+export const eventDatagramWithoutDescriptor = 3
+export const eventControlTruncated = 4
+export const eventNameCut = 5
+export const eventSourcesFull = 6
+export const eventDescriptorRefused = 7
+export const eventDatagramsLost = 8
+export const eventKmsgUnavailable = 9
+export const eventKmsgRecordTooLong = 10
+export const eventEngineStalled = 11
+export const eventOpenFailed = 12
+export const eventStopping = 13
+
+// ---- Control stream between intake and engine: messages of 16 bytes --------------------------
+export const controlMessageBytes = 16
+/** Intake to engine: value = queue position up to which frames are ready. */
+export const controlDoorbell = 1
+/** Intake to engine: handle everything up to value, end the readers, exit with status 0. */
+export const controlStop = 2
+/** Engine to intake: value = queue position up to which everything is stored. */
+export const controlAck = 3
+/** Engine to intake: arg = source kind, value = bytes that follow: path, NUL, name. */
+export const controlOpen = 4
+/** Engine to intake: arg = source id: read what is there, send END, close. */
+export const controlClose = 5
+/** Engine to intake: started, serving readers. Resets the restart backoff. */
+export const controlReady = 6
+/** Longest path and name in an OPEN message. */
+export const controlOpenBytesMax = 4096 + 1 + 512
+
+// ---- Descriptors that the engine is started with ---------------------------------------------
+export const engineControlFd = 3
+export const engineQueueFd = 4
+export const engineRingFd = 5
+export const engineQueryFd = 6
+/** The Docker plugin's listening socket, where one is configured. */
+export const engineDockerFd = 7
+
+// ---- Roles of the executable that users never name -------------------------------------------
+export const roleEngine = 'memlogd-engine'
+export const roleMemlogdConfig = 'memlogd-config'
+export const roleLogwriteConfig = 'logwrite-config'
+/** Answers with the native half's version and CPU: how the build checks the graft. */
+export const roleNativeVersion = 'memlogd-native'
+export const nativeVersion = 1
+/** Where a config role writes its `key=value` strings, each ended by NUL, the last one empty. */
+export const configFd = 3
+export const configBytesMax = 64 * 1024
+
+// ---- Waits, in milliseconds ------------------------------------------------------------------
+/** After SIGTERM: how long the engine may take before it is killed. */
+export const stopMs = 800
+/** First wait before a dead engine is started again; doubles up to engineRestartMsMax. */
+export const engineRestartMs = 50
+export const engineRestartMsMax = 5000
+/** An engine that acknowledges nothing for so long, with frames waiting, is killed. */
+export const engineStallMs = 10000
+/** A full queue holds writers of datagrams up so long; then datagrams are dropped and counted. */
+export const datagramWaitMs = 200
+/** logwrite: a memlogd that takes nothing for so long is not waited for: lines are dropped. */
+export const teeStallMs = 200
+/** logwrite: how long output of the command's own background children is copied. */
+export const teeDrainMs = 1000
+/** logwrite: bytes kept for a memlogd that is slow, per stream. */
+export const teeBufferBytes = 256 * 1024
+
+// ---- Entries: what the ring holds and the query protocol carries -----------------------------
+export const entryHeaderBytes = 48
+/** Entries begin at multiples of this. */
+export const entryAlignBytes = 8
+export const entryKindLine = 1
+/** Lines were lost here: fields `lost`, `reason`, and, where known, `first` and `last`. */
+export const entryKindGap = 2
+/** Ends a complete reply: fields `delivered`, `reason`. Never stored in the ring. */
+export const entryKindEnd = 3
+/** Priority of an entry that has none. Others are facility * 8 + severity, 0..191. */
+export const priorityNone = 255
+/** The line was longer than the limit: `cutBytes` of it were dropped. */
+export const entryFlagCut = 1
+/** The source ended without a newline after this line. */
+export const entryFlagUnterminated = 2
+export const entryFieldsBytesMax = 8 * 1024
+export const entryFieldKeyBytesMax = 255
+
+// ---- Ring ------------------------------------------------------------------------------------
+export const maxLinesDefault = 5000
+export const maxLinesLimit = 50_000_000
+export const maxBytesDefault = 8 * 1024 * 1024
+export const maxBytesLimit = 1024 * 1024 * 1024
+export const maxLineBytesDefault = 1024
+export const maxLineBytesLimit = 1024 * 1024
+/** Smallest -max-bytes: one entry of the smallest kind must fit many times over. */
+export const maxBytesFloor = 64 * 1024
+
+// ---- Query socket ----------------------------------------------------------------------------
+export const queryModeDump = 0
+export const queryModeFollow = 1
+export const queryModeDumpFollow = 2
+/** Longest request line of the extended protocol. */
+export const requestBytesMax = 64 * 1024
+/** A client that has not sent its request by then is dropped. */
+export const requestMs = 5000
+/** Query clients served at the same time. */
+export const queryClientsMax = 512
+export const queryProtocolVersion = 1

@@ -1,0 +1,224 @@
+/**
+ * One log entry as bytes: what the ring stores and what the extended query protocol carries.
+ * Layout (little-endian, begins at a multiple of 8; docs/PROTOCOL.md has a worked example):
+ *
+ *   0  u32 size            whole entry, padding included, a multiple of 8
+ *   4  u8  kind            1 line, 2 gap, 3 end
+ *   5  u8  priority        facility * 8 + severity, or 255
+ *   6  u16 flags           1 cut, 2 unterminated
+ *   8  u64 sequence        never repeats; two u32, low first; at most 2^53 - 1
+ *  16  u32 realSeconds     CLOCK_REALTIME when the bytes were read
+ *  20  u32 realNanos
+ *  24  u32 monoSeconds     CLOCK_MONOTONIC of the same moment
+ *  28  u32 monoNanos
+ *  32  u16 sourceLength    bytes
+ *  34  u16 fieldsLength    bytes
+ *  36  u32 messageLength   bytes
+ *  40  u32 cutBytes        bytes of the line that were dropped because it was too long
+ *  44  u32 reserved        0
+ *  48  source, fields, message, zero padding
+ *
+ * A field is: u8 key length (not 0), u16 value length, key, value.
+ */
+import {
+  entryAlignBytes,
+  entryFieldKeyBytesMax,
+  entryFieldsBytesMax,
+  entryFlagCut,
+  entryFlagUnterminated,
+  entryHeaderBytes,
+  entryKindEnd,
+  entryKindGap,
+  entryKindLine,
+  maxLineBytesLimit,
+  priorityNone,
+  sourceNameBytesMax,
+} from './constants.ts'
+
+/** Largest entry that is valid anywhere: what a reader of the wire must be ready to hold. */
+export const entryBytesMax =
+  entryHeaderBytes + sourceNameBytesMax + entryFieldsBytesMax + maxLineBytesLimit + entryAlignBytes
+
+/** Bytes that an entry with these lengths takes in the ring. */
+export function entryBytes(source: number, fields: number, message: number): number {
+  return (entryHeaderBytes + source + fields + message + entryAlignBytes - 1) & -entryAlignBytes
+}
+
+/** What is wrong with the bytes at `start`, `'short'` if more are needed, or undefined if they are an entry. */
+export function entryFault(bytes: Buffer, start: number, end: number): string | undefined {
+  if (end - start < entryHeaderBytes) return 'short'
+  const size = bytes.readUInt32LE(start)
+  if (size < entryHeaderBytes || size > entryBytesMax || size % entryAlignBytes !== 0) return `entry size ${size}`
+  const kind = bytes[start + 4] as number
+  if (kind !== entryKindLine && kind !== entryKindGap && kind !== entryKindEnd) return `entry kind ${kind}`
+  const source = bytes.readUInt16LE(start + 32)
+  const fields = bytes.readUInt16LE(start + 34)
+  const message = bytes.readUInt32LE(start + 36)
+  if (entryBytes(source, fields, message) !== size) return 'entry lengths do not add up'
+  if (bytes.readUInt32LE(start + 20) > 999_999_999) return 'entry time'
+  if (bytes.readUInt32LE(start + 28) > 999_999_999) return 'entry time'
+  if (bytes.readUInt32LE(start + 12) > 0x1fffff) return 'entry sequence'
+  return end - start < size ? 'short' : undefined
+}
+
+/** A window on one entry in a buffer. Moved from entry to entry, never made per line. */
+export class EntryView {
+  bytes: Buffer = emptyBytes
+  start = 0
+
+  /** Points the window at the entry that begins at `start`; the bytes must have been checked. */
+  at(bytes: Buffer, start: number): this {
+    this.bytes = bytes
+    this.start = start
+    return this
+  }
+
+  get size(): number {
+    return this.bytes.readUInt32LE(this.start)
+  }
+  get kind(): number {
+    return this.bytes[this.start + 4] as number
+  }
+  /** facility * 8 + severity, or priorityNone. */
+  get priority(): number {
+    return this.bytes[this.start + 5] as number
+  }
+  get isCut(): boolean {
+    return (this.bytes.readUInt16LE(this.start + 6) & entryFlagCut) !== 0
+  }
+  get isUnterminated(): boolean {
+    return (this.bytes.readUInt16LE(this.start + 6) & entryFlagUnterminated) !== 0
+  }
+  get sequence(): number {
+    return this.bytes.readUInt32LE(this.start + 12) * 0x1_0000_0000 + this.bytes.readUInt32LE(this.start + 8)
+  }
+  get realSeconds(): number {
+    return this.bytes.readUInt32LE(this.start + 16)
+  }
+  get realNanos(): number {
+    return this.bytes.readUInt32LE(this.start + 20)
+  }
+  get monoSeconds(): number {
+    return this.bytes.readUInt32LE(this.start + 24)
+  }
+  get monoNanos(): number {
+    return this.bytes.readUInt32LE(this.start + 28)
+  }
+  get cutBytes(): number {
+    return this.bytes.readUInt32LE(this.start + 40)
+  }
+  get sourceStart(): number {
+    return this.start + entryHeaderBytes
+  }
+  get sourceEnd(): number {
+    return this.sourceStart + this.bytes.readUInt16LE(this.start + 32)
+  }
+  get fieldsEnd(): number {
+    return this.sourceEnd + this.bytes.readUInt16LE(this.start + 34)
+  }
+  get messageStart(): number {
+    return this.fieldsEnd
+  }
+  get messageEnd(): number {
+    return this.fieldsEnd + this.bytes.readUInt32LE(this.start + 36)
+  }
+  /** The source's name. Allocates a string. */
+  get source(): string {
+    return this.bytes.toString('utf8', this.sourceStart, this.sourceEnd)
+  }
+  /** The message's bytes: a view, valid as long as the buffer is. */
+  get message(): Buffer {
+    return this.bytes.subarray(this.messageStart, this.messageEnd)
+  }
+  /** The value of the field `key`: a view, or undefined. */
+  field(key: string): Buffer | undefined {
+    for (const [name, value] of this.fields()) if (name === key) return value
+    return undefined
+  }
+  /** Every field in order; a damaged rest is left out. */
+  *fields(): Generator<[string, Buffer]> {
+    let at = this.sourceEnd
+    const end = this.fieldsEnd
+    while (at + 3 <= end) {
+      const keyEnd = at + 3 + (this.bytes[at] as number)
+      const valueEnd = keyEnd + this.bytes.readUInt16LE(at + 1)
+      if (valueEnd > end) return
+      yield [this.bytes.toString('utf8', at + 3, keyEnd), this.bytes.subarray(keyEnd, valueEnd)]
+      at = valueEnd
+    }
+  }
+}
+
+/** Everything that an entry holds, for the places that are not hot. */
+export interface EntryParts {
+  kind?: number
+  priority?: number
+  flags?: number
+  sequence: number
+  realSeconds: number
+  realNanos: number
+  monoSeconds: number
+  monoNanos: number
+  cutBytes?: number
+  source: Buffer
+  /** Encoded fields, as `encodeFields` makes them. */
+  fields?: Buffer
+  message: Buffer
+}
+
+/** Writes an entry at `at` and returns where it ends. The caller has made room: `entryBytes()`. */
+export function writeEntry(target: Buffer, at: number, parts: EntryParts): number {
+  const fields = parts.fields ?? emptyBytes
+  const size = entryBytes(parts.source.length, fields.length, parts.message.length)
+  target.writeUInt32LE(size, at)
+  target[at + 4] = parts.kind ?? entryKindLine
+  target[at + 5] = parts.priority ?? priorityNone
+  target.writeUInt16LE(parts.flags ?? 0, at + 6)
+  target.writeUInt32LE(parts.sequence >>> 0, at + 8)
+  target.writeUInt32LE(Math.floor(parts.sequence / 0x1_0000_0000), at + 12)
+  target.writeUInt32LE(parts.realSeconds, at + 16)
+  target.writeUInt32LE(parts.realNanos, at + 20)
+  target.writeUInt32LE(parts.monoSeconds, at + 24)
+  target.writeUInt32LE(parts.monoNanos, at + 28)
+  target.writeUInt16LE(parts.source.length, at + 32)
+  target.writeUInt16LE(fields.length, at + 34)
+  target.writeUInt32LE(parts.message.length, at + 36)
+  target.writeUInt32LE(parts.cutBytes ?? 0, at + 40)
+  target.writeUInt32LE(0, at + 44)
+  let end = at + entryHeaderBytes
+  end += parts.source.copy(target, end)
+  end += fields.copy(target, end)
+  end += parts.message.copy(target, end)
+  target.fill(0, end, at + size)
+  return at + size
+}
+
+/** One entry in a buffer of its own. */
+export function encodeEntry(parts: EntryParts): Buffer {
+  const bytes = Buffer.alloc(entryBytes(parts.source.length, parts.fields?.length ?? 0, parts.message.length))
+  writeEntry(bytes, 0, parts)
+  return bytes
+}
+
+/**
+ * Encodes fields. Keys longer than 255 bytes and values longer than 65,535 are cut; fields that
+ * would take the whole over `entryFieldsBytesMax` are left out.
+ */
+export function encodeFields(fields: Iterable<readonly [string, string | Buffer]>): Buffer {
+  const parts: Buffer[] = []
+  let total = 0
+  for (const [key, value] of fields) {
+    const keyBytes = Buffer.from(key).subarray(0, entryFieldKeyBytesMax)
+    const valueBytes = (typeof value === 'string' ? Buffer.from(value) : value).subarray(0, 0xffff)
+    const bytes = 3 + keyBytes.length + valueBytes.length
+    if (keyBytes.length === 0 || total + bytes > entryFieldsBytesMax) continue
+    total += bytes
+    const lengths = Buffer.alloc(3)
+    lengths[0] = keyBytes.length
+    lengths.writeUInt16LE(valueBytes.length, 1)
+    parts.push(lengths, keyBytes, valueBytes)
+  }
+  return Buffer.concat(parts)
+}
+
+const emptyBytes = Buffer.alloc(0)
