@@ -1,0 +1,25 @@
+/** What all commands do before they do anything: parse, and answer `--help` and `--version`. */
+import { writeAll } from '../platform/descriptors.ts'
+import { version } from '../protocol/version.ts'
+import type { Command, FlagTable } from './flag-table.ts'
+import { type ParsedFlags, parseFlags } from './flags.ts'
+import { helpText } from './help.ts'
+
+export function printOut(text: string): void {
+  writeAll(1, Buffer.from(text))
+}
+
+export function printError(text: string): void {
+  writeAll(2, Buffer.from(text))
+}
+
+/** The flags, or undefined if help or version was asked for and has been shown: then the exit status is 0. */
+export async function openCommand<T extends FlagTable>(
+  command: Command<T>,
+  words: readonly string[],
+): Promise<ParsedFlags<T> | undefined> {
+  const parsed = await parseFlags(command, words)
+  if (parsed.kind === 'flags') return parsed
+  printOut(parsed.kind === 'help' ? helpText(command) : `${command.name} ${version}\n`)
+  return undefined
+}

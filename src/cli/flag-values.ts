@@ -1,0 +1,85 @@
+/** Texts to values. Each function returns the value, or what was wanted instead. */
+import type { Flag } from './flag-table.ts'
+
+/** What a value should have been. */
+export class Wanted {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/** Digits of the largest number that is looked at: more cannot be inside any flag's bounds. */
+const digitsMax = 15
+
+/** Decimal and nothing else: no sign, no leading zero (which Go reads as octal), no exponent, no hex. */
+const decimalForm = /^(?:0|[1-9][0-9]*)$/
+
+export function parseInteger(text: string, min: number, max: number): number | Wanted {
+  const wanted = new Wanted(`a whole number from ${min} to ${max}`)
+  if (!decimalForm.test(text) || text.length > digitsMax) return wanted
+  const value = Number(text)
+  return value < min || value > max ? wanted : value
+}
+
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1024,
+  kb: 1024,
+  kib: 1024,
+  m: 1024 ** 2,
+  mb: 1024 ** 2,
+  mib: 1024 ** 2,
+  g: 1024 ** 3,
+  gb: 1024 ** 3,
+  gib: 1024 ** 3,
+}
+
+/** Units are powers of 1024 whatever they are called, as in `docker run --memory`. */
+export function parseBytes(text: string, min: number, max: number): number | Wanted {
+  const wanted = new Wanted(
+    `a number of bytes from ${showBytes(min)} to ${showBytes(max)}, such as 65536, 512K or 8MiB`,
+  )
+  const parts = /^([0-9]+)([A-Za-z]*)$/.exec(text)
+  const digits = parts?.[1] ?? ''
+  const unit = byteUnits[(parts?.[2] ?? '').toLowerCase()]
+  if (!decimalForm.test(digits) || digits.length > digitsMax || unit === undefined) return wanted
+  const value = Number(digits) * unit
+  return value < min || value > max ? wanted : value
+}
+
+/** The shortest exact form: 8388608 is `8MiB`, 1000 is `1000`. */
+export function showBytes(bytes: number): string {
+  for (const [unit, size] of [['GiB', 1024 ** 3] as const, ['MiB', 1024 ** 2] as const, ['KiB', 1024] as const]) {
+    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`
+  }
+  return String(bytes)
+}
+
+/** The words of Go's strconv.ParseBool. */
+export function parseBoolean(text: string): boolean | Wanted {
+  if (/^(?:true|TRUE|True|t|T|1)$/.test(text)) return true
+  if (/^(?:false|FALSE|False|f|F|0)$/.test(text)) return false
+  return new Wanted('true or false')
+}
+
+/** One value of `flag`. */
+export function parseValue(flag: Flag, text: string): string | number | boolean | Wanted {
+  switch (flag.type) {
+    case 'boolean':
+    case 'count':
+      return parseBoolean(text)
+    case 'integer':
+      return parseInteger(text, flag.min, flag.max)
+    case 'bytes':
+      return parseBytes(text, flag.min, flag.max)
+    case 'choice':
+      return flag.choices.includes(text) ? text : new Wanted(`one of ${flag.choices.join(', ')}`)
+    default: {
+      const wanted = flag.check?.(text)
+      return wanted === undefined ? text : new Wanted(wanted)
+    }
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The grammar of a command line: words to (flag, text) pairs. It is that of Go's `flag` package, which upstream's
+ * users know: `-x`, `--x`, `-x=v` and `-x v` are the same, and the first word that is no flag ends the
+ * flags, as `--` does. Tables with `hasClusters` also take `-n5` and `-fn 5`.
+ */
+import { quoted, UsageError } from './errors.ts'
+import { type Command, type Flag, type FlagTable, shownFlag } from './flag-table.ts'
+
+/** A flag that was given, with its value as it was typed; booleans without one have `true`. */
+export interface GivenFlag<K extends string = string> {
+  readonly key: K
+  readonly flag: Flag
+  readonly text: string
+}
+
+export type FlagWords<K extends string> =
+  | { readonly kind: 'help' | 'version' }
+  | {
+      readonly kind: 'flags'
+      readonly given: readonly GivenFlag<K>[]
+      /** How many words the flags took, `--` included. */
+      readonly skip: number
+      readonly operands: readonly string[]
+    }
+
+/** Every command has these. */
+export const helpNames: readonly string[] = ['help', 'h']
+export const versionNames: readonly string[] = ['version']
+
+export function splitFlagWords<T extends FlagTable>(
+  command: Command<T>,
+  words: readonly string[],
+): FlagWords<keyof T & string> {
+  const names = flagNames(command.flags)
+  const given: GivenFlag<keyof T & string>[] = []
+  let at = 0
+  while (at < words.length) {
+    const word = words[at] as string
+    if (word === '--') {
+      at++
+      break
+    }
+    if (word.length < 2 || !word.startsWith('-')) break
+    at++
+    const found = readWord(command, names, word)
+    if (found === 'help' || found === 'version') return { kind: found }
+    for (const one of found) {
+      if (one.text === undefined && at >= words.length) throw missingValue(command, one)
+      given.push({ key: one.key, flag: one.flag, text: one.text ?? (words[at++] as string) })
+    }
+  }
+  const operands = words.slice(at)
+  if (operands.length > 0 && command.hasOperands !== true) {
+    throw new UsageError(`unexpected argument ${quoted(operands[0] as string)}`)
+  }
+  return { kind: 'flags', given, skip: at, operands }
+}
+
+/** A flag as found in a word; its text is undefined if the next word is its value. */
+interface FoundFlag<K extends string> {
+  readonly key: K
+  readonly flag: Flag
+  readonly text: string | undefined
+}
+
+type Names<K extends string> = ReadonlyMap<string, { readonly key: K; readonly flag: Flag }>
+
+function flagNames<T extends FlagTable>(flags: T): Names<keyof T & string> {
+  const names = new Map<string, { key: keyof T & string; flag: Flag }>()
+  for (const [key, flag] of Object.entries(flags)) {
+    for (const name of [flag.name, ...(flag.aliases ?? [])]) names.set(name, { key, flag })
+  }
+  return names
+}
+
+function readWord<K extends string>(
+  command: Command,
+  names: Names<K>,
+  word: string,
+): FoundFlag<K>[] | 'help' | 'version' {
+  const isDouble = word.startsWith('--')
+  const body = word.slice(isDouble ? 2 : 1)
+  if (body.startsWith('-') || body.startsWith('=')) throw new UsageError(`${quoted(word)} is no flag`)
+  const equals = body.indexOf('=')
+  const name = equals < 0 ? body : body.slice(0, equals)
+  const value = equals < 0 ? undefined : body.slice(equals + 1)
+  const row = names.get(name)
+  if (row !== undefined) return [{ ...row, text: value ?? (takesValue(row.flag) ? undefined : 'true') }]
+  if (value === undefined && helpNames.includes(name)) return 'help'
+  if (value === undefined && versionNames.includes(name)) return 'version'
+  const cluster = command.hasClusters === true && !isDouble ? readCluster(names, body) : undefined
+  if (cluster === undefined) throw unknownFlag(command, names, word, name)
+  return cluster
+}
+
+/** The letters of `-fn5`; undefined if one of them is no flag, or if it looks like a misspelt long flag. */
+function readCluster<K extends string>(names: Names<K>, body: string): FoundFlag<K>[] | undefined {
+  const found: FoundFlag<K>[] = []
+  for (let at = 0; at < body.length; at++) {
+    const row = names.get(body[at] as string)
+    if (row === undefined) return undefined
+    if (!takesValue(row.flag)) {
+      found.push({ ...row, text: 'true' })
+      continue
+    }
+    // `-sinc 10m` must not silently mean the source `inc`.
+    if (at === 0 && nearestName(names, body) !== undefined) return undefined
+    const rest = body.slice(at + 1)
+    found.push({ ...row, text: rest === '' ? undefined : rest.replace(/^=/, '') })
+    return found
+  }
+  return found
+}
+
+function takesValue(flag: Flag): boolean {
+  return flag.type !== 'boolean' && flag.type !== 'count'
+}
+
+function missingValue(command: Command, found: FoundFlag<string>): UsageError {
+  const value = 'value' in found.flag ? found.flag.value : ''
+  return new UsageError(`${shownFlag(command, found.flag.name)}: the value is missing (${value})`)
+}
+
+function unknownFlag(command: Command, names: Names<string>, word: string, name: string): UsageError {
+  const near = nearestName(names, name)
+  const hint = near === undefined ? `see ${command.name} --help` : `did you mean ${shownFlag(command, near)}?`
+  return new UsageError(`unknown flag ${quoted(word)}: ${hint}`)
+}
+
+/** Shortest word that is taken for a misspelt long name. */
+const nearNameLettersMin = 3
+
+/** A long name that `name` begins, or that is one slip of the fingers away. */
+function nearestName(names: Names<string>, name: string): string | undefined {
+  if (name.length < nearNameLettersMin) return undefined
+  const candidates = [...names].filter(([known, row]) => known.length > 1 && row.flag.isHidden !== true)
+  const near =
+    candidates.find(([known]) => known.startsWith(name)) ?? candidates.find(([known]) => isOneSlip(name, known))
+  return near?.[0]
+}
+
+/** One letter more, less, other, or two neighbours swapped. */
+function isOneSlip(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false
+  let head = 0
+  while (head < a.length && a[head] === b[head]) head++
+  const restA = a.slice(head)
+  const restB = b.slice(head)
+  if (restA.slice(1) === restB.slice(1) || restA.slice(1) === restB || restA === restB.slice(1)) return true
+  return restA[0] === restB[1] && restA[1] === restB[0] && restA.slice(2) === restB.slice(2)
+}

@@ -1,0 +1,55 @@
+/** logwrite's flags. */
+import { resolve } from 'node:path'
+import { checkSocketPath, checkSourceName, socketPathBytesMax } from '../cli/checks.ts'
+import type { LogwriteConfig } from '../cli/config-pipe.ts'
+import { quoted, UsageError } from '../cli/errors.ts'
+import { defineCommand } from '../cli/flag-table.ts'
+import type { ParsedFlags } from '../cli/flags.ts'
+import { logSocketPath } from '../protocol/constants.ts'
+
+const usage = '[FLAG]... COMMAND [ARGUMENT]...'
+
+export const logwriteCommand = defineCommand({
+  name: 'logwrite',
+  summary: 'Run a command and log its output',
+  usage: [usage],
+  description: [
+    "What COMMAND writes to its standard output and standard error goes to logwrite's own and, line by line, to memlogd. Everything after COMMAND is the command's.",
+  ],
+  flags: {
+    name: {
+      name: 'n',
+      type: 'string',
+      value: 'NAME',
+      check: checkSourceName,
+      help: "name in the log, before .stdout and .stderr; by default the command's base name",
+    },
+    socket: {
+      name: 'socket',
+      type: 'string',
+      default: logSocketPath,
+      value: 'PATH',
+      check: checkSocketPath,
+      completes: 'file',
+      help: "memlogd's log socket",
+    },
+    bestEffort: {
+      name: 'best-effort',
+      type: 'boolean',
+      help: 'without a memlogd run the command all the same, unlogged',
+    },
+  },
+  dashes: '-',
+  hasOperands: true,
+})
+
+/** The config role's answer. Throws a UsageError. */
+export function logwriteConfig(parsed: ParsedFlags<(typeof logwriteCommand)['flags']>, folder: string): LogwriteConfig {
+  const { values, operands, skip } = parsed
+  if (operands.length === 0) throw new UsageError(`the command is missing; usage: logwrite ${usage}`)
+  const socket = resolve(folder, values.socket)
+  if (Buffer.byteLength(socket) > socketPathBytesMax) {
+    throw new UsageError(`-socket: ${quoted(socket)}: wanted a path of at most ${socketPathBytesMax} bytes`)
+  }
+  return { socket, name: values.name, 'best-effort': values.bestEffort ? '1' : undefined, skip: String(skip) }
+}

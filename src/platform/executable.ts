@@ -1,0 +1,43 @@
+/** What is known of the file that runs, and links to it. */
+import { lstatSync, readlinkSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { isSea } from 'node:sea'
+
+/** The packaged executable's path; undefined when Node runs the bundle. */
+export function executablePath(): string | undefined {
+  return isSea() ? realpathSync(process.execPath) : undefined
+}
+
+export type LinkOutcome =
+  /** The link was made, or replaced what was there. */
+  | 'made'
+  /** It was there already. */
+  | 'kept'
+  /** The path is the executable itself. */
+  | 'itself'
+  /** Something else is there and was left alone. */
+  | 'occupied'
+
+/** Makes a symbolic link in `folder` to `executable` (a real path); relative if both are in one folder. */
+export function linkExecutable(executable: string, folder: string, name: string, mayReplace: boolean): LinkOutcome {
+  const path = join(realpathSync(folder), name)
+  const target = dirname(path) === dirname(executable) ? basename(executable) : executable
+  if (path === executable) return 'itself'
+  const there = lstatSync(path, { throwIfNoEntry: false })
+  if (there !== undefined) {
+    if (there.isSymbolicLink() && leadsTo(path, executable)) {
+      if (readlinkSync(path) === target || !mayReplace) return 'kept'
+    } else if (!mayReplace || there.isDirectory()) {
+      return 'occupied'
+    }
+    rmSync(path)
+  }
+  symlinkSync(target, path)
+  return 'made'
+}
+
+function leadsTo(path: string, executable: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false })
+  const wanted = statSync(executable)
+  return found !== undefined && found.ino === wanted.ino && found.dev === wanted.dev
+}
