@@ -1,0 +1,40 @@
+# The project's one script runner. `make run` and `make test` need nothing but Node, npm and, where a tool
+# is missing, root on Debian to install it.
+
+SHELL := /bin/sh
+CPU := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+NODE24 := node_modules/node-linux-$(CPU)/bin/node
+VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
+
+.PHONY: build deps test-deps check test run static image qemu clean
+
+build: deps
+	node build.mjs
+
+# Tools that the build itself needs; installs them where it may.
+deps:
+	@sh src/build/deps.sh build
+
+# And those that only tests need.
+test-deps: deps
+	@sh src/build/deps.sh test
+
+# Lint, format, types.
+check: build
+	node_modules/.bin/biome check --error-on-warnings .
+	node_modules/.bin/tsc -p .
+
+# Everything; `make test FILES=test/ring` only what matches.
+test: test-deps check
+	$(VITEST) $(FILES)
+
+# A few seconds of logs, end to end, in a temporary folder.
+run: build
+	sh test/e2e/demo.sh
+
+# Both CPUs, static or not at all.
+static: test-deps
+	node build.mjs static
+
+clean:
+	rm -rf dist .cache/stamps .cache/base .cache/package

@@ -1,0 +1,140 @@
+/** The build: each step once, in order, for the CPUs that are asked for. */
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { type BaseNode, findBaseNode } from './base-node.ts'
+import { BuildError } from './build-error.ts'
+import { bundle, projectVersion } from './bundle.ts'
+import { checkExecutable } from './check.ts'
+import { type Cpu, cpuNames, hostCpu } from './cpu.ts'
+import { graft } from './graft.ts'
+import type { Layout } from './layout.ts'
+import { blobFile, buildBlob, buildHosted, hasNative } from './native.ts'
+import { needsGenerator, type PreparedBase, packagedFile, packageExecutable, prepareBase } from './package.ts'
+import { runStep } from './step.ts'
+
+export interface BuildOptions {
+  readonly cpus: readonly Cpu[]
+  readonly staticOnly: boolean
+  readonly env: NodeJS.ProcessEnv
+  readonly say: (line: string) => void
+}
+
+export const applets = ['memlogd', 'logread', 'logwrite'] as const
+
+export function executableFile(layout: Layout, cpu: Cpu): string {
+  return join(layout.dist, `memlogd-linux-${cpu}`)
+}
+
+/** Makes everything. Says what it does; says one line when there was nothing to do. */
+export async function buildAll(layout: Layout, options: BuildOptions): Promise<void> {
+  const { say } = options
+  const bases = findBases(layout, options)
+  const host = hostCpu()
+  let made = await bundle(layout)
+  if (made) say('bundle: dist/memlogd.cjs')
+  if (await buildHosted(layout)) {
+    made = true
+    say('native: dist/native/memlogd')
+  }
+  for (const base of bases) made = (await buildExecutable(layout, base, options)) || made
+  if (host !== undefined && options.cpus.includes(host) && linkApplets(layout, host)) made = true
+  if (!made) say(`nothing to do: ${options.cpus.map((cpu) => `dist/memlogd-linux-${cpu}`).join(', ')}`)
+}
+
+/** Every base first: a static one that is missing is told of before anything is built. */
+function findBases(layout: Layout, options: BuildOptions): BaseNode[] {
+  const missing: string[] = []
+  const bases: BaseNode[] = []
+  for (const cpu of options.cpus) {
+    try {
+      bases.push(findBaseNode(layout, cpu, options))
+    } catch (error) {
+      if (!(error instanceof BuildError) || error.code !== 'no-base') throw error
+      missing.push(error.message)
+    }
+  }
+  if (missing.length > 0) throw new BuildError('no-base', missing.join('\n'))
+  return bases
+}
+
+async function buildExecutable(layout: Layout, found: BaseNode, options: BuildOptions): Promise<boolean> {
+  const { cpu } = found
+  const base = await prepareBase(layout, found)
+  if (options.staticOnly && !base.facts.isStatic) {
+    throw new BuildError('base-dynamic', `the base Node for ${cpu} is not static: ${found.description}`)
+  }
+  await buildBlob(layout, cpu)
+  await packageExecutable(layout, base, await generatorFor(layout, base, options))
+  const outfile = executableFile(layout, cpu)
+  return runStep(layout, {
+    name: `executable-${cpu}`,
+    inputs: [packagedFile(layout, cpu), blobFile(layout, cpu), ...ownModules(layout)],
+    values: [projectVersion(layout)],
+    outputs: [outfile],
+    run: () => {
+      options.say(`base Node for ${cpu}: ${base.facts.version}, ${found.description}`)
+      // Written beside and moved: the old executable may be running.
+      const fresh = `${outfile}.new`
+      const packaged = readFileSync(packagedFile(layout, cpu))
+      writeFileSync(fresh, graft(packaged, readFileSync(blobFile(layout, cpu)), cpuNames[cpu].elfMachine))
+      chmodSync(fresh, 0o755)
+      const isReal = hasNative(layout)
+      const unchecked = isReal
+        ? checkExecutable(fresh, cpu, projectVersion(layout))
+        : 'the native half is a placeholder'
+      renameSync(fresh, outfile)
+      const kind = base.facts.isStatic ? 'static' : 'DYNAMIC: not static, needs glibc and libstdc++ where it runs'
+      const megabytes = (statSync(outfile).size / 1e6).toFixed(1)
+      options.say(`executable: dist/memlogd-linux-${cpu} (${kind}; ${megabytes} MB; ${unchecked ?? 'checked'})`)
+    },
+  })
+}
+
+function ownModules(layout: Layout): string[] {
+  return ['build.ts', 'check.ts', 'graft.ts', 'elf.ts'].map((name) => join(layout.root, 'src/build', name))
+}
+
+async function generatorFor(
+  layout: Layout,
+  base: PreparedBase,
+  options: BuildOptions,
+): Promise<PreparedBase | undefined> {
+  const host = hostCpu()
+  if (host === undefined || !needsGenerator(base)) return undefined
+  return prepareBase(layout, findBaseNode(layout, host, options))
+}
+
+/** dist/bin/<applet> -> the executable of this machine's CPU. Returns whether a link was made. */
+function linkApplets(layout: Layout, cpu: Cpu): boolean {
+  const folder = join(layout.dist, 'bin')
+  mkdirSync(folder, { recursive: true })
+  const target = `../memlogd-linux-${cpu}`
+  let made = false
+  for (const applet of applets) {
+    const link = join(folder, applet)
+    if (isLinkTo(link, target)) continue
+    rmSync(link, { force: true })
+    symlinkSync(target, link)
+    made = true
+  }
+  return made
+}
+
+function isLinkTo(link: string, target: string): boolean {
+  try {
+    return readlinkSync(link) === target
+  } catch {
+    // Not there, or no link.
+    return false
+  }
+}

@@ -1,0 +1,64 @@
+/** What every built executable must do before the build calls it done. */
+import { existsSync, readFileSync } from 'node:fs'
+import { BuildError } from './build-error.ts'
+import { type Cpu, cpuNames, hostCpu } from './cpu.ts'
+import { isStatic, parseElf } from './elf.ts'
+import { graftedBlob } from './graft.ts'
+import { findTool, runTool, type ToolResult, tryTool } from './tool.ts'
+
+const answerMsMax = 60_000
+const applets = ['memlogd', 'logread', 'logwrite'] as const
+
+/** Returns what could not be checked, as a sentence; undefined when everything was. */
+export function checkExecutable(file: string, cpu: Cpu, version: string): string | undefined {
+  checkFile(file, cpu)
+  const runner = findRunner(file, cpu)
+  if (typeof runner === 'string') return runner
+  const native = answer(runner, ['memlogd-native'], 'memlogd-native')
+  if (!/^memlogd native \d+ /.test(native)) {
+    throw new BuildError('check-native', `${file}: the native half answers ${JSON.stringify(native)}`)
+  }
+  for (const applet of applets) {
+    const said = answer(runner, [applet, '--version'], applet)
+    if (!said.includes(version)) {
+      throw new BuildError(
+        'check-applet',
+        `${file}: ${applet} --version answers ${JSON.stringify(said)}, not ${version}`,
+      )
+    }
+  }
+  return undefined
+}
+
+function checkFile(file: string, cpu: Cpu): void {
+  const bytes = readFileSync(file)
+  if (graftedBlob(bytes) === undefined) throw new BuildError('check-graft', `${file} does not begin in the native half`)
+  const elf = parseElf(bytes)
+  if (elf.machine !== cpuNames[cpu].elfMachine) throw new BuildError('check-machine', `${file} is not for ${cpu}`)
+  const said = runTool('readelf', ['-hlW', file], { env: { ...process.env, LC_ALL: 'C' } })
+  if (/warning|error/i.test(said)) throw new BuildError('check-readelf', `readelf complains of ${file}:\n${said}`)
+}
+
+type Runner = (args: readonly string[], argv0: string) => ToolResult
+
+/** How a file of this CPU is run here, or why it can't be. */
+function findRunner(file: string, cpu: Cpu): Runner | string {
+  if (cpu === hostCpu()) return (args, argv0) => tryTool(file, args.slice(1), { argv0, timeoutMs: answerMsMax })
+  const machine = cpuNames[cpu].machine
+  const emulator = findTool(`qemu-${machine}-static`) ?? findTool(`qemu-${machine}`)
+  if (emulator === undefined) return `not run: no qemu-${machine} here`
+  const root = `/usr/${machine}-linux-gnu`
+  const loads = isStatic(parseElf(readFileSync(file)))
+  if (!loads && !existsSync(`${root}/lib`)) return `not run: no libraries of ${cpu} in ${root}`
+  return (args, argv0) =>
+    tryTool(emulator, [...(loads ? [] : ['-L', root]), '-0', argv0, file, ...args.slice(1)], { timeoutMs: answerMsMax })
+}
+
+function answer(runner: Runner, args: readonly string[], argv0: string): string {
+  const result = runner(args, argv0)
+  if (result.status !== 0) {
+    const ended = result.failure ?? `exit status ${result.status}`
+    throw new BuildError('check-answer', `${args.join(' ')}: ${ended}\n${result.stdout}${result.stderr}`)
+  }
+  return result.stdout.trim()
+}

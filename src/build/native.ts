@@ -1,0 +1,108 @@
+/** The native half: a blob for each CPU to graft on, and an ordinary program for work from a checkout. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import * as constants from '../protocol/constants.ts'
+import { type Cpu, cpuNames } from './cpu.ts'
+import type { Layout } from './layout.ts'
+import { sourceFiles } from './source-files.ts'
+import { runStep } from './step.ts'
+import { runTool } from './tool.ts'
+import { findToolchain } from './toolchain.ts'
+
+const blobFlags = [
+  '-Os',
+  '-ffreestanding',
+  '-nostdlib',
+  '-fPIE',
+  '-fvisibility=hidden',
+  '-fno-stack-protector',
+  '-fno-builtin',
+  '-fno-asynchronous-unwind-tables',
+  '-static',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wl,--build-id=none',
+]
+
+const hostedFlags = ['-O2', '-g', '-Wall', '-Wextra', '-Werror', '-DMEMLOGD_HOSTED']
+
+export function blobFile(layout: Layout, cpu: Cpu): string {
+  return join(layout.dist, 'native', `${cpu}.bin`)
+}
+
+export function hostedFile(layout: Layout): string {
+  return join(layout.dist, 'native', 'memlogd')
+}
+
+function headerFile(layout: Layout): string {
+  return join(layout.dist, 'native', 'constants.h')
+}
+
+/** Compiles and links a blob: `sources` for `cpu`, laid out by `script`, as bare bytes in `outfile`. */
+export function compileBlob(cpu: Cpu, sources: readonly string[], options: readonly string[], outfile: string): void {
+  const { compiler, objcopy } = findToolchain(cpu)
+  const [command, ...target] = compiler
+  const linked = `${outfile}.elf`
+  runTool(command, [...target, ...blobFlags, ...options, ...sources, '-o', linked])
+  runTool(objcopy, ['-O', 'binary', linked, outfile])
+}
+
+/** Until the native half is in the tree, a placeholder that does nothing stands in for it. */
+export function hasNative(layout: Layout): boolean {
+  return existsSync(join(layout.root, 'src/native/blob.ld'))
+}
+
+async function buildPlaceholder(layout: Layout, cpu: Cpu): Promise<boolean> {
+  const source = join(layout.root, `test/build/placeholder-${cpuNames[cpu].machine}.S`)
+  const outfile = blobFile(layout, cpu)
+  return runStep(layout, {
+    name: `placeholder-${cpu}`,
+    inputs: [source],
+    values: [],
+    outputs: [outfile],
+    run: () => compileBlob(cpu, [source], ['-Wl,-Ttext=0'], outfile),
+  })
+}
+
+export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
+  if (!hasNative(layout)) return buildPlaceholder(layout, cpu)
+  await writeHeader(layout)
+  const folder = join(layout.root, 'src/native')
+  const sources = [...sourceFiles(folder, '.c'), join(folder, `entry-${cpuNames[cpu].machine}.S`)]
+  const script = join(folder, 'blob.ld')
+  const outfile = blobFile(layout, cpu)
+  return runStep(layout, {
+    name: `native-${cpu}`,
+    inputs: [...sources, ...sourceFiles(folder, '.h'), script, headerFile(layout)],
+    values: [...blobFlags, ...findToolchain(cpu).compiler],
+    outputs: [outfile],
+    run: () => compileBlob(cpu, sources, ['-I', join(layout.dist, 'native'), '-T', script], outfile),
+  })
+}
+
+export async function buildHosted(layout: Layout): Promise<boolean> {
+  if (!hasNative(layout)) return false
+  await writeHeader(layout)
+  const folder = join(layout.root, 'src/native')
+  const sources = sourceFiles(folder, '.c')
+  const outfile = hostedFile(layout)
+  return runStep(layout, {
+    name: 'native-hosted',
+    inputs: [...sources, ...sourceFiles(folder, '.h'), headerFile(layout)],
+    values: hostedFlags,
+    outputs: [outfile],
+    run: () => void runTool('cc', [...hostedFlags, '-I', join(layout.dist, 'native'), ...sources, '-o', outfile]),
+  })
+}
+
+/** Written only when it differs, so that nothing is compiled for a comment in constants.ts. */
+async function writeHeader(layout: Layout): Promise<void> {
+  const module: string = './constants-header.ts'
+  const { constantsHeader } = (await import(module)) as { constantsHeader: (values: object) => string }
+  const text = constantsHeader(constants)
+  const file = headerFile(layout)
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+}

@@ -1,0 +1,1 @@
+console.log(JSON.stringify([process.argv0, process.argv]))

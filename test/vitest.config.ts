@@ -1,0 +1,33 @@
+import { defineConfig } from 'vitest/config'
+import { ClosingLine } from './closing-line.ts'
+
+/** Suites that build, boot or start daemons: one after another, when the quick ones are done. */
+const slow = ['packaged', 'image', 'docker', 'qemu'].map((folder) => `test/${folder}/**/*.test.ts`)
+
+export default defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    reporters: ['default', new ClosingLine()],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: slow, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'slow',
+          include: slow,
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})
