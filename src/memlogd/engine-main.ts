@@ -1,6 +1,71 @@
-import { ExitError } from '../cli/errors.ts'
+/** The engine's process: wires the engine to the descriptors that the intake started it with. */
+import { randomBytes } from 'node:crypto'
+import { systemClock } from '../platform/clock.ts'
+import { DescriptorStore } from '../platform/descriptor-store.ts'
+import { DescriptorFrameQueue } from '../platform/frame-queue.ts'
+import { ControlStream, serve } from '../platform/sockets.ts'
+import {
+  controlAck,
+  controlDoorbell,
+  controlReady,
+  controlStop,
+  engineControlFd,
+  engineQueryFd,
+  engineQueueFd,
+  engineRingFd,
+} from '../protocol/constants.ts'
+import type { ControlMessage } from '../protocol/frame.ts'
+import { version } from '../protocol/version.ts'
+import { ringIdBytes } from '../ring/store.ts'
+import { Engine } from './engine.ts'
+import { parseEngineOptions } from './engine-options.ts'
+import { QueryServer } from './query-server.ts'
+import { statistics } from './statistics.ts'
 
-/** The engine's entry. */
-export async function runEngine(_args: readonly string[]): Promise<number> {
-  throw new ExitError('NO_ENGINE', 'the engine is not there yet')
+/** How long readers get to take what was written to them when memlogd stops. */
+const farewellMs = 200
+
+/** Runs until the intake says stop or is gone; resolves with the exit status. */
+export async function runEngine(args: readonly string[]): Promise<number> {
+  const options = parseEngineOptions(args[0] ?? '')
+  const queue = new DescriptorFrameQueue(engineQueueFd)
+  let server: QueryServer | undefined
+  const engine = new Engine({
+    store: new DescriptorStore(engineRingFd),
+    queue,
+    clock: systemClock,
+    options,
+    randomId: () => randomBytes(ringIdBytes),
+    onCommit: () => server?.wake(),
+  })
+  engine.start()
+  const queryServer = new QueryServer({
+    engine,
+    version,
+    pid: process.ppid,
+    after: (milliseconds, call) => {
+      const timer = setTimeout(call, milliseconds)
+      return () => clearTimeout(timer)
+    },
+    statistics: () => statistics(engine, queryServer),
+  })
+  server = queryServer
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      listener.close()
+      queryServer.stop()
+      setTimeout(() => resolve(0), queryServer.readers.size > 0 ? farewellMs : 0)
+    }
+    const take = (message: ControlMessage): void => {
+      if (message.type === controlDoorbell || message.type === controlStop) {
+        engine.takeFrames(message.value)
+        control.send(controlAck, 0, engine.position)
+      }
+      if (message.type === controlStop) stop()
+    }
+    const control = new ControlStream(engineControlFd, take, stop)
+    control.send(controlAck, 0, engine.position)
+    const listener = serve(engineQueryFd, (connection) => queryServer.accept(connection))
+    listener.on('listening', () => control.send(controlReady, 0, 0))
+  })
 }

@@ -1,0 +1,112 @@
+/**
+ * The commit record: everything that a new engine needs to go on exactly where the last one was.
+ * Little-endian; written to the two slots of the ring file in turn, the higher generation counts:
+ *
+ *     0  f64 generation
+ *     8  f64 record bytes, the closing generation included
+ *    16  f64 regionBytes, tailPosition, headPosition, tailSequence, nextSequence   (src/ring/ring.ts)
+ *    56  f64 queue position: frames below it are stored
+ *    64  f64 payload bytes of the frame at that position that are stored too
+ *    72  f64 x commitCounters: see src/memlogd/counters.ts
+ *   ...  carries: u32 source id, u32 length, bytes; a source id of 0 ends them
+ *   ...  f64 generation again: a record that was cut short has another one there
+ */
+import type { RingState } from '../ring/ring.ts'
+import { commitSlotBytes, type RingStore } from '../ring/store.ts'
+import { counterNames } from './counters.ts'
+
+const countersOffset = 72
+const carriesOffset = countersOffset + 8 * counterNames.length
+const carryHeaderBytes = 8
+const closingBytes = 12
+
+/** What an input keeps between two frames of a source. */
+export interface Carry {
+  source: number
+  bytes: Buffer
+}
+
+export interface Commit {
+  ring: RingState
+  queuePosition: number
+  frameOffset: number
+  counters: Float64Array
+  carries: Carry[]
+}
+
+/** Writes commits, alternating between the slots. */
+export class CommitWriter {
+  readonly #store: RingStore
+  #generation: number
+  #record = Buffer.alloc(4096)
+
+  constructor(store: RingStore, generation: number) {
+    this.#store = store
+    this.#generation = generation
+  }
+
+  /** Writes one commit. Carries must fit into a slot: their sum is bounded by PartialBudget. */
+  write(ring: RingState, queuePosition: number, frameOffset: number, counters: Float64Array, carries: Carry[]): void {
+    const generation = ++this.#generation
+    let bytes = carriesOffset + closingBytes
+    for (const carry of carries) bytes += carryHeaderBytes + carry.bytes.length
+    if (bytes > commitSlotBytes) throw new RangeError(`a commit record of ${bytes} bytes`)
+    if (bytes > this.#record.length) this.#record = Buffer.alloc(bytes * 2)
+    const record = this.#record
+    const numbers = [generation, bytes, ring.regionBytes, ring.tailPosition, ring.headPosition, ring.tailSequence]
+    numbers.push(ring.nextSequence, queuePosition, frameOffset)
+    let at = 0
+    for (const number of numbers) at = record.writeDoubleLE(number, at)
+    for (const counter of counters) at = record.writeDoubleLE(counter, at)
+    for (const carry of carries) {
+      at = record.writeUInt32LE(carry.source, at)
+      at = record.writeUInt32LE(carry.bytes.length, at)
+      at += carry.bytes.copy(record, at)
+    }
+    at = record.writeUInt32LE(0, at)
+    at = record.writeDoubleLE(generation, at)
+    this.#store.writeCommit((generation % 2) as 0 | 1, record, at)
+  }
+}
+
+/** The newest whole commit in the store and its generation, or undefined in a store without one. */
+export function readCommit(store: RingStore): { generation: number; commit: Commit } | undefined {
+  const slots = ([0, 1] as const).map((slot) => readSlot(store, slot)).filter((found) => found !== undefined)
+  return slots.sort((a, b) => b.generation - a.generation)[0]
+}
+
+function readSlot(store: RingStore, slot: 0 | 1): { generation: number; commit: Commit } | undefined {
+  const head = store.readCommit(slot, 0, carriesOffset)
+  if (head.length < carriesOffset) return undefined
+  const generation = head.readDoubleLE(0)
+  const bytes = head.readDoubleLE(8)
+  if (!(generation > 0) || !(bytes >= carriesOffset + closingBytes && bytes <= commitSlotBytes)) return undefined
+  const tail = store.readCommit(slot, carriesOffset, bytes - carriesOffset)
+  if (tail.length !== bytes - carriesOffset || tail.readDoubleLE(tail.length - 8) !== generation) return undefined
+  const number = (index: number): number => head.readDoubleLE(index * 8)
+  const ring: RingState = {
+    regionBytes: number(2),
+    tailPosition: number(3),
+    headPosition: number(4),
+    tailSequence: number(5),
+    nextSequence: number(6),
+  }
+  const counters = Float64Array.from(counterNames, (_, index) => head.readDoubleLE(countersOffset + index * 8))
+  return {
+    generation,
+    commit: { ring, queuePosition: number(7), frameOffset: number(8), counters, carries: readCarries(tail) },
+  }
+}
+
+function readCarries(bytes: Buffer): Carry[] {
+  const carries: Carry[] = []
+  let at = 0
+  while (at + carryHeaderBytes <= bytes.length) {
+    const source = bytes.readUInt32LE(at)
+    const end = at + carryHeaderBytes + bytes.readUInt32LE(at + 4)
+    if (source === 0 || end > bytes.length) break
+    carries.push({ source, bytes: Buffer.from(bytes.subarray(at + carryHeaderBytes, end)) })
+    at = end
+  }
+  return carries
+}

@@ -1,0 +1,36 @@
+/** Everything that memlogd counts for as long as it runs; kept in each commit, so that an engine's death resets none. */
+export const counterNames = [
+  'frames',
+  'linesCut',
+  'bytesCut',
+  'sourcesOpened',
+  'sourcesClosed',
+  'engineStarts',
+  'readersServed',
+  'readersRefused',
+  'entriesDelivered',
+  'entriesLostByReaders',
+  'datagramsLost',
+  'kernelRecordsLost',
+  'inputErrors',
+  'spare1',
+  'spare2',
+  'spare3',
+] as const
+
+export type CounterName = (typeof counterNames)[number]
+
+export class Counters {
+  readonly values = new Float64Array(counterNames.length)
+
+  add(name: CounterName, amount = 1): void {
+    const index = counterIndex[name]
+    this.values[index] = (this.values[index] as number) + amount
+  }
+
+  get(name: CounterName): number {
+    return this.values[counterIndex[name]] as number
+  }
+}
+
+const counterIndex = Object.fromEntries(counterNames.map((name, index) => [name, index])) as Record<CounterName, number>

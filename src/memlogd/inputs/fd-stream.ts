@@ -1,0 +1,56 @@
+import { type LineSink, LineSplitter, type PartialBudget } from '../../lines/splitter.ts'
+import type { FrameView } from '../../protocol/frame.ts'
+import type { Counters } from '../counters.ts'
+import type { EntryAppender, Input } from './input.ts'
+
+/** Lines of a pipe, FIFO, socket, file or tty that a container's stdout or stderr was passed as. */
+export class FdStreamInput implements Input, LineSink {
+  readonly #name: Buffer
+  readonly #splitter: LineSplitter
+  readonly #counters: Counters
+  #frame: FrameView | undefined
+  #out: EntryAppender | undefined
+
+  constructor(name: Buffer, maxLineBytes: number, budget: PartialBudget, counters: Counters) {
+    this.#name = name
+    this.#splitter = new LineSplitter(maxLineBytes, budget)
+    this.#counters = counters
+  }
+
+  get isFull(): boolean {
+    return this.#out?.isFull ?? true
+  }
+
+  take(frame: FrameView, start: number, end: number, out: EntryAppender): number {
+    this.#frame = frame
+    this.#out = out
+    return this.#splitter.feed(frame.bytes, start, end, this)
+  }
+
+  end(frame: FrameView, out: EntryAppender): void {
+    this.#frame = frame
+    this.#out = out
+    this.#splitter.end(this)
+  }
+
+  line(bytes: Buffer, start: number, end: number, flags: number, cutBytes: number): void {
+    if (this.#frame === undefined || this.#out === undefined) return
+    if (cutBytes > 0) {
+      this.#counters.add('linesCut')
+      this.#counters.add('bytesCut', cutBytes)
+    }
+    this.#out.append(this.#frame, this.#name, bytes, start, end, flags, cutBytes)
+  }
+
+  get hasCarry(): boolean {
+    return this.#splitter.hasPartial
+  }
+
+  carry(): Buffer | undefined {
+    return this.#splitter.carry()
+  }
+
+  restore(carry: Buffer): void {
+    this.#splitter.restore(carry)
+  }
+}

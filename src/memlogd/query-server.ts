@@ -1,0 +1,147 @@
+/** The clients of the query socket: who they are, what they asked, and waking those that wait for entries. */
+import { queryClientsMax, queryModeDump, requestMs } from '../protocol/constants.ts'
+import { encodeHeader, type ParsedRequest, type QueryRequest, RequestReader } from '../protocol/query.ts'
+import type { Engine } from './engine.ts'
+import type { Gap } from './gap.ts'
+import { BufferPool, type Connection, extendedReply, plainReply, Reader, type ReaderOptions } from './reader.ts'
+
+/** One read of the ring and one write to a client, in bytes. */
+const readerBufferBytes = 64 * 1024
+
+export interface QueryServerParts {
+  engine: Engine
+  version: string
+  pid: number
+  /** Calls back after `milliseconds`; returns what cancels it. */
+  after(milliseconds: number, call: () => void): () => void
+  /** The answer to a request for statistics: one line of JSON, newline included. */
+  statistics(): string
+}
+
+/** What the owner of a connection tells the server about it. */
+export interface Client {
+  data(bytes: Buffer): void
+  closed(): void
+}
+
+export class QueryServer {
+  readonly #parts: QueryServerParts
+  readonly #pool: BufferPool
+  readonly #readers = new Set<Reader>()
+  #clients = 0
+
+  constructor(parts: QueryServerParts) {
+    this.#parts = parts
+    this.#pool = new BufferPool(Math.max(readerBufferBytes, parts.engine.ring.largestEntryBytes))
+  }
+
+  get readers(): ReadonlySet<Reader> {
+    return this.#readers
+  }
+
+  /** Takes a new connection; undefined, and destroyed, where there are `queryClientsMax` already. */
+  accept(connection: Connection): Client | undefined {
+    const { counters } = this.#parts.engine
+    if (this.#clients >= queryClientsMax) {
+      counters.add('readersRefused')
+      connection.destroy()
+      return undefined
+    }
+    this.#clients++
+    const request = new RequestReader()
+    let reader: Reader | undefined
+    let isAnswered = false
+    const refuse = (): void => {
+      isAnswered = true
+      counters.add('readersRefused')
+      connection.destroy()
+    }
+    const cancel = this.#parts.after(requestMs, refuse)
+    return {
+      data: (bytes) => {
+        if (isAnswered) return
+        const parsed = request.push(bytes)
+        if (parsed === undefined) return
+        cancel()
+        isAnswered = true
+        if (parsed.kind === 'fault') {
+          refuse()
+          return
+        }
+        counters.add('readersServed')
+        reader = this.#answer(connection, parsed)
+      },
+      closed: () => {
+        cancel()
+        this.#clients--
+        isAnswered = true
+        if (reader === undefined) return
+        reader.abandon()
+        this.#readers.delete(reader)
+      },
+    }
+  }
+
+  /** There are new entries. */
+  wake(): void {
+    for (const reader of this.#readers) reader.wake()
+  }
+
+  /** memlogd is stopping: every reader is told so. */
+  stop(): void {
+    for (const reader of this.#readers) reader.finish('stopping')
+  }
+
+  #answer(connection: Connection, parsed: Exclude<ParsedRequest, { kind: 'fault' }>): Reader | undefined {
+    const { engine } = this.#parts
+    let options: ReaderOptions = { mode: parsed.mode, encoder: plainReply, pool: this.#pool }
+    if (parsed.kind === 'extended') {
+      const { request } = parsed
+      if (request.stats === true) {
+        const statistics = Buffer.from(this.#parts.statistics())
+        connection.write(Buffer.concat([this.#header(['stats']), statistics]), () => {})
+        connection.end()
+        return undefined
+      }
+      options = { ...options, encoder: extendedReply, ...this.#extendedOptions(parsed.mode, request) }
+    }
+    const reader = new Reader(engine, connection, options)
+    this.#readers.add(reader)
+    reader.wake()
+    return reader
+  }
+
+  /** What the server applies by itself, and the header that says so. */
+  #extendedOptions(mode: number, request: QueryRequest): Partial<ReaderOptions> {
+    const options: Partial<ReaderOptions> = {}
+    const applied: string[] = []
+    const { cursor, tail, limit } = request
+    if (cursor !== undefined) {
+      applied.push('cursor')
+      Object.assign(options, this.#fromCursor(mode, cursor.ring, cursor.sequence))
+    }
+    const leavesToClient = request.sources ?? request.priority ?? request.since ?? request.until ?? request.reverse
+    if (leavesToClient === undefined) {
+      if (tail !== undefined) {
+        applied.push('tail')
+        options.tail = tail
+      }
+      if (limit !== undefined) {
+        applied.push('limit')
+        options.limit = limit
+      }
+    }
+    return { ...options, header: this.#header(applied) }
+  }
+
+  #fromCursor(mode: number, ring: string, sequence: number): { from?: number; gap?: Gap } {
+    if (ring !== this.#parts.engine.ringId) return { gap: { lost: undefined, reason: 'restarted' } }
+    return mode === queryModeDump || sequence > 0 ? { from: sequence } : {}
+  }
+
+  #header(applied: string[]): Buffer {
+    const { engine, version, pid } = this.#parts
+    const { ring, ringId } = engine
+    return encodeHeader({ version, pid, ring: ringId, first: ring.tailSequence, next: ring.committedSequence, applied })
+  }
+}

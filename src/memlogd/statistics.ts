@@ -1,0 +1,27 @@
+import { counterNames } from './counters.ts'
+import type { Engine } from './engine.ts'
+import type { QueryServer } from './query-server.ts'
+
+/** memlogd's statistics as one line of JSON, newline included; keys in docs/PROTOCOL.md section 2. */
+export function statistics(engine: Engine, server: QueryServer): string {
+  const { ring, counters } = engine
+  const body = {
+    ring: {
+      id: engine.ringId,
+      lines: ring.lines,
+      maxLines: ring.maxLines,
+      bytes: ring.bytes,
+      maxBytes: ring.maxBytes,
+      fileBytes: ring.regionBytes,
+      first: ring.tailSequence,
+      next: ring.nextSequence,
+      stored: ring.nextSequence - 1,
+      overwritten: ring.tailSequence - 1,
+    },
+    sources: engine.sourceCount,
+    readers: [...server.readers].map(({ delivered, lost, lag }) => ({ delivered, lost, lag })),
+    counters: Object.fromEntries(counterNames.map((name) => [name, counters.get(name)])),
+    memory: process.memoryUsage(),
+  }
+  return `${JSON.stringify(body)}\n`
+}

@@ -1,0 +1,59 @@
+import type { Ring } from './ring.ts'
+
+/**
+ * A reader's place in the ring: the sequence number of the entry it gets next. It costs the ring
+ * nothing; a reader that is too slow finds out with `lost()`.
+ */
+export class Cursor {
+  readonly #ring: Ring
+  #sequence: number
+  #position: number
+
+  /** Begins at `sequence`, or, where that has been overwritten, is behind: see `lost`. */
+  constructor(ring: Ring, sequence: number) {
+    this.#ring = ring
+    this.#sequence = sequence
+    this.#position = sequence >= ring.tailSequence ? ring.positionOf(sequence) : -1
+  }
+
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  /** True when there is nothing to read below `end`. */
+  isAt(end: number): boolean {
+    return this.#sequence >= end
+  }
+
+  /** If entries were overwritten before this reader got them: how many. The cursor goes on at the oldest one kept. */
+  skipLost(): number {
+    const tail = this.#ring.tailSequence
+    if (this.#sequence >= tail) return 0
+    const lost = tail - this.#sequence
+    this.#sequence = tail
+    this.#position = this.#ring.positionOf(tail)
+    return lost
+  }
+
+  /**
+   * Copies whole committed entries below the sequence number `end` to the beginning of `target` and
+   * moves behind them; `target` must hold the largest entry. Returns the number of bytes.
+   * `skipLost()` comes first.
+   */
+  read(target: Buffer, end: number): number {
+    const ring = this.#ring
+    const available = ring.committedPosition - this.#position
+    if (available <= 0 || this.#sequence >= end) return 0
+    const length = Math.min(available, target.length)
+    ring.read(this.#position, target, 0, length)
+    let at = 0
+    while (this.#sequence < end && at + 4 <= length) {
+      const size = target.readUInt32LE(at)
+      if (at + size > length) break
+      at += size
+      this.#sequence++
+    }
+    this.#position += at
+    return at
+  }
+}

@@ -1,0 +1,365 @@
+/**
+ * The circular buffer of log entries: bytes in a store, bounded by lines and by bytes, both exactly.
+ *
+ *        tail                       committed          head
+ *   .......|== stored entries ========|== staged ========|
+ *
+ * Entries are appended to a staging buffer and written to the store in one block by `commit`, together
+ * with a commit record; only committed entries are ever read. Positions (bytes) and sequence numbers
+ * (entries) only grow. The entry at position p lies at p % regionBytes of the store.
+ *
+ * Two rules make the death of this process at any moment harmless:
+ * - regionBytes >= stored bytes + stagingBytes, so that what is written between two commits never
+ *   lands on bytes that the last commit speaks of;
+ * - a commit record is written to the slot that the last one is not in.
+ *
+ * The region begins small and doubles when needed, up to maxBytes + stagingBytes: pages that a quiet
+ * machine never needs are never touched. Doubling moves the entries whose place changes, those
+ * with p % (2 * regionBytes) >= regionBytes, to bytes that were never used before.
+ *
+ *   regionBytes          p:   |0   |1   |2   |3   |      laps of the old region
+ *   2 * regionBytes           |0        |1        |      even laps stay, odd laps move up
+ */
+
+import {
+  entryAlignBytes,
+  entryFieldsBytesMax,
+  entryHeaderBytes,
+  entryKindLine,
+  priorityNone,
+  sourceNameBytesMax,
+} from '../protocol/constants.ts'
+import { entryBytes, entryFault } from '../protocol/entry.ts'
+import type { RingStore } from './store.ts'
+
+/** Room in the staging buffer that a frame of a datagram or record may need; see Ring.room. */
+export const stagingFloorBytes = 192 * 1024
+/** The region is doubled at most so many times: it begins at 1/16 of its largest size. */
+const regionDoublings = 4
+const indexSlotsMin = 1024
+const scanBytes = 64 * 1024
+
+export interface RingOptions {
+  /** At most so many entries are kept, >= 1. */
+  maxLines: number
+  /** At most so many bytes of entries are kept, headers and padding included. */
+  maxBytes: number
+  /** Longest message; sizes the staging buffer. */
+  maxLineBytes: number
+}
+
+/** What a commit records of the ring; see src/memlogd/commit.ts for its bytes. */
+export interface RingState {
+  regionBytes: number
+  tailPosition: number
+  headPosition: number
+  tailSequence: number
+  nextSequence: number
+}
+
+/** The moment at which bytes were read: both clocks, as the intake stamped them. */
+export interface Stamp {
+  realSeconds: number
+  realNanos: number
+  monoSeconds: number
+  monoNanos: number
+}
+
+export class RingDamaged extends Error {
+  readonly code = 'RING_DAMAGED'
+}
+
+const noFields: Buffer = Buffer.alloc(0)
+
+export class Ring {
+  readonly maxLines: number
+  readonly maxBytes: number
+  readonly stagingBytes: number
+  /** The largest entry that can be appended, in bytes. */
+  readonly largestEntryBytes: number
+  readonly #store: RingStore
+  readonly #regionBytesMax: number
+  #regionBytes: number
+  #tailPosition = 0
+  #headPosition = 0
+  #tailSequence = 1
+  #nextSequence = 1
+  #committedPosition = 0
+  #committedSequence = 1
+  /** Positions of the entries [tail, next): a circle of a power of two slots. */
+  #index = new Float64Array(indexSlotsMin)
+  #tailSlot = 0
+  readonly #staging: Buffer
+  readonly #words: Uint32Array
+  #staged = 0
+
+  constructor(store: RingStore, options: RingOptions) {
+    this.#store = store
+    this.maxLines = options.maxLines
+    this.maxBytes = options.maxBytes
+    const largest = entryBytes(sourceNameBytesMax, entryFieldsBytesMax, options.maxLineBytes)
+    if (largest > options.maxBytes)
+      throw new RangeError(`an entry of ${largest} bytes in a ring of ${options.maxBytes}`)
+    this.largestEntryBytes = largest
+    this.stagingBytes = stagingFloorBytes + largest
+    const unit = entryAlignBytes << regionDoublings
+    this.#regionBytesMax = Math.ceil((options.maxBytes + this.stagingBytes) / unit) * unit
+    this.#regionBytes = this.#regionBytesMax / (1 << regionDoublings)
+    while (this.#regionBytes < this.stagingBytes) this.#regionBytes *= 2
+    this.#staging = Buffer.from(new ArrayBuffer(this.stagingBytes))
+    this.#words = new Uint32Array(this.#staging.buffer, this.#staging.byteOffset, this.stagingBytes >>> 2)
+  }
+
+  /** Sequence number of the oldest entry kept; equals `nextSequence` when there is none. */
+  get tailSequence(): number {
+    return this.#tailSequence
+  }
+  /** The sequence number that the next entry gets, staged ones counted. */
+  get nextSequence(): number {
+    return this.#nextSequence
+  }
+  /** Entries below this sequence number can be read. */
+  get committedSequence(): number {
+    return this.#committedSequence
+  }
+  get committedPosition(): number {
+    return this.#committedPosition
+  }
+  get lines(): number {
+    return this.#nextSequence - this.#tailSequence
+  }
+  /** Bytes of the entries kept, headers and padding included. */
+  get bytes(): number {
+    return this.#headPosition - this.#tailPosition
+  }
+  /** Bytes of the store that are in use or were. */
+  get regionBytes(): number {
+    return this.#regionBytes
+  }
+  /** Bytes that can be appended before a commit is due. */
+  get room(): number {
+    return this.stagingBytes - this.#staged
+  }
+  get hasStaged(): boolean {
+    return this.#staged > 0
+  }
+  /** True when the largest entry might not fit: commit before appending more. */
+  get isFull(): boolean {
+    return this.#staged > stagingFloorBytes
+  }
+
+  /**
+   * Appends an entry with the message bytes[start, end). Never fails while `isFull` is false;
+   * the oldest entries make room at once.
+   */
+  append(
+    stamp: Stamp,
+    source: Buffer,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    flags = 0,
+    cutBytes = 0,
+    priority = priorityNone,
+    fields = noFields,
+    kind = entryKindLine,
+  ): void {
+    const at = this.#staged
+    const message = end - start
+    const size = entryBytes(source.length, fields.length, message)
+    if (at + size > this.stagingBytes) throw new RangeError('the ring was not committed in time')
+    this.#evictFor(size)
+    const words = this.#words
+    const word = at >>> 2
+    const sequence = this.#nextSequence
+    words[word] = size
+    words[word + 1] = kind | (priority << 8) | (flags << 16)
+    words[word + 2] = sequence >>> 0
+    words[word + 3] = sequence / 0x1_0000_0000
+    words[word + 4] = stamp.realSeconds
+    words[word + 5] = stamp.realNanos
+    words[word + 6] = stamp.monoSeconds
+    words[word + 7] = stamp.monoNanos
+    words[word + 8] = source.length | (fields.length << 16)
+    words[word + 9] = message
+    words[word + 10] = Math.min(cutBytes, 0xffffffff)
+    words[word + 11] = 0
+    // The padding is zeroed through the last two words, before the text is laid over them.
+    const lastWord = (at + size) >>> 2
+    if (size > entryHeaderBytes) {
+      words[lastWord - 1] = 0
+      words[lastWord - 2] = 0
+    }
+    const staging = this.#staging
+    let to = at + entryHeaderBytes
+    staging.set(source, to)
+    to += source.length
+    if (fields.length > 0) {
+      staging.set(fields, to)
+      to += fields.length
+    }
+    bytes.copy(staging, to, start, end)
+    this.#staged = at + size
+    this.#pushIndex(this.#headPosition)
+    this.#headPosition += size
+    this.#nextSequence = sequence + 1
+  }
+
+  /** Writes what is staged to the store. The caller then writes `state()` into a commit record and calls `committed()`. */
+  flush(): void {
+    if (this.#staged > 0) {
+      this.#writeAt(this.#committedPosition, this.#staging, this.#staged)
+      this.#staged = 0
+    }
+    while (this.bytes + this.stagingBytes > this.#regionBytes && this.#regionBytes < this.#regionBytesMax) this.#grow()
+  }
+
+  state(): RingState {
+    return {
+      regionBytes: this.#regionBytes,
+      tailPosition: this.#tailPosition,
+      headPosition: this.#headPosition,
+      tailSequence: this.#tailSequence,
+      nextSequence: this.#nextSequence,
+    }
+  }
+
+  /** The commit record is written: what was flushed may be read. */
+  committed(): void {
+    this.#committedPosition = this.#headPosition
+    this.#committedSequence = this.#nextSequence
+  }
+
+  /** Takes up the state of a commit and rebuilds the index from the store. Throws RingDamaged where the bytes are no entries. */
+  restore(state: RingState): void {
+    this.#regionBytes = state.regionBytes
+    this.#tailPosition = state.tailPosition
+    this.#headPosition = state.tailPosition
+    this.#tailSequence = state.tailSequence
+    this.#nextSequence = state.tailSequence
+    this.#tailSlot = 0
+    const buffer = Buffer.alloc(Math.max(scanBytes, this.stagingBytes))
+    while (this.#headPosition < state.headPosition) {
+      const length = Math.min(buffer.length, state.headPosition - this.#headPosition)
+      this.#readAt(this.#headPosition, buffer, 0, length)
+      const whole = this.#indexEntries(buffer, length)
+      if (whole === 0) throw new RingDamaged(`no entry at position ${this.#headPosition}`)
+    }
+    if (this.#nextSequence !== state.nextSequence) throw new RingDamaged('sequence numbers do not add up')
+    this.committed()
+    // The bounds may be narrower than those of the memlogd that wrote this ring.
+    this.#evictFor(0)
+  }
+
+  /** Begins anew, empty, with `sequence` as the next number. */
+  reset(sequence: number): void {
+    this.#tailPosition = 0
+    this.#headPosition = 0
+    this.#tailSequence = sequence
+    this.#nextSequence = sequence
+    this.#tailSlot = 0
+    this.#staged = 0
+    this.committed()
+  }
+
+  /** The position of a kept entry. */
+  positionOf(sequence: number): number {
+    if (sequence === this.#nextSequence) return this.#headPosition
+    if (sequence < this.#tailSequence || sequence > this.#nextSequence) throw new RangeError(`no entry ${sequence}`)
+    return this.#index[(this.#tailSlot + sequence - this.#tailSequence) & (this.#index.length - 1)] as number
+  }
+
+  /** Copies committed bytes from `position` on into target[start, start + length). */
+  read(position: number, target: Buffer, start: number, length: number): void {
+    this.#readAt(position, target, start, length)
+  }
+
+  /** Throws where the ring contradicts itself; for tests. */
+  invariants(): void {
+    const check = (holds: boolean, what: string): void => {
+      if (!holds) throw new Error(`ring invariant: ${what}`)
+    }
+    check(this.lines <= this.maxLines, 'lines <= maxLines')
+    check(this.bytes <= this.maxBytes, 'bytes <= maxBytes')
+    check(this.#staged === this.#headPosition - this.#committedPosition, 'staged = head - committed')
+    check(this.#committedSequence <= this.#nextSequence, 'committed <= next')
+    check(this.lines <= this.#index.length, 'lines <= index')
+    check(this.lines === 0 || this.positionOf(this.#tailSequence) === this.#tailPosition, 'tail position')
+    check(this.#regionBytes >= this.stagingBytes, 'region >= staging')
+  }
+
+  #evictFor(size: number): void {
+    const mask = this.#index.length - 1
+    const lineRoom = size > 0 ? 1 : 0
+    while (
+      this.#tailSequence < this.#nextSequence &&
+      (this.lines + lineRoom > this.maxLines || this.bytes + size > this.maxBytes)
+    ) {
+      this.#tailSequence++
+      this.#tailSlot = (this.#tailSlot + 1) & mask
+      this.#tailPosition =
+        this.#tailSequence === this.#nextSequence ? this.#headPosition : (this.#index[this.#tailSlot] as number)
+    }
+  }
+
+  #pushIndex(position: number): void {
+    if (this.lines === this.#index.length) this.#growIndex()
+    this.#index[(this.#tailSlot + this.lines) & (this.#index.length - 1)] = position
+  }
+
+  #growIndex(): void {
+    const old = this.#index
+    const index = new Float64Array(old.length * 2)
+    index.set(old.subarray(this.#tailSlot))
+    index.set(old.subarray(0, this.#tailSlot), old.length - this.#tailSlot)
+    this.#index = index
+    this.#tailSlot = 0
+  }
+
+  #indexEntries(buffer: Buffer, length: number): number {
+    let at = 0
+    while (at < length) {
+      const fault = entryFault(buffer, at, length)
+      if (fault === 'short') break
+      const sequence =
+        fault === undefined ? buffer.readUInt32LE(at + 12) * 0x1_0000_0000 + buffer.readUInt32LE(at + 8) : -1
+      if (sequence !== this.#nextSequence) throw new RingDamaged(fault ?? `sequence ${sequence}`)
+      this.#pushIndex(this.#headPosition)
+      const size = buffer.readUInt32LE(at)
+      this.#headPosition += size
+      this.#nextSequence++
+      at += size
+    }
+    return at
+  }
+
+  #grow(): void {
+    const old = this.#regionBytes
+    const buffer = Buffer.alloc(scanBytes)
+    let position = this.#tailPosition
+    while (position < this.#headPosition) {
+      const lap = Math.floor(position / old)
+      const length = Math.min(buffer.length, (lap + 1) * old - position, this.#headPosition - position)
+      if (lap % 2 === 1) {
+        this.#store.readRegion(buffer, 0, length, position % old)
+        this.#store.writeRegion(buffer, 0, length, (position % old) + old)
+      }
+      position += length
+    }
+    this.#regionBytes = old * 2
+  }
+
+  #writeAt(position: number, source: Buffer, length: number): void {
+    const offset = position % this.#regionBytes
+    const first = Math.min(length, this.#regionBytes - offset)
+    this.#store.writeRegion(source, 0, first, offset)
+    if (first < length) this.#store.writeRegion(source, first, length - first, 0)
+  }
+
+  #readAt(position: number, target: Buffer, start: number, length: number): void {
+    const offset = position % this.#regionBytes
+    const first = Math.min(length, this.#regionBytes - offset)
+    this.#store.readRegion(target, start, first, offset)
+    if (first < length) this.#store.readRegion(target, start + first, length - first, 0)
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Where the ring's bytes live. The ring itself does no I/O: it is given one of these. A region of
+ * bytes, and two commit slots that are written in turn, so that the one before is whole whatever
+ * happens while the other is written.
+ *
+ * Layout of the file behind a descriptor store (the ring file of docs/PROTOCOL.md section 6):
+ *
+ *   0                     ring id, 16 random bytes (all zero in a new file)
+ *   4096                  commit slot 0
+ *   4096 + slotBytes      commit slot 1
+ *   4096 + 2 * slotBytes  region: entries, wrapped at the region size that the commit names
+ *
+ * The file is sparse: what was never written costs nothing.
+ */
+export const ringIdBytes = 16
+export const commitSlotOffset = 4096
+export const commitSlotBytes = 32 * 1024 * 1024
+export const regionOffset = commitSlotOffset + 2 * commitSlotBytes
+
+export interface RingStore {
+  /** Fills target[start, start + length) from the region at `offset`. */
+  readRegion(target: Buffer, start: number, length: number, offset: number): void
+  /** Writes source[start, start + length) to the region at `offset`. */
+  writeRegion(source: Buffer, start: number, length: number, offset: number): void
+  /** Writes a commit record, at most `commitSlotBytes` long, to slot 0 or 1. */
+  writeCommit(slot: 0 | 1, record: Buffer, length: number): void
+  /** Up to `length` bytes of a slot; fewer, or none, where fewer were ever written. */
+  readCommit(slot: 0 | 1, offset: number, length: number): Buffer
+  readId(): Buffer
+  writeId(id: Buffer): void
+}
+
+/** A store in this process's memory: for tests and simulations. It survives an engine, not a process. */
+export class MemoryStore implements RingStore {
+  #region = Buffer.alloc(0)
+  #commits: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)]
+  #id: Buffer = Buffer.alloc(ringIdBytes)
+
+  readRegion(target: Buffer, start: number, length: number, offset: number): void {
+    target.fill(0, start, start + length)
+    this.#region.copy(target, start, offset, offset + length)
+  }
+
+  writeRegion(source: Buffer, start: number, length: number, offset: number): void {
+    if (offset + length > this.#region.length) {
+      this.#region = Buffer.concat([this.#region, Buffer.alloc(offset + length - this.#region.length)])
+    }
+    source.copy(this.#region, offset, start, start + length)
+  }
+
+  writeCommit(slot: 0 | 1, record: Buffer, length: number): void {
+    this.#commits[slot] = Buffer.from(record.subarray(0, length))
+  }
+
+  readCommit(slot: 0 | 1, offset: number, length: number): Buffer {
+    return this.#commits[slot].subarray(offset, offset + length)
+  }
+
+  readId(): Buffer {
+    return this.#id
+  }
+
+  writeId(id: Buffer): void {
+    this.#id = Buffer.from(id)
+  }
+}

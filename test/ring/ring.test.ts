@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import { EntryView } from '../../src/protocol/entry.ts'
+import { Cursor } from '../../src/ring/cursor.ts'
+import { Ring, RingDamaged, type RingOptions } from '../../src/ring/ring.ts'
+import { MemoryStore } from '../../src/ring/store.ts'
+import { randomFrom, seedFor } from '../support/random.ts'
+
+const stamp = { realSeconds: 1, realNanos: 2, monoSeconds: 3, monoNanos: 4 }
+const source = Buffer.from('s')
+
+/** What the ring must do, in the plainest words: an array. */
+class Model {
+  entries: { sequence: number; text: string; size: number }[] = []
+  next = 1
+  private readonly options: RingOptions
+  constructor(options: RingOptions) {
+    this.options = options
+  }
+  append(text: string, size: number): void {
+    this.entries.push({ sequence: this.next++, text, size })
+    const bytes = (): number => this.entries.reduce((sum, entry) => sum + entry.size, 0)
+    while (this.entries.length > this.options.maxLines || bytes() > this.options.maxBytes) this.entries.shift()
+  }
+}
+
+function commit(ring: Ring): void {
+  ring.flush()
+  ring.committed()
+  ring.invariants()
+}
+
+function readAll(ring: Ring, from = ring.tailSequence): { sequence: number; text: string; size: number }[] {
+  const cursor = new Cursor(ring, from)
+  const buffer = Buffer.alloc(ring.largestEntryBytes)
+  const found = []
+  const view = new EntryView()
+  for (;;) {
+    const bytes = cursor.read(buffer, ring.committedSequence)
+    if (bytes === 0) return found
+    for (let at = 0; at < bytes; at += view.size) {
+      view.at(buffer, at)
+      found.push({ sequence: view.sequence, text: view.message.toString(), size: view.size })
+    }
+  }
+}
+
+function append(ring: Ring, text: string): void {
+  const bytes = Buffer.from(text)
+  ring.append(stamp, source, bytes, 0, bytes.length)
+}
+
+describe('ring against a model', () => {
+  const cases: [string, RingOptions][] = [
+    ['bounded by lines', { maxLines: 7, maxBytes: 1 << 20, maxLineBytes: 300 }],
+    ['bounded by one line', { maxLines: 1, maxBytes: 1 << 20, maxLineBytes: 300 }],
+    ['bounded by bytes', { maxLines: 1_000_000, maxBytes: 64 * 1024, maxLineBytes: 3000 }],
+    ['bounded by both, in turn', { maxLines: 500, maxBytes: 64 * 1024, maxLineBytes: 3000 }],
+    ['one that grows', { maxLines: 100_000, maxBytes: 2 << 20, maxLineBytes: 3000 }],
+  ]
+  it.each(cases)('%s', (name, options) => {
+    const random = randomFrom(seedFor(`ring ${name}`))
+    const store = new MemoryStore()
+    let ring = new Ring(store, options)
+    const model = new Model(options)
+    for (let turn = 0; turn < 400; turn++) {
+      const count = random.below(40)
+      for (let index = 0; index < count && !ring.isFull; index++) {
+        const text = 'x'.repeat(random.below(options.maxLineBytes)) + index
+        const before = ring.bytes
+        append(ring, text.slice(0, options.maxLineBytes))
+        const size = (48 + 1 + Math.min(text.length, options.maxLineBytes) + 7) & -8
+        expect(ring.bytes).toBeLessThanOrEqual(before + size)
+        model.append(text.slice(0, options.maxLineBytes), size)
+      }
+      commit(ring)
+      if (turn % 20 === 0) expect(readAll(ring)).toEqual(model.entries)
+      if (turn % 50 === 49) {
+        const again = new Ring(store, options)
+        again.restore(ring.state())
+        again.invariants()
+        ring = again
+        expect(readAll(ring)).toEqual(model.entries)
+      }
+    }
+    expect(ring.lines).toBe(model.entries.length)
+    expect(ring.bytes).toBe(model.entries.reduce((sum, entry) => sum + entry.size, 0))
+  })
+})
+
+describe('ring', () => {
+  const options = { maxLines: 10, maxBytes: 64 * 1024, maxLineBytes: 1000 }
+
+  it('shows nothing that is not committed', () => {
+    const ring = new Ring(new MemoryStore(), options)
+    append(ring, 'a')
+    expect(readAll(ring)).toEqual([])
+    commit(ring)
+    expect(readAll(ring).map((entry) => entry.text)).toEqual(['a'])
+  })
+
+  it('tells a cursor that fell off the tail exactly how many entries it lost', () => {
+    const ring = new Ring(new MemoryStore(), options)
+    const cursor = new Cursor(ring, 1)
+    for (let index = 0; index < 25; index++) append(ring, String(index))
+    commit(ring)
+    expect(cursor.skipLost()).toBe(15)
+    expect(cursor.skipLost()).toBe(0)
+    expect(cursor.sequence).toBe(16)
+    expect(readAll(ring, 16)).toHaveLength(10)
+  })
+
+  it('writes zeros between the message and the next entry', () => {
+    const ring = new Ring(new MemoryStore(), options)
+    for (const text of ['', 'a', 'abcdefg', 'abcdefgh']) append(ring, text)
+    commit(ring)
+    const bytes = Buffer.alloc(ring.bytes, 0xff)
+    ring.read(0, bytes, 0, bytes.length)
+    const view = new EntryView()
+    for (let at = 0; at < bytes.length; at += view.size) {
+      view.at(bytes, at)
+      expect(bytes.subarray(view.messageEnd, at + view.size).every((byte) => byte === 0)).toBe(true)
+    }
+  })
+
+  it('touches little of the store while there is little to keep', () => {
+    const ring = new Ring(new MemoryStore(), { maxLines: 5000, maxBytes: 8 << 20, maxLineBytes: 1024 })
+    for (let index = 0; index < 1_000; index++) {
+      append(ring, 'x'.repeat(40))
+      commit(ring)
+    }
+    expect(ring.regionBytes).toBeLessThan(1 << 20)
+  })
+
+  it('refuses to restore bytes that are no entries', () => {
+    const store = new MemoryStore()
+    const ring = new Ring(store, options)
+    append(ring, 'abc')
+    commit(ring)
+    const state = ring.state()
+    store.writeRegion(Buffer.alloc(8, 0xff), 0, 8, 0)
+    expect(() => new Ring(store, options).restore(state)).toThrow(RingDamaged)
+  })
+
+  it('refuses an entry that no commit made room for', () => {
+    const ring = new Ring(new MemoryStore(), options)
+    expect(() => {
+      for (;;) append(ring, 'x'.repeat(1000))
+    }).toThrow('not committed in time')
+  })
+
+  it('refuses bounds that one entry does not fit into', () => {
+    expect(() => new Ring(new MemoryStore(), { ...options, maxLineBytes: 60 * 1024 })).toThrow(RangeError)
+  })
+})
