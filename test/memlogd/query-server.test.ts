@@ -1,0 +1,265 @@
+import { describe, expect, it } from 'vitest'
+import { Engine } from '../../src/memlogd/engine.ts'
+import { QueryServer } from '../../src/memlogd/query-server.ts'
+import {
+  entryKindEnd,
+  entryKindGap,
+  queryClientsMax,
+  queryModeDump,
+  queryModeDumpFollow,
+  queryModeFollow,
+  requestBytesMax,
+} from '../../src/protocol/constants.ts'
+import { EntryView, entryFault } from '../../src/protocol/entry.ts'
+import { encodeRequest, parseHeader, type QueryRequest, type ReplyHeader } from '../../src/protocol/query.ts'
+import { MemoryStore } from '../../src/ring/store.ts'
+import { FakeConnection } from '../support/fake-connection.ts'
+import { FakeQueue } from '../support/fake-queue.ts'
+
+const ringId = '07'.repeat(16)
+
+class Bench {
+  readonly queue = new FakeQueue()
+  readonly engine: Engine
+  readonly server: QueryServer
+  readonly timers: (() => void)[] = []
+  readonly source: number
+  constructor(maxLines = 100) {
+    const clock = { now: () => ({ realSeconds: 9, realNanos: 0, monoSeconds: 9, monoNanos: 0 }) }
+    this.engine = new Engine({
+      store: new MemoryStore(),
+      queue: this.queue,
+      clock,
+      options: { maxLines, maxBytes: 1 << 20, maxLineBytes: 200, priorityPrefix: false },
+      randomId: () => Buffer.alloc(16, 7),
+      onCommit: () => this.server?.wake(),
+    })
+    this.engine.start()
+    this.server = new QueryServer({
+      engine: this.engine,
+      version: '1.2.3',
+      pid: 42,
+      after: (_milliseconds, call) => {
+        this.timers.push(call)
+        return () => this.timers.splice(this.timers.indexOf(call), 1)
+      },
+      statistics: () => '{"all":"fine"}\n',
+    })
+    this.source = this.queue.open('src')
+  }
+  write(...lines: string[]): void {
+    for (const line of lines) this.queue.data(this.source, `${line}\n`)
+    this.engine.takeFrames(this.queue.head)
+  }
+  connect(): FakeConnection {
+    const connection = new FakeConnection()
+    connection.client = this.server.accept(connection)
+    return connection
+  }
+  ask(mode: number, request?: QueryRequest): FakeConnection {
+    const connection = this.connect()
+    connection.client?.data(request === undefined ? Buffer.of(mode) : encodeRequest(mode, request))
+    return connection
+  }
+}
+
+interface Reply {
+  header: ReplyHeader
+  texts: string[]
+  gaps: Record<string, string>[]
+  end: Record<string, string> | undefined
+}
+
+function replyOf(connection: FakeConnection): Reply {
+  const bytes = connection.takeAll()
+  const newline = bytes.indexOf(10)
+  const header = parseHeader(bytes.subarray(0, newline))
+  if (header === 'plain' || 'fault' in header) throw new Error('no header')
+  const reply: Reply = { header, texts: [], gaps: [], end: undefined }
+  const view = new EntryView()
+  const fieldsOf = (): Record<string, string> =>
+    Object.fromEntries([...view.fields()].map(([key, value]) => [key, value.toString()]))
+  for (let at = newline + 1; at < bytes.length; at += view.size) {
+    expect(entryFault(bytes, at, bytes.length)).toBeUndefined()
+    view.at(bytes, at)
+    if (view.kind === entryKindEnd) reply.end = fieldsOf()
+    else if (view.kind === entryKindGap) reply.gaps.push(fieldsOf())
+    else reply.texts.push(view.message.toString())
+  }
+  return reply
+}
+
+describe('plain protocol', () => {
+  const line = (text: string): string => `"source":"src","msg":${JSON.stringify(text)}}\n`
+
+  it('0: dumps with exactly three keys and closes', () => {
+    const bench = new Bench()
+    bench.write('a', 'quote " and \x01', '')
+    const connection = bench.ask(queryModeDump)
+    const lines = connection.takeAll().toString().trimEnd().split('\n')
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toBe('{"time":"2017-07-14T02:40:01.123456789Z","source":"src","msg":"a"}')
+    expect(JSON.parse(lines[1] ?? '').msg).toBe('quote " and \x01')
+    expect(connection.isEnded).toBe(true)
+  })
+
+  it('1: follows from now on; 2: dumps, then follows', () => {
+    const bench = new Bench()
+    bench.write('old')
+    const follow = bench.ask(queryModeFollow)
+    const both = bench.ask(queryModeDumpFollow)
+    bench.write('new')
+    expect(follow.takeAll().toString()).not.toContain('old')
+    expect(follow.received.toString()).toContain(line('new'))
+    expect(both.takeAll().toString()).toContain(line('old'))
+    expect(both.received.toString()).toContain(line('new'))
+    expect(follow.isEnded || both.isEnded).toBe(false)
+  })
+
+  it('shows invalid UTF-8 as U+FFFD', () => {
+    const bench = new Bench()
+    bench.queue.data(bench.source, Buffer.from([0x61, 0xff, 0x0a]))
+    bench.engine.takeFrames(bench.queue.head)
+    expect(bench.ask(queryModeDump).takeAll().toString()).toContain('"msg":"a\ufffd"')
+  })
+})
+
+describe('extended protocol', () => {
+  it('begins with a header and ends with a count', () => {
+    const bench = new Bench()
+    bench.write('a', 'b')
+    const reply = replyOf(bench.ask(queryModeDump, {}))
+    expect(reply.header).toEqual({ version: '1.2.3', pid: 42, ring: ringId, first: 1, next: 3, applied: [] })
+    expect(reply.texts).toEqual(['a', 'b'])
+    expect(reply.end).toEqual({ delivered: '2', lost: '0', reason: 'complete' })
+  })
+
+  it.each([
+    [0, []],
+    [1, ['c']],
+    [2, ['b', 'c']],
+    [3, ['a', 'b', 'c']],
+    [99, ['a', 'b', 'c']],
+  ])('tail %i', (tail, texts) => {
+    const bench = new Bench()
+    bench.write('a', 'b', 'c')
+    expect(replyOf(bench.ask(queryModeDump, { tail })).texts).toEqual(texts)
+  })
+
+  it('tail 0 with following gives only what is new', () => {
+    const bench = new Bench()
+    bench.write('old')
+    const connection = bench.ask(queryModeDumpFollow, { tail: 0 })
+    bench.write('new')
+    expect(replyOf(connection).texts).toEqual(['new'])
+  })
+
+  it('limit ends a reply, a following one too', () => {
+    const bench = new Bench()
+    bench.write('a', 'b', 'c')
+    const reply = replyOf(bench.ask(queryModeDumpFollow, { limit: 2 }))
+    expect(reply.texts).toEqual(['a', 'b'])
+    expect(reply.end?.reason).toBe('limit')
+  })
+
+  it('a cursor goes on where it stood', () => {
+    const bench = new Bench()
+    bench.write('a', 'b', 'c')
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 3 } })).texts).toEqual(['c'])
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 4 } })).texts).toEqual([])
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 99 } })).texts).toEqual([])
+  })
+
+  it('a cursor that fell off the tail gets a gap with the exact number', () => {
+    const bench = new Bench(10)
+    bench.write(...Array.from({ length: 25 }, (_, index) => String(index)))
+    const reply = replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 5 } }))
+    expect(reply.gaps).toEqual([{ lost: '11', reason: 'overwritten', first: '5', last: '15' }])
+    expect(reply.texts).toHaveLength(10)
+    expect(reply.end).toEqual({ delivered: '10', lost: '11', reason: 'complete' })
+  })
+
+  it('a cursor of another ring gets a gap without a number, and everything', () => {
+    const bench = new Bench()
+    bench.write('a')
+    const reply = replyOf(bench.ask(queryModeDump, { cursor: { ring: '11'.repeat(16), sequence: 5 } }))
+    expect(reply.gaps).toEqual([{ reason: 'restarted' }])
+    expect(reply.texts).toEqual(['a'])
+  })
+
+  it('answers a request for statistics', () => {
+    const connection = new Bench().ask(queryModeDump, { stats: true })
+    const [header, body] = connection.takeAll().toString().split('\n')
+    expect(JSON.parse(header ?? '').applied).toEqual(['stats'])
+    expect(JSON.parse(body ?? '')).toEqual({ all: 'fine' })
+    expect(connection.isEnded).toBe(true)
+  })
+})
+
+describe('readers', () => {
+  it('that do not read cost one buffer, lose what is overwritten, and are told exactly', () => {
+    const bench = new Bench(10)
+    const slow = bench.ask(queryModeDumpFollow, {})
+    const quick = bench.ask(queryModeDumpFollow, {})
+    for (let index = 0; index < 200; index++) {
+      bench.write(String(index))
+      quick.takeAll()
+      expect(slow.waiting).toBe(1)
+    }
+    expect(replyOf(quick).texts).toHaveLength(200)
+    const reply = replyOf(slow)
+    const lost = reply.gaps.reduce((sum, gap) => sum + Number(gap.lost), 0)
+    expect(reply.texts.length + lost).toBe(200)
+    expect(reply.texts.at(-1)).toBe('199')
+  })
+
+  it('are told when memlogd stops', () => {
+    const bench = new Bench()
+    bench.write('a')
+    const connection = bench.ask(queryModeDumpFollow, {})
+    connection.takeAll()
+    bench.server.stop()
+    expect(replyOf(connection).end?.reason).toBe('stopping')
+    expect(connection.isEnded).toBe(true)
+  })
+
+  it('that leave are forgotten', () => {
+    const bench = new Bench()
+    const connection = bench.ask(queryModeFollow, {})
+    expect(bench.server.readers.size).toBe(1)
+    connection.client?.closed()
+    expect(bench.server.readers.size).toBe(0)
+    bench.write('a')
+    expect(connection.takeAll().toString()).not.toContain('a\0')
+  })
+})
+
+describe('clients', () => {
+  it('that say nothing are dropped in time', () => {
+    const bench = new Bench()
+    const connection = bench.connect()
+    bench.timers[0]?.()
+    expect(connection.isDestroyed).toBe(true)
+  })
+
+  it.each([
+    ['an unknown mode', Buffer.of(3)],
+    ['something that is no request', Buffer.from('\0xyz\n')],
+    ['no JSON', Buffer.from('\0{]\n')],
+    ['a request without end', Buffer.concat([Buffer.from('\0{'), Buffer.alloc(requestBytesMax, 0x20)])],
+  ])('that send %s are dropped', (_name, bytes) => {
+    const bench = new Bench()
+    const connection = bench.connect()
+    connection.client?.data(bytes)
+    expect(connection.isDestroyed).toBe(true)
+    expect(bench.engine.counters.get('readersRefused')).toBe(1)
+  })
+
+  it(`are served up to ${queryClientsMax} at a time`, () => {
+    const bench = new Bench()
+    const connections = Array.from({ length: queryClientsMax + 1 }, () => bench.connect())
+    expect(connections.map((connection) => connection.isDestroyed).indexOf(true)).toBe(queryClientsMax)
+    connections[0]?.client?.closed()
+    expect(bench.connect().isDestroyed).toBe(false)
+  })
+})
