@@ -1,0 +1,59 @@
+/**
+ * File names for sources. A source's name comes from outside: it must not leave the folder, hide, or fall on
+ * another source's file. Names that are plain, as LinuxKit's all are, stay as they are. The others are written
+ * with `%XX`, which can be read back, so two sources never share a file.
+ */
+import { createHash } from 'node:crypto'
+
+/** A name in most file systems has 255 bytes; `.log.9999.gz.tmp` must fit behind it. */
+export const fileStemBytesMax = 255 - 16
+/** What stands for an empty name: no other source can have it, since `%` itself is always written `%25`. */
+const emptyStem = '%'
+const hashDigits = 16
+
+/** `onboot.001-dhcpcd.out` -> `onboot.001-dhcpcd.out.log` */
+export function logFileName(source: Buffer): string {
+  let stem = ''
+  for (let at = 0; at < source.length; at++) stem += escapedByte(source, at)
+  if (stem === '') stem = emptyStem
+  if (stem.length > fileStemBytesMax) stem = cutStem(stem, source)
+  return `${stem}.log`
+}
+
+function escapedByte(source: Buffer, at: number): string {
+  const byte = source[at] as number
+  const isPlain =
+    byte > 0x20 && byte < 0x7f && byte !== 0x2f && byte !== 0x25 && byte !== 0x5c && !(byte === 0x2e && at === 0)
+  return isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+}
+
+/** A long name keeps its beginning; a hash of the whole tells it from others. `%~` occurs in no other stem. */
+function cutStem(stem: string, source: Buffer): string {
+  const hash = createHash('sha256').update(source).digest('hex').slice(0, hashDigits)
+  const kept = stem.slice(0, fileStemBytesMax - hashDigits - 2).replace(/%[0-9A-F]?$/, '')
+  return `${kept}%~${hash}`
+}
+
+/** What a file in the folder is: the file being written, a rotated one, or one half made. */
+export interface LogFileName {
+  /** `x.log` */
+  base: string
+  /** 0 is the youngest rotated file; undefined is the file being written. */
+  index: number | undefined
+  isCompressed: boolean
+  isTemporary: boolean
+}
+
+const namePattern = /^(.+\.log)(?:\.(0|[1-9][0-9]{0,3})(\.gz)?(\.tmp)?)?$/
+
+/** Takes a file's name apart; undefined if it is none that a log file or its rotation can have. */
+export function parseLogFileName(name: string): LogFileName | undefined {
+  const match = namePattern.exec(name)
+  if (match === null || match[1] === undefined) return undefined
+  return {
+    base: match[1],
+    index: match[2] === undefined ? undefined : Number(match[2]),
+    isCompressed: match[3] !== undefined,
+    isTemporary: match[4] !== undefined,
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Carries entries from memlogd to one target, at least once. Each shipper has its own connection and its own
+ * place in the ring; it holds one batch and nothing else. So a target that is slow or away costs no memory and
+ * delays nobody: its lines stay in the ring, and those that fell off it arrive as a gap entry.
+ */
+import { entryKindLine } from '../../protocol/constants.ts'
+import { EntryView } from '../../protocol/entry.ts'
+import { Backoff } from './backoff.ts'
+import type { Batch, Cursor, EntrySource } from './entry-source.ts'
+import { type Report, type Sink, SinkError } from './sink.ts'
+
+/** A changed place is written to the state folder at most so often. */
+export const stateSaveMs = 1000
+/** The same trouble is told again at most so often. */
+export const repeatMs = 60_000
+/** A target that failed so recently is not trusted yet: its waits go on growing. */
+export const settledMs = 10_000
+/** Places remembered for deliveries that are not confirmed; beyond it, places are left out between. */
+export const checkpointsMax = 1024
+
+/** What a shipper needs of the world. */
+export interface ShipperWorld {
+  nowMs(): number
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+  random(): number
+}
+
+export interface PlaceStore {
+  load(): Promise<Cursor | undefined>
+  save(cursor: Cursor): Promise<void>
+}
+
+export interface ShipperCounters {
+  delivered: number
+  rejected: number
+  failures: number
+}
+
+export class Shipper {
+  readonly counters: ShipperCounters = { delivered: 0, rejected: 0, failures: 0 }
+  readonly #sink: Sink
+  readonly #source: EntrySource
+  readonly #state: PlaceStore | undefined
+  readonly #world: ShipperWorld
+  readonly #report: Report
+  readonly #backoff: Backoff
+  #cursor: Cursor | undefined
+  /** Where the deliveries began that the target may not have, oldest first. */
+  #checkpoints: Cursor[] = []
+  #session = new AbortController()
+  #saved: Cursor | undefined
+  #resumedMs = Number.NEGATIVE_INFINITY
+  #outageMs: number | undefined
+  #outageText = ''
+  #saidMs = 0
+
+  constructor(sink: Sink, source: EntrySource, world: ShipperWorld, report: Report, state?: PlaceStore) {
+    this.#sink = sink
+    this.#source = source
+    this.#state = state
+    this.#world = world
+    this.#report = (message) => report(`${sink.name}: ${message}`)
+    this.#backoff = new Backoff(() => world.random())
+  }
+
+  /** Ships until `signal` fires. Never rejects: whatever fails is reported and tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#load()
+    this.#sink.onLost = () => this.#session.abort()
+    const keeper = this.#keepPlace(signal)
+    while (!signal.aborted) {
+      this.#session = new AbortController()
+      const failure = await this.#runSession(AbortSignal.any([signal, this.#session.signal]))
+      if (signal.aborted) break
+      const lost = this.#session.signal.aborted
+      this.#rewind()
+      this.#fail(failure ?? (lost ? 'the connection was lost' : 'the connection to memlogd ended'))
+      await this.#wait(this.#backoff.next(), signal)
+    }
+    await keeper
+    await this.#sink.close()
+    await this.#save()
+  }
+
+  async #keepPlace(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#world.sleep(stateSaveMs, signal)
+      await this.#save()
+    }
+  }
+
+  /** One connection to memlogd; returns what failed, if anything did. */
+  async #runSession(stop: AbortSignal): Promise<string | undefined> {
+    try {
+      for await (const batch of this.#source.open(this.#cursor, stop)) {
+        if (!(await this.#ship(batch, stop))) return undefined
+      }
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  /** Delivers a batch, however long it takes; false if the session is over first. */
+  async #ship(batch: Batch, stop: AbortSignal): Promise<boolean> {
+    let start = batch.start
+    while (start < batch.end) {
+      if (stop.aborted) return false
+      try {
+        await this.#sink.deliver(batch.bytes, start, batch.end, stop)
+        this.counters.delivered += countEntries(batch.bytes, start, batch.end)
+        break
+      } catch (error) {
+        const failure = error instanceof SinkError ? error : unexpected(error)
+        const done = Math.min(Math.max(failure.deliveredTo ?? start, start), batch.end)
+        this.counters.delivered += countEntries(batch.bytes, start, done)
+        start = done
+        if (stop.aborted) {
+          this.#cursor = cursorAt(batch, start) ?? this.#cursor
+          return false
+        }
+        if (!failure.retryable) {
+          this.#reject(batch, start, failure)
+          break
+        }
+        if (this.#mustRewind(batch)) throw failure
+        this.#fail(failure.message)
+        await this.#wait(this.#backoff.next(failure.retryAfterMs), stop)
+      }
+    }
+    this.#delivered(batch)
+    return true
+  }
+
+  #delivered(batch: Batch): void {
+    this.#cursor = batch.next
+    if (batch.start === batch.end) return
+    if (batch.first !== undefined) this.#checkpoints.push(batch.first)
+    this.#trim()
+    const settled = this.#checkpoints.length === 0 || this.#world.nowMs() - this.#resumedMs > settledMs
+    if (!settled) return
+    this.#backoff.succeeded()
+    this.#recovered()
+  }
+
+  /** Keeps as many checkpoints as the sink has unconfirmed deliveries. */
+  #trim(): void {
+    const keep = this.#sink.unconfirmed ?? 0
+    if (this.#checkpoints.length > keep) this.#checkpoints.splice(0, this.#checkpoints.length - keep)
+    if (this.#checkpoints.length > checkpointsMax) this.#checkpoints.splice(1, 1)
+  }
+
+  #mustRewind(batch: Batch): boolean {
+    const [oldest] = this.#checkpoints
+    return oldest !== undefined && batch.first !== undefined && !samePlace(oldest, batch.first)
+  }
+
+  /** Goes back to the oldest delivery that the target may not have. */
+  #rewind(): void {
+    const [oldest] = this.#checkpoints
+    if (oldest !== undefined) this.#cursor = oldest
+    this.#checkpoints = []
+  }
+
+  async #load(): Promise<void> {
+    try {
+      this.#cursor = await this.#state?.load()
+      this.#saved = this.#cursor
+    } catch (error) {
+      this.#report(`the kept place can't be read, everything is shipped again: ${text(error)}`)
+    }
+  }
+
+  async #save(): Promise<void> {
+    if (this.#state === undefined) return
+    this.#trim()
+    const place = this.#checkpoints[0] ?? this.#cursor
+    if (place === undefined || (this.#saved !== undefined && samePlace(place, this.#saved))) return
+    try {
+      await this.#state.save(place)
+      this.#saved = place
+    } catch (error) {
+      this.#say(`the place can't be kept: ${text(error)}`)
+    }
+  }
+
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#world.sleep(ms, signal)
+    this.#resumedMs = this.#world.nowMs()
+  }
+
+  #fail(message: string): void {
+    this.counters.failures++
+    const nowMs = this.#world.nowMs()
+    this.#outageMs ??= nowMs
+    if (message === this.#outageText && nowMs - this.#saidMs < repeatMs) return
+    this.#outageText = message
+    this.#say(`${message}; trying again`)
+  }
+
+  #recovered(): void {
+    if (this.#outageMs === undefined) return
+    const seconds = Math.round((this.#world.nowMs() - this.#outageMs) / 1000)
+    this.#outageMs = undefined
+    this.#outageText = ''
+    this.#say(`delivering again after ${seconds} s`)
+  }
+
+  #reject(batch: Batch, start: number, failure: SinkError): void {
+    const count = countEntries(batch.bytes, start, batch.end)
+    this.counters.rejected += count
+    this.#say(`${count} lines were refused for good: ${failure.message}`)
+  }
+
+  #say(message: string): void {
+    this.#saidMs = this.#world.nowMs()
+    this.#report(message)
+  }
+}
+
+function samePlace(one: Cursor, other: Cursor): boolean {
+  return one.ring === other.ring && one.sequence === other.sequence
+}
+
+/** A failure that is no SinkError is a bug of the sink or a new kind of trouble: retrying loses nothing. */
+function unexpected(error: unknown): SinkError {
+  return new SinkError('unexpected', text(error), { retryable: true })
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The place of the entry at `offset`, if it is a line. */
+function cursorAt(batch: Batch, offset: number): Cursor | undefined {
+  if (batch.next === undefined || offset >= batch.end) return batch.next
+  const view = new EntryView().at(batch.bytes, offset)
+  return view.kind === entryKindLine ? { ring: batch.next.ring, sequence: view.sequence } : undefined
+}
+
+function countEntries(bytes: Buffer, start: number, end: number): number {
+  let count = 0
+  for (let at = start; at < end; at += bytes.readUInt32LE(at)) count++
+  return count
+}
