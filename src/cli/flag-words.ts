@@ -10,6 +10,8 @@ import { type Command, type Flag, type FlagTable, shownFlag } from './flag-table
 export interface GivenFlag<K extends string = string> {
   readonly key: K
   readonly flag: Flag
+  /** The name that was used: a flag may have several. */
+  readonly name: string
   readonly text: string
 }
 
@@ -46,7 +48,7 @@ export function splitFlagWords<T extends FlagTable>(
     if (found === 'help' || found === 'version') return { kind: found }
     for (const one of found) {
       if (one.text === undefined && at >= words.length) throw missingValue(command, one)
-      given.push({ key: one.key, flag: one.flag, text: one.text ?? (words[at++] as string) })
+      given.push({ ...one, text: one.text ?? (words[at++] as string) })
     }
   }
   const operands = words.slice(at)
@@ -60,6 +62,7 @@ export function splitFlagWords<T extends FlagTable>(
 interface FoundFlag<K extends string> {
   readonly key: K
   readonly flag: Flag
+  readonly name: string
   readonly text: string | undefined
 }
 
@@ -85,7 +88,7 @@ function readWord<K extends string>(
   const name = equals < 0 ? body : body.slice(0, equals)
   const value = equals < 0 ? undefined : body.slice(equals + 1)
   const row = names.get(name)
-  if (row !== undefined) return [{ ...row, text: value ?? (takesValue(row.flag) ? undefined : 'true') }]
+  if (row !== undefined) return [{ ...row, name, text: value ?? (takesValue(row.flag) ? undefined : 'true') }]
   if (value === undefined && helpNames.includes(name)) return 'help'
   if (value === undefined && versionNames.includes(name)) return 'version'
   const cluster = command.hasClusters === true && !isDouble ? readCluster(names, body) : undefined
@@ -97,16 +100,17 @@ function readWord<K extends string>(
 function readCluster<K extends string>(names: Names<K>, body: string): FoundFlag<K>[] | undefined {
   const found: FoundFlag<K>[] = []
   for (let at = 0; at < body.length; at++) {
-    const row = names.get(body[at] as string)
+    const name = body[at] as string
+    const row = names.get(name)
     if (row === undefined) return undefined
     if (!takesValue(row.flag)) {
-      found.push({ ...row, text: 'true' })
+      found.push({ ...row, name, text: 'true' })
       continue
     }
     // `-sinc 10m` must not silently mean the source `inc`.
     if (at === 0 && nearestName(names, body) !== undefined) return undefined
     const rest = body.slice(at + 1)
-    found.push({ ...row, text: rest === '' ? undefined : rest.replace(/^=/, '') })
+    found.push({ ...row, name, text: rest === '' ? undefined : rest.replace(/^=/, '') })
     return found
   }
   return found
@@ -118,7 +122,7 @@ function takesValue(flag: Flag): boolean {
 
 function missingValue(command: Command, found: FoundFlag<string>): UsageError {
   const value = 'value' in found.flag ? found.flag.value : ''
-  return new UsageError(`${shownFlag(command, found.flag.name)}: the value is missing (${value})`)
+  return new UsageError(`${shownFlag(command, found.name)}: the value is missing (${value})`)
 }
 
 function unknownFlag(command: Command, names: Names<string>, word: string, name: string): UsageError {

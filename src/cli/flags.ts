@@ -53,7 +53,7 @@ async function parseWithYargs(command: Command, given: readonly GivenFlag[]): Pr
   const { default: yargs } = await import('yargs/yargs')
   const words = given.map((one) => `--${one.key}=${valueGuard}${one.text}`)
   const found = yargs(words)
-    .options(Object.fromEntries(given.map((one) => [one.key, yargsOption(command, one.flag)])))
+    .options(yargsOptions(command, given))
     .parserConfiguration({
       'boolean-negation': false,
       'camel-case-expansion': false,
@@ -82,26 +82,31 @@ function enterExistingFolder(): void {
   }
 }
 
+function yargsOptions(command: Command, given: readonly GivenFlag[]): Record<string, Options> {
+  const byKey = Map.groupBy(given, (one) => one.key)
+  return Object.fromEntries([...byKey].map(([key, ones]) => [key, yargsOption(command, ones)]))
+}
+
 /**
  * Every flag is a list of strings to yargs, so that `coerce` sees each value exactly as it was typed. A wrong value
  * is given back as a UsageError: one that is thrown would lose its type on the way through yargs.
  */
-function yargsOption(command: Command, flag: Flag): Options {
+function yargsOption(command: Command, given: readonly GivenFlag[]): Options {
   const coerce = (guarded: readonly string[]) => {
-    const values = guarded.map((text) => checkedValue(command, flag, text.slice(valueGuard.length)))
+    const values = given.map((one, at) => checkedValue(command, one, (guarded[at] ?? '').slice(valueGuard.length)))
     const wrong = values.find((value) => value instanceof UsageError)
     if (wrong !== undefined) return wrong
-    if (flag.type === 'strings') return values
-    if (flag.type === 'count') return values.filter((value) => value === true).length
+    if (given[0]?.flag.type === 'strings') return values
+    if (given[0]?.flag.type === 'count') return values.filter((value) => value === true).length
     return values.at(-1)
   }
   return { type: 'string', array: true, requiresArg: true, coerce }
 }
 
-function checkedValue(command: Command, flag: Flag, text: string): string | number | boolean | UsageError {
-  const value = parseValue(flag, text)
+function checkedValue(command: Command, given: GivenFlag, text: string): string | number | boolean | UsageError {
+  const value = parseValue(given.flag, text)
   if (!(value instanceof Wanted)) return value
-  return new UsageError(`${shownFlag(command, flag.name)}: ${quoted(text)}: wanted ${value.text}`)
+  return new UsageError(`${shownFlag(command, given.name)}: ${quoted(text)}: wanted ${value.text}`)
 }
 
 /** The table's defaults below what was found. `found` comes from the coerce functions of the same table, hence the cast. */

@@ -49,19 +49,20 @@ export function parseIpv4(text: string): number[] | undefined {
 export function parseIpv6(text: string): number[] | undefined {
   const halves = text.split('::')
   if (halves.length > 2) return undefined
-  const [head, tail] = halves.map((half) => parseGroups(half))
+  const [head, tail] = halves.map((half, at) => parseGroups(half, at === halves.length - 1))
   if (head === undefined) return undefined
   if (halves.length === 1) return head.length === 8 ? head : undefined
   if (tail === undefined || head.length + tail.length > 7) return undefined
   return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail]
 }
 
-function parseGroups(text: string): number[] | undefined {
+/** Groups between colons; the last one of an address may be a dotted IPv4 address. */
+function parseGroups(text: string, isEnd: boolean): number[] | undefined {
   if (text === '') return []
   const groups: number[] = []
   const parts = text.split(':')
   for (const [at, part] of parts.entries()) {
-    const dotted = at === parts.length - 1 && part.includes('.') ? parseIpv4(part) : undefined
+    const dotted = isEnd && at === parts.length - 1 && part.includes('.') ? parseIpv4(part) : undefined
     if (dotted !== undefined) {
       const [a = 0, b = 0, c = 0, d = 0] = dotted
       groups.push(a * 256 + b, c * 256 + d)

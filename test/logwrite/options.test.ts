@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { parseFlags } from '../../src/cli/flags.ts'
+import { logwriteCommand, logwriteConfig } from '../../src/logwrite/options.ts'
+
+async function config(...words: string[]) {
+  const parsed = await parseFlags(logwriteCommand, words)
+  if (parsed.kind !== 'flags') throw new Error('no flags')
+  return logwriteConfig(parsed, '/home/x')
+}
+
+const socket = '/var/run/linuxkit-external-logging.sock'
+const nothing = { name: undefined, 'best-effort': undefined }
+
+test.each([
+  [['echo'], { ...nothing, socket, skip: '0' }],
+  [['echo', '-n', 'x', '--', '-socket'], { ...nothing, socket, skip: '0' }],
+  [['-n', 'web', 'sh', '-c', 'x'], { ...nothing, socket, name: 'web', skip: '2' }],
+  [['-n=web', '--', '-odd-name'], { ...nothing, socket, name: 'web', skip: '2' }],
+  [
+    ['-best-effort', '-socket', 'l.sock', 'ls'],
+    { name: undefined, 'best-effort': '1', socket: '/home/x/l.sock', skip: '3' },
+  ],
+  [['-best-effort=false', 'ls'], { ...nothing, socket, skip: '1' }],
+])('%j', async (words, wanted) => {
+  expect(await config(...words)).toEqual(wanted)
+})
+
+const missing = 'the command is missing; usage: logwrite [FLAG]... COMMAND [ARGUMENT]...'
+test.each([
+  [[], missing],
+  [['-n', 'x'], missing],
+  [['--'], missing],
+  [['-n'], '-n: the value is missing (NAME)'],
+  [['-n', '', 'ls'], '-n: "": wanted a name of 1 to 512 bytes'],
+  [['-socket', '', 'ls'], '-socket: "": wanted a path of 1 to 107 bytes'],
+  [['-x', 'ls'], 'unknown flag "-x": see logwrite --help'],
+])('%j is refused', async (words, message) => {
+  await expect(config(...words)).rejects.toMatchObject({ code: 'USAGE', message })
+})
+
+test('a name of 512 bytes is the longest', async () => {
+  expect(await config('-n', 'x'.repeat(512), 'ls')).toMatchObject({ name: 'x'.repeat(512) })
+  await expect(config('-n', 'x'.repeat(513), 'ls')).rejects.toThrow('wanted a name of 1 to 512 bytes')
+  await expect(config('-n', 'ü'.repeat(257), 'ls')).rejects.toThrow('wanted a name of 1 to 512 bytes')
+})

