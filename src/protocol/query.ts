@@ -16,9 +16,6 @@ import { type Moment, momentFromNanos, momentToNanos } from './timestamp.ts'
 export const requestSourcesMax = 256
 /** Longest glob in bytes: every byte of the longest name, escaped, and the `!`. */
 export const globBytesMax = 2 * sourceNameBytesMax + 1
-/** Longest header line that a client accepts. */
-export const headerBytesMax = 64 * 1024
-
 /** Where a reader goes on: the ring's id (32 hex digits) and the sequence number of the next entry. */
 export interface Cursor {
   ring: string

@@ -1,0 +1,24 @@
+/** What every output format is. */
+import type { EntryView } from '../../protocol/entry.ts'
+import type { OffsetOf } from '../../protocol/timestamp.ts'
+import type { ByteSink } from '../byte-sink.ts'
+
+export interface FormatOptions {
+  /** The output is a terminal: bytes that could control it must be escaped. */
+  isTerminal: boolean
+  /** Offset of local time; absent for UTC. */
+  offsetOf?: OffsetOf
+  /** Host name for the formats that carry one. */
+  hostname?: string
+}
+
+/** Appends one entry to the sink. Made anew for each run, so it may keep state between entries. */
+export type WriteEntry = (entry: EntryView, sink: ByteSink) => void
+
+/** One row of the table of formats. */
+export interface Format {
+  readonly name: string
+  /** One line for the help. */
+  readonly help: string
+  readonly make: (options: FormatOptions) => WriteEntry
+}
