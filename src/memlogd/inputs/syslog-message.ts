@@ -1,0 +1,362 @@
+/**
+ * One syslog message as bytes -> what it says. Reads what real senders write to /dev/log and over the network:
+ *
+ *   <13>Nov 23 03:46:57 tag[42]: text           glibc, musl, busybox, util-linux logger
+ *   <13>Nov 23 03:46:57 host tag[42]: text      the same with a host name
+ *   <13>2026-11-23T03:46:57Z host tag[42]: text Go, rsyslog
+ *   <14>text                                    Python
+ *   <165>1 2026-11-23T03:46:57.003Z host app 42 ID47 [sd@1 key="value"] text    RFC 5424
+ *
+ * Nothing is refused: what fits no shape is kept as text, under the name `syslog`, and `fault` says why.
+ * The sender's stamp is a hint only (it has no year and often the wrong zone), so it becomes a field.
+ */
+import { FieldsBuilder } from './fields-builder.ts'
+import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priority-prefix.ts'
+import { safeSourceName } from './source-name.ts'
+
+/** Priority of a message that states none: user.notice, as RFC 3164 section 4.3.3 wants it. */
+export const priorityDefault = 13
+/** Name of the source where the message names none. */
+export const syslogSourceDefault = Buffer.from('syslog')
+/** Longest tag that is taken for one. RFC 3164 says 32, RFC 5424 says 48, systemd's unit names are longer. */
+export const tagBytesMax = 255
+/** Longest pid in `tag[pid]`: RFC 5424's limit for PROCID. */
+const pidBytesMax = 128
+/** Longest RFC 5424 header field that is kept (HOSTNAME, section 6). Longer ones are a broken header. */
+export const headerFieldBytesMax = 255
+/** Structured-data parameters of one message that become fields. */
+export const structuredParametersMax = 64
+
+/** Why a message was not taken as its sender meant it. */
+export type SyslogFault = 'none' | 'no-priority' | 'rfc5424-header' | 'structured-data' | 'fields-left-out'
+
+const nul = 0x00
+const lineFeed = 0x0a
+const space = 0x20
+const quote = 0x22
+const dash = 0x2d
+const slash = 0x2f
+const colon = 0x3a
+const openBracket = 0x5b
+const backslash = 0x5c
+const closeBracket = 0x5d
+
+/** Bytes of `Mmm dd hh:mm:ss`. */
+const stampBytes = 15
+const byteOrderMark = [0xef, 0xbb, 0xbf] as const
+/** Characters that no usual tag has and that JSON, key=value and quoted text begin with. */
+const unusualInTag = new Set(Buffer.from('"\'`{}<>=,;|!?$^&*'))
+const monthNames = 'JanFebMarAprMayJunJulAugSepOctNovDec'
+
+/** What one message says. Used again for each message: all of it is valid until the next `parse`. */
+export class SyslogMessage {
+  priority = priorityDefault
+  /** The tag or APP-NAME, safe as a source's name. */
+  source: Buffer = syslogSourceDefault
+  /** The text is bytes[textStart,textEnd). */
+  textStart = 0
+  textEnd = 0
+  /** The process id that the message states, '' if none. */
+  pid = ''
+  /** `sender_time`, `hostname`, `pid`, `msgid` and `sd.ID.NAME`: what the message states. */
+  readonly fields = new FieldsBuilder()
+  fault: SyslogFault = 'none'
+
+  /** Reads one message, bytes[start,end), without NUL bytes that end it. Never throws. */
+  parse(bytes: Buffer, start: number, end: number): this {
+    this.#reset()
+    let stop = end
+    while (stop > start && (bytes[stop - 1] === lineFeed || bytes[stop - 1] === nul)) stop--
+    const priority = priorityPrefix(bytes, start, stop)
+    let at = start
+    if (priority === noPriorityPrefix) this.fault = 'no-priority'
+    else {
+      this.priority = priority
+      at += priorityPrefixBytes(priority)
+    }
+    const isRfc5424 = priority !== noPriorityPrefix && bytes[at] === 0x31 && bytes[at + 1] === space && at + 1 < stop
+    if (!isRfc5424 || !this.#parse5424(bytes, at + 2, stop)) this.#parse3164(bytes, at, stop)
+    if (this.fields.leftOut > 0) this.fault = 'fields-left-out'
+    return this
+  }
+
+  #reset(): void {
+    this.priority = priorityDefault
+    this.source = syslogSourceDefault
+    this.pid = ''
+    this.fault = 'none'
+    this.fields.clear()
+  }
+
+  // ---- RFC 3164 and what passes for it ----------------------------------------------------------
+
+  #parse3164(bytes: Buffer, start: number, end: number): void {
+    let at = start
+    const stampEnd = findStampEnd(bytes, at, end)
+    if (stampEnd > at) {
+      this.fields.addBytes('sender_time', bytes, at, stampEnd)
+      at = skipSpace(bytes, stampEnd, end)
+    }
+    const isStamped = stampEnd > start
+    let tagEnd = findTagEnd(bytes, at, end, isStamped)
+    if (tagEnd < 0 && isStamped) {
+      // A host's name may stand before the tag, and it is one only if a tag follows it.
+      const hostEnd = findWordEnd(bytes, at, end)
+      const next = hostEnd < end ? hostEnd + 1 : end
+      if (hostEnd > at && hostEnd - at <= headerFieldBytesMax) tagEnd = findTagEnd(bytes, next, end, isStamped)
+      if (tagEnd >= 0) {
+        this.fields.addBytes('hostname', bytes, at, hostEnd)
+        at = next
+      }
+    }
+    if (tagEnd >= 0) at = this.#takeTag(bytes, at, tagEnd, end)
+    else if (at < end && bytes[at] === colon && isStamped) at = skipSpace(bytes, at + 1, end)
+    this.textStart = Math.min(at, end)
+    this.textEnd = end
+  }
+
+  /** Takes `tag[pid]: ` and returns where the text begins. */
+  #takeTag(bytes: Buffer, start: number, tagEnd: number, end: number): number {
+    this.source = safeSourceName(bytes, start, tagEnd)
+    let at = tagEnd
+    if (bytes[at] === openBracket) {
+      const close = findByte(bytes, closeBracket, at, end)
+      this.#takePid(bytes, at + 1, close)
+      at = close + 1
+    }
+    if (at < end && bytes[at] === colon) at++
+    return skipSpace(bytes, at, end)
+  }
+
+  #takePid(bytes: Buffer, start: number, end: number): void {
+    if (end <= start) return
+    this.pid = bytes.toString('latin1', start, end)
+    this.fields.addBytes('pid', bytes, start, end)
+  }
+
+  // ---- RFC 5424 ----------------------------------------------------------------------------------
+
+  /** Reads what follows `<PRI>1 `. Returns false, and leaves no trace, if that is no RFC 5424 header. */
+  #parse5424(bytes: Buffer, start: number, end: number): boolean {
+    const ends: number[] = []
+    let at = start
+    for (let field = 0; field < 5; field++) {
+      const fieldEnd = findWordEnd(bytes, at, end)
+      if (fieldEnd === at || fieldEnd >= end || fieldEnd - at > headerFieldBytesMax) return this.#notRfc5424()
+      ends.push(fieldEnd)
+      at = fieldEnd + 1
+    }
+    const structuredEnd = findStructuredDataEnd(bytes, at, end)
+    const [timeEnd, hostEnd, appEnd, pidEnd, idEnd] = ends as [number, number, number, number, number]
+    this.#addUnlessNil('sender_time', bytes, start, timeEnd)
+    this.#addUnlessNil('hostname', bytes, timeEnd + 1, hostEnd)
+    if (!isNil(bytes, hostEnd + 1, appEnd)) this.source = safeSourceName(bytes, hostEnd + 1, appEnd)
+    if (!isNil(bytes, appEnd + 1, pidEnd)) this.#takePid(bytes, appEnd + 1, pidEnd)
+    this.#addUnlessNil('msgid', bytes, pidEnd + 1, idEnd)
+    if (structuredEnd < 0) this.fault = 'structured-data'
+    else {
+      this.#takeStructuredData(bytes, at, structuredEnd)
+      at = structuredEnd < end ? structuredEnd + 1 : end
+    }
+    this.textStart = skipByteOrderMark(bytes, at, end)
+    this.textEnd = end
+    return true
+  }
+
+  #notRfc5424(): false {
+    this.fault = 'rfc5424-header'
+    return false
+  }
+
+  #addUnlessNil(key: string, bytes: Buffer, start: number, end: number): void {
+    if (!isNil(bytes, start, end)) this.fields.addBytes(key, bytes, start, end)
+  }
+
+  /** Turns `[id a="1" b="2"]...` into the fields `sd.id.a` and `sd.id.b`; the shape was checked before. */
+  #takeStructuredData(bytes: Buffer, start: number, end: number): void {
+    let at = start
+    let parameters = 0
+    while (at < end && bytes[at] === openBracket) {
+      const idEnd = findStructuredNameEnd(bytes, at + 1, end)
+      const element = `sd.${bytes.toString('latin1', at + 1, idEnd)}`
+      at = idEnd
+      if (bytes[at] === closeBracket) this.fields.add(element, '')
+      while (bytes[at] === space) {
+        const nameEnd = findStructuredNameEnd(bytes, at + 1, end)
+        const valueEnd = findQuoteEnd(bytes, nameEnd + 2, end)
+        if (++parameters > structuredParametersMax) this.fault = 'fields-left-out'
+        else this.#addParameter(`${element}.${bytes.toString('latin1', at + 1, nameEnd)}`, bytes, nameEnd + 2, valueEnd)
+        at = valueEnd + 1
+      }
+      at++
+    }
+  }
+
+  #addParameter(key: string, bytes: Buffer, start: number, end: number): void {
+    if (findByte(bytes, backslash, start, end) === end) this.fields.addBytes(key, bytes, start, end)
+    else {
+      const value = unescapeParameter(bytes, start, end)
+      this.fields.addBytes(key, value, 0, value.length)
+    }
+  }
+}
+
+/**
+ * Where the message that begins at `start` ends: at a NUL, or at `end`. Some senders put several
+ * messages, each ended by NUL, into one datagram.
+ */
+export function findMessageEnd(bytes: Buffer, start: number, end: number): number {
+  return findByte(bytes, nul, start, end)
+}
+
+/** Where a stamp that begins at `start` ends, or `start` if there is none. A space or the end must follow. */
+function findStampEnd(bytes: Buffer, start: number, end: number): number {
+  const shortEnd = start + stampBytes
+  if (shortEnd <= end && isShortStamp(bytes, start) && isSpaceOrEnd(bytes, shortEnd, end)) return shortEnd
+  const wordEnd = findWordEnd(bytes, start, end)
+  return isIsoStamp(bytes, start, wordEnd) ? wordEnd : start
+}
+
+/** `Mmm dd hh:mm:ss`, the day padded with a space or a zero. */
+function isShortStamp(bytes: Buffer, at: number): boolean {
+  const month = bytes.toString('latin1', at, at + 3)
+  if (monthNames.indexOf(month) % 3 !== 0) return false
+  if (bytes[at + 3] !== space || bytes[at + 6] !== space) return false
+  if (bytes[at + 9] !== colon || bytes[at + 12] !== colon) return false
+  if (bytes[at + 4] !== space && !isDigit(bytes[at + 4])) return false
+  return [5, 7, 8, 10, 11, 13, 14].every((offset) => isDigit(bytes[at + offset]))
+}
+
+/** `yyyy-mm-ddThh:mm:ss` and anything after it: the zone and the fraction are the sender's. */
+function isIsoStamp(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start < 19 || end - start > 35) return false
+  if (bytes[start + 4] !== dash || bytes[start + 7] !== dash || bytes[start + 10] !== 0x54) return false
+  if (bytes[start + 13] !== colon || bytes[start + 16] !== colon) return false
+  return [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18].every((offset) => isDigit(bytes[start + offset]))
+}
+
+/**
+ * Where the tag that begins at `start` ends: at `[` if a pid and `]:` follow, or at `:`. -1 if there is no tag: a
+ * word that is followed by a space is the text's first word, and `http://...` is no tag either. Without a
+ * stamp before it (`isStamped`) only the usual characters make a tag, lest JSON's first key becomes one.
+ */
+function findTagEnd(bytes: Buffer, start: number, end: number, isStamped: boolean): number {
+  const limit = Math.min(end, start + tagBytesMax + 1)
+  let hasLetter = false
+  for (let at = start; at < limit; at++) {
+    const byte = bytes[at] as number
+    if (byte === openBracket || byte === colon) {
+      if (!hasLetter) return -1
+      if (byte === colon) return at + 1 < end && bytes[at + 1] === slash ? -1 : at
+      return isPidAt(bytes, at, end) ? at : -1
+    }
+    if (byte <= space || byte === 0x7f || (!isStamped && unusualInTag.has(byte))) return -1
+    hasLetter ||= (byte | 0x20) >= 0x61
+  }
+  return -1
+}
+
+/** Whether `[pid]` begins at `start`, and `:` or nothing follows it. */
+function isPidAt(bytes: Buffer, start: number, end: number): boolean {
+  const limit = Math.min(end, start + pidBytesMax + 2)
+  for (let at = start + 1; at < limit; at++) {
+    const byte = bytes[at] as number
+    if (byte === closeBracket) return at + 1 === end || bytes[at + 1] === colon
+    if (byte <= space || byte >= 0x7f) return false
+  }
+  return false
+}
+
+/**
+ * Where the structured data that begins at `start` ends, or -1 if it has not the shape of RFC 5424: `-` or a row of
+ * `[id name="value" ...]`, followed by a space or the end.
+ */
+function findStructuredDataEnd(bytes: Buffer, start: number, end: number): number {
+  if (start < end && bytes[start] === dash) return isSpaceOrEnd(bytes, start + 1, end) ? start + 1 : -1
+  let at = start
+  while (at < end && bytes[at] === openBracket) {
+    at = findElementEnd(bytes, at, end)
+    if (at < 0) return -1
+  }
+  return at > start && isSpaceOrEnd(bytes, at, end) ? at : -1
+}
+
+/** Where the element `[id name="value" ...]` that begins at `start` ends, or -1. */
+function findElementEnd(bytes: Buffer, start: number, end: number): number {
+  let at = findStructuredNameEnd(bytes, start + 1, end)
+  if (at === start + 1) return -1
+  while (at < end && bytes[at] === space) {
+    const nameEnd = findStructuredNameEnd(bytes, at + 1, end)
+    if (nameEnd === at + 1 || nameEnd + 1 >= end) return -1
+    if (bytes[nameEnd] !== 0x3d || bytes[nameEnd + 1] !== quote) return -1
+    const valueEnd = findQuoteEnd(bytes, nameEnd + 2, end)
+    if (valueEnd < 0) return -1
+    at = valueEnd + 1
+  }
+  return at < end && bytes[at] === closeBracket ? at + 1 : -1
+}
+
+/** Where an SD-NAME ends: printable ASCII but `=`, space, `]`, `"`. */
+function findStructuredNameEnd(bytes: Buffer, start: number, end: number): number {
+  let at = start
+  while (at < end) {
+    const byte = bytes[at] as number
+    if (byte <= space || byte >= 0x7f || byte === 0x3d || byte === closeBracket || byte === quote) break
+    at++
+  }
+  return at
+}
+
+/** Where the quoted value that begins at `start` has its closing quote, or -1. */
+function findQuoteEnd(bytes: Buffer, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number
+    if (byte === quote) return at
+    if (byte === backslash) at++
+  }
+  return -1
+}
+
+/** Takes the backslash from `\"`, `\\` and `\]`; before any other character it is itself (RFC 5424 section 6.3.3). */
+function unescapeParameter(bytes: Buffer, start: number, end: number): Buffer {
+  const value = Buffer.allocUnsafe(end - start)
+  let length = 0
+  for (let at = start; at < end; at++) {
+    const next = bytes[at + 1]
+    const isEscape = bytes[at] === backslash && at + 1 < end
+    if (isEscape && (next === quote || next === backslash || next === closeBracket)) at++
+    value[length++] = bytes[at] as number
+  }
+  return value.subarray(0, length)
+}
+
+function findWordEnd(bytes: Buffer, start: number, end: number): number {
+  return findByte(bytes, space, start, end)
+}
+
+/** Where `byte` is in bytes[start,end), or `end`. `indexOf` would look at the whole buffer behind the message. */
+function findByte(bytes: Buffer, byte: number, start: number, end: number): number {
+  let at = start
+  while (at < end && bytes[at] !== byte) at++
+  return at
+}
+
+function skipSpace(bytes: Buffer, at: number, end: number): number {
+  return at < end && bytes[at] === space ? at + 1 : at
+}
+
+function skipByteOrderMark(bytes: Buffer, at: number, end: number): number {
+  return end - at >= 3 && byteOrderMark.every((byte, offset) => bytes[at + offset] === byte) ? at + 3 : at
+}
+
+function isSpaceOrEnd(bytes: Buffer, at: number, end: number): boolean {
+  return at >= end || bytes[at] === space
+}
+
+function isNil(bytes: Buffer, start: number, end: number): boolean {
+  return end === start || (end - start === 1 && bytes[start] === dash)
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39
+}
