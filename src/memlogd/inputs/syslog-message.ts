@@ -103,7 +103,7 @@ export class SyslogMessage {
       // A host's name may stand before the tag, and it is one only if a tag follows it.
       const hostEnd = findWordEnd(bytes, at, end)
       const next = hostEnd < end ? hostEnd + 1 : end
-      if (hostEnd > at && hostEnd - at <= headerFieldBytesMax) tagEnd = findTagEnd(bytes, next, end, isStamped)
+      if (isHostName(bytes, at, hostEnd)) tagEnd = findTagEnd(bytes, next, end, false)
       if (tagEnd >= 0) {
         this.fields.addBytes('hostname', bytes, at, hostEnd)
         at = next
@@ -117,7 +117,7 @@ export class SyslogMessage {
 
   /** Takes `tag[pid]: ` and returns where the text begins. */
   #takeTag(bytes: Buffer, start: number, tagEnd: number, end: number): number {
-    this.source = safeSourceName(bytes, start, tagEnd)
+    this.#takeSource(bytes, start, tagEnd)
     let at = tagEnd
     if (bytes[at] === openBracket) {
       const close = findByte(bytes, closeBracket, at, end)
@@ -126,6 +126,11 @@ export class SyslogMessage {
     }
     if (at < end && bytes[at] === colon) at++
     return skipSpace(bytes, at, end)
+  }
+
+  #takeSource(bytes: Buffer, start: number, end: number): void {
+    const name = safeSourceName(bytes, start, end)
+    if (name.length > 0) this.source = name
   }
 
   #takePid(bytes: Buffer, start: number, end: number): void {
@@ -150,7 +155,7 @@ export class SyslogMessage {
     const [timeEnd, hostEnd, appEnd, pidEnd, idEnd] = ends as [number, number, number, number, number]
     this.#addUnlessNil('sender_time', bytes, start, timeEnd)
     this.#addUnlessNil('hostname', bytes, timeEnd + 1, hostEnd)
-    if (!isNil(bytes, hostEnd + 1, appEnd)) this.source = safeSourceName(bytes, hostEnd + 1, appEnd)
+    if (!isNil(bytes, hostEnd + 1, appEnd)) this.#takeSource(bytes, hostEnd + 1, appEnd)
     if (!isNil(bytes, appEnd + 1, pidEnd)) this.#takePid(bytes, appEnd + 1, pidEnd)
     this.#addUnlessNil('msgid', bytes, pidEnd + 1, idEnd)
     if (structuredEnd < 0) this.fault = 'structured-data'
@@ -237,7 +242,7 @@ function isIsoStamp(bytes: Buffer, start: number, end: number): boolean {
 
 /**
  * Where the tag that begins at `start` ends: at `[` if a pid and `]:` follow, or at `:`. -1 if there is no tag: a
- * word that is followed by a space is the text's first word, and `http://...` is no tag either. Without a
+ * word that is followed by a space is the text's first word, and `http://...` and `fe80::1` are no tags either. Without a
  * stamp before it (`isStamped`) only the usual characters make a tag, lest JSON's first key becomes one.
  */
 function findTagEnd(bytes: Buffer, start: number, end: number, isStamped: boolean): number {
@@ -247,13 +252,24 @@ function findTagEnd(bytes: Buffer, start: number, end: number, isStamped: boolea
     const byte = bytes[at] as number
     if (byte === openBracket || byte === colon) {
       if (!hasLetter) return -1
-      if (byte === colon) return at + 1 < end && bytes[at + 1] === slash ? -1 : at
+      if (byte === colon) return at + 1 < end && (bytes[at + 1] === slash || bytes[at + 1] === colon) ? -1 : at
       return isPidAt(bytes, at, end) ? at : -1
     }
     if (byte <= space || byte === 0x7f || (!isStamped && unusualInTag.has(byte))) return -1
     hasLetter ||= (byte | 0x20) >= 0x61
   }
   return -1
+}
+
+/** Letters, digits, `.`, `-`, `_` and `:` (an IPv6 address), or bytes of UTF-8. */
+function isHostName(bytes: Buffer, start: number, end: number): boolean {
+  if (end === start || end - start > headerFieldBytesMax) return false
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number
+    const isLetter = ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a) || byte >= 0x80
+    if (!isLetter && !isDigit(byte) && byte !== dash && byte !== 0x2e && byte !== 0x5f && byte !== colon) return false
+  }
+  return true
 }
 
 /** Whether `[pid]` begins at `start`, and `:` or nothing follows it. */
