@@ -29,7 +29,9 @@ test: test-deps check
 	$(VITEST) $(FILES)
 
 # A few seconds of logs, end to end, in a temporary folder.
-run: build
+run:
+	@sh src/build/deps.sh run
+	node build.mjs
 	sh test/e2e/demo.sh
 
 # Both CPUs, static or not at all.

@@ -1,11 +1,12 @@
 #!/bin/sh
-# deps.sh build|test: makes sure that the tools are there. As root on Debian it installs what is missing;
+# deps.sh build|run|test: makes sure that the tools are there. As root on Debian it installs what is missing;
 # elsewhere it says what to install.
 set -eu
 
 # tool:package, a word each.
 build_tools="node:nodejs npm:npm cc:gcc objcopy:binutils strip:binutils readelf:binutils xz:xz-utils tar:tar"
-test_tools="python3:python3 zstd:zstd"
+run_tools="python3:python3"
+test_tools="$run_tools zstd:zstd"
 case $(uname -m) in
 x86_64) foreign=aarch64 package=gcc-aarch64-linux-gnu emulator=aarch64 ;;
 *) foreign=x86_64 package=gcc-x86-64-linux-gnu emulator=x86_64 ;;
@@ -17,8 +18,9 @@ test_tools="$test_tools qemu-$emulator-static:qemu-user-static"
 
 case ${1:-build} in
 build) wanted=$build_tools ;;
+run) wanted="$build_tools $run_tools" ;;
 test) wanted="$build_tools $test_tools" ;;
-*) echo "usage: deps.sh build|test" >&2; exit 2 ;;
+*) echo "usage: deps.sh build|run|test" >&2; exit 2 ;;
 esac
 
 missing=

@@ -1,0 +1,114 @@
+// Twenty writers log a million lines while two followers read, one as fast as it can and one slowly. Every
+// line is in the ring; every follower got each line or was told exactly how many it lost.
+import { spawn } from 'node:child_process'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Daemon, eventually } from '../support/daemon.ts'
+
+const writers = 20
+const linesEach = 50_000
+
+/** Reads the extended protocol by the book, in another language: prints delivered, lost, and what the end entry says. */
+const follower = `
+import socket, struct, sys, time, json
+pause, want = float(sys.argv[2]), int(sys.argv[3])
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+s.sendall(b"\\2{}\\n")
+buffer = b""
+header = None
+delivered = lost = gaps = 0
+expected = None
+while delivered + lost < want:
+    got = s.recv(65536)
+    if not got: break
+    buffer += got
+    if header is None:
+        if b"\\n" not in buffer: continue
+        line, buffer = buffer.split(b"\\n", 1)
+        header = json.loads(line)
+    at = 0
+    while len(buffer) - at >= 48:
+        size, kind = struct.unpack_from("<IB", buffer, at)
+        if len(buffer) - at < size: break
+        sequence, = struct.unpack_from("<Q", buffer, at + 8)
+        if kind == 1:
+            if expected is not None and sequence != expected: sys.exit("sequence %d, wanted %d" % (sequence, expected))
+            delivered += 1; expected = sequence + 1
+        elif kind == 2:
+            source, fields = struct.unpack_from("<HH", buffer, at + 32)
+            raw = buffer[at + 48 + source: at + 48 + source + fields]
+            values = {}
+            while raw:
+                key, value = struct.unpack_from("<BH", raw)
+                values[raw[3:3 + key].decode()] = raw[3 + key:3 + key + value].decode(); raw = raw[3 + key + value:]
+            if "first" in values:
+                lost += int(values["lost"]); gaps += 1
+                if expected is not None and int(values["first"]) != expected: sys.exit("gap begins at %s, wanted %d" % (values["first"], expected))
+                expected = int(values["last"]) + 1
+            else:
+                delivered += 1; expected = sequence + 1
+        at += size
+    buffer = buffer[at:]
+    if pause: time.sleep(pause)
+print(json.dumps({"delivered": delivered, "lost": lost, "gaps": gaps}))
+`
+
+const writer = `
+import os, socket, sys
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); log.connect(sys.argv[1])
+name, lines = sys.argv[2], int(sys.argv[3])
+r, w = os.pipe()
+socket.send_fds(log, [name.encode()], [r]); os.close(r)
+with os.fdopen(w, "wb", 8192) as out:
+    for i in range(lines): out.write(b"%07d of %s, padded to about one hundred bytes of text as log lines are ..............\\n" % (i, name.encode()))
+`
+
+let daemon: Daemon
+beforeAll(async () => {
+  daemon = await Daemon.start()
+})
+afterAll(() => daemon.stop())
+
+interface Account {
+  delivered: number
+  lost: number
+  gaps: number
+}
+
+function child(code: string, args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const process = spawn('python3', ['-c', code, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    let errors = ''
+    process.stdout.on('data', (bytes: Buffer) => {
+      output += bytes
+    })
+    process.stderr.on('data', (bytes: Buffer) => {
+      errors += bytes
+    })
+    process.on('exit', (status) => (status === 0 ? resolve(output) : reject(new Error(`${status}: ${errors}`))))
+  })
+}
+
+it('a million lines are stored, and delivered or reported lost', async () => {
+  const total = writers * linesEach
+  // memlogd's own first entry counts too.
+  const followers = [0, 0.02].map((pause) => child(follower, [daemon.querySocket, String(pause), String(total + 1)]))
+  const names = Array.from({ length: writers }, (_, index) => `writer-${index}`)
+  await Promise.all(names.map((name) => child(writer, [daemon.logSocket, name, String(linesEach)])))
+  const stored = await eventually('everything is stored', () => {
+    const { stdout } = daemon.logread('--stats', '-o', 'json')
+    const { ring } = JSON.parse(stdout)
+    return ring.stored >= total + 1 && ring.stored
+  })
+  expect(stored).toBe(total + 1)
+  const [quick, slow] = (await Promise.all(followers)).map((text): Account => JSON.parse(text))
+  expect(quick).toBeDefined()
+  expect((quick?.delivered ?? 0) + (quick?.lost ?? 0)).toBe(total + 1)
+  expect((slow?.delivered ?? 0) + (slow?.lost ?? 0)).toBe(total + 1)
+  expect(slow?.gaps).toBeGreaterThan(0)
+  // The ring holds the last lines of a writer in order, each once.
+  for (const name of names) {
+    const numbers = daemon.messages(name).map((text) => Number.parseInt(text, 10))
+    for (const [index, number] of numbers.entries()) if (index > 0) expect(number).toBe((numbers[index - 1] ?? 0) + 1)
+  }
+}, 120_000)

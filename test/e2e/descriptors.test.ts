@@ -1,0 +1,140 @@
+// A client in another language passes descriptors of every kind to memlogd, well-behaved and not. Whatever it
+// does, lines that were written are in the log under the right name, memlogd lives on, and no descriptor is left.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Daemon, eventually } from '../support/daemon.ts'
+
+let daemon: Daemon
+let idleDescriptors: number
+
+beforeAll(async () => {
+  daemon = await Daemon.start('-max-line-len', '64')
+  idleDescriptors = daemon.openDescriptors
+})
+afterAll(() => daemon.stop())
+
+/** The messages of `source` once there are `count` of them. */
+function messages(source: string, count: number): Promise<string[]> {
+  return eventually(`${count} lines of ${source}`, () => {
+    const found = daemon.messages(source)
+    return found.length >= count && found
+  })
+}
+
+describe('descriptors', () => {
+  it('a pipe', async () => {
+    daemon.client(`r, w = os.pipe(); send(b"pipe", [r]); os.write(w, b"one\\ntwo\\n")`)
+    expect(await messages('pipe', 2)).toEqual(['one', 'two'])
+  })
+
+  it('a FIFO that is passed before anybody writes to it, and whose writer comes later', async () => {
+    daemon.client(`
+p = sys.argv[2] + "/fifo"; os.mkfifo(p)
+send(b"fifo", [os.open(p, os.O_RDONLY | os.O_NONBLOCK)])
+time.sleep(0.3)
+w = os.open(p, os.O_WRONLY); os.write(w, b"late\\n")`)
+    expect(await messages('fifo', 1)).toEqual(['late'])
+  })
+
+  it('a FIFO whose writer has come and gone', async () => {
+    daemon.client(`
+p = sys.argv[2] + "/fifo-gone"; os.mkfifo(p)
+r = os.open(p, os.O_RDONLY | os.O_NONBLOCK)
+w = os.open(p, os.O_WRONLY); os.write(w, b"gone\\n"); os.close(w)
+send(b"fifo-gone", [r])`)
+    expect(await messages('fifo-gone', 1)).toEqual(['gone'])
+  })
+
+  it('a socketpair end', async () => {
+    daemon.client(`a, b = socket.socketpair(); send(b"pair", [b.fileno()]); b.close(); a.sendall(b"x\\r\\n\\r\\ny")`)
+    expect(await messages('pair', 3)).toEqual(['x', '', 'y'])
+  })
+
+  it('several in one datagram', async () => {
+    daemon.client(`
+pipes = [os.pipe() for _ in range(20)]
+send(b"several", [r for r, w in pipes])
+for i, (r, w) in enumerate(pipes): os.write(w, b"%d\\n" % i)`)
+    expect((await messages('several', 20)).map(Number).sort((a, b) => a - b)).toEqual([...Array(20).keys()])
+  })
+
+  it('253 in one datagram', async () => {
+    daemon.client(`
+pipes = [os.pipe() for _ in range(253)]
+send(b"most", [r for r, w in pipes])
+for r, w in pipes: os.write(w, b"x\\n")`)
+    expect(await messages('most', 253)).toHaveLength(253)
+  })
+
+  it('a regular file, read to its end', async () => {
+    writeFileSync(join(daemon.folder, 'file'), Array.from({ length: 500 }, (_, index) => `line ${index}\n`).join(''))
+    daemon.client(`send(b"file", [os.open(sys.argv[2] + "/file", os.O_RDONLY)])`)
+    expect((await messages('file', 500)).at(-1)).toBe('line 499')
+  })
+
+  it('a tty', async () => {
+    daemon.client(`m, s = pty.openpty(); send(b"tty", [m]); os.close(m); os.write(s, b"from a tty\\n"); os.close(s)`)
+    expect(await messages('tty', 1)).toEqual(['from a tty'])
+  })
+
+  it('lines: cut at the limit, NUL kept, empty kept', async () => {
+    daemon.client(
+      `r, w = os.pipe(); send(b"lines", [r]); os.write(w, b"a\\0b\\n\\n" + b"y" * 64 + b"\\n" + b"z" * 65 + b"\\nend")`,
+    )
+    expect(await messages('lines', 5)).toEqual(['a\0b', '', 'y'.repeat(64), 'z'.repeat(64), 'end'])
+  })
+
+  it('the same name twice', async () => {
+    daemon.client(`
+for text in (b"first\\n", b"second\\n"):
+    r, w = os.pipe(); send(b"twice", [r]); os.write(w, text); os.close(w)`)
+    expect((await messages('twice', 2)).sort()).toEqual(['first', 'second'])
+  })
+})
+
+describe('datagrams that are not as they should be', () => {
+  it('no descriptor: ignored and told', async () => {
+    daemon.client(`log.send(b"nothing")`)
+    const told = await eventually('an event', () =>
+      daemon.messages('memlogd').find((text) => text.includes('without a descriptor')),
+    )
+    expect(told).toMatch(/^ignored/)
+  })
+
+  it.each([
+    ['an empty name', 'b""', 'unnamed'],
+    ['control characters and spaces', 'b"a\\x1b[2J b\\tc"', 'a_[2J_b_c'],
+    ['a NUL and a newline at the end', 'b"cstring\\n\\0"', 'cstring'],
+    ['invalid UTF-8', 'b"caf\\xe9"', Buffer.from('caf\ufffd').toString('latin1')],
+    ['512 bytes', 'b"n" * 512', 'n'.repeat(512)],
+    ['600 bytes', 'b"m" * 600', 'm'.repeat(512)],
+  ])('%s', async (_name, name, source) => {
+    daemon.client(`r, w = os.pipe(); send(${name}, [r]); os.write(w, b"named\\n")`)
+    expect(await messages(source, 1)).toEqual(['named'])
+  })
+
+  it('a directory, a write-only end and an epoll descriptor are refused and told', async () => {
+    daemon.client(`
+import select
+r, w = os.pipe()
+send(b"refused", [os.open("/", os.O_RDONLY), w, select.epoll().fileno()])
+send(b"after", [r]); os.write(w, b"still read\\n")`)
+    expect(await messages('after', 1)).toEqual(['still read'])
+    await eventually('an event', () => daemon.messages('memlogd').some((text) => text.startsWith('refused')))
+  })
+
+  it('credentials and descriptors in one control message', async () => {
+    daemon.client(`
+r, w = os.pipe()
+cred = struct.pack("3i", os.getpid(), os.getuid(), os.getgid())
+log.sendmsg([b"mixed"], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, cred), (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [r]))])
+os.write(w, b"fine\\n")`)
+    expect(await messages('mixed', 1)).toEqual(['fine'])
+  })
+})
+
+it('leaves no descriptor behind', async () => {
+  await eventually('all sources are closed', () => daemon.openDescriptors === idleDescriptors)
+  expect(daemon.process.exitCode).toBeNull()
+})

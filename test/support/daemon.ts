@@ -1,0 +1,153 @@
+/**
+ * A memlogd of its own for a test, on sockets in a temporary folder. The executables are those that
+ * `make build` made, dist/bin; MEMLOGD_TEST_BIN names another folder with memlogd, logread and logwrite.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../..')
+export const binFolder = resolve(process.env.MEMLOGD_TEST_BIN ?? join(root, 'dist/bin'))
+
+export interface Ran {
+  status: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs a command to its end; 20 s at most. */
+export function run(command: string, args: readonly string[], options: { input?: string; timeout?: number } = {}): Ran {
+  const { status, signal, stdout, stderr } = spawnSync(command, args, {
+    encoding: 'latin1',
+    timeout: options.timeout ?? 20_000,
+    maxBuffer: 1 << 30,
+    ...(options.input === undefined ? {} : { input: options.input }),
+  })
+  return { status, signal, stdout, stderr }
+}
+
+/** Runs Python with `code`; its stdout, or an Error with what it said. */
+export function python(code: string, args: readonly string[] = []): string {
+  const ran = run('python3', ['-c', code, ...args])
+  if (ran.status !== 0) throw new Error(`python3 ended with ${ran.status ?? ran.signal}: ${ran.stderr}`)
+  return ran.stdout
+}
+
+/** Calls `check` until it returns something other than undefined or false; an Error after `milliseconds`. */
+export async function eventually<T>(
+  what: string,
+  check: () => T | undefined | false | Promise<T | undefined | false>,
+  milliseconds = 10_000,
+): Promise<T> {
+  const end = Date.now() + milliseconds
+  for (;;) {
+    const found = await check()
+    if (found !== undefined && found !== false) return found
+    if (Date.now() > end) throw new Error(`not within ${milliseconds} ms: ${what}`)
+    await new Promise((wake) => setTimeout(wake, 20))
+  }
+}
+
+export class Daemon {
+  readonly folder: string
+  readonly logSocket: string
+  readonly querySocket: string
+  readonly process: ChildProcess
+  stderr = ''
+
+  private constructor(folder: string, flags: readonly string[]) {
+    this.folder = folder
+    this.logSocket = join(folder, 'log.sock')
+    this.querySocket = join(folder, 'query.sock')
+    const args = ['-socket-log', this.logSocket, '-socket-query', this.querySocket, ...flags]
+    this.process = spawn(join(binFolder, 'memlogd'), args, { stdio: ['ignore', 'inherit', 'pipe'] })
+    this.process.stderr?.on('data', (bytes: Buffer) => {
+      this.stderr += bytes.toString()
+    })
+  }
+
+  /** Starts a memlogd in the foreground; resolves when a reader gets an answer. */
+  static async start(...flags: string[]): Promise<Daemon> {
+    const daemon = new Daemon(mkdtempSync(join(tmpdir(), 'memlogd-')), flags)
+    await eventually('memlogd answers', () => {
+      if (daemon.process.exitCode !== null) throw new Error(`memlogd ended: ${daemon.stderr}`)
+      return existsSync(daemon.querySocket) && answers(daemon.querySocket)
+    })
+    return daemon
+  }
+
+  get pid(): number {
+    return this.process.pid ?? 0
+  }
+
+  /** The engine's pid: the only child of the intake that is left. */
+  get enginePid(): number | undefined {
+    const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim()
+    return children === '' ? undefined : Number(children.split(' ')[0])
+  }
+
+  get openDescriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length
+  }
+
+  logread(...args: string[]): Ran {
+    return run(join(binFolder, 'logread'), ['-socket', this.querySocket, ...args])
+  }
+
+  /** What logread prints, as [source, message] without the stamps. */
+  lines(...args: string[]): [string, string][] {
+    const { status, stdout, stderr } = this.logread(...args)
+    if (status !== 0) throw new Error(`logread ended with ${status}: ${stderr}`)
+    const lines = stdout.split('\n').slice(0, -1)
+    return lines.map((line) => {
+      const [, source = '', message = ''] = /^\S+ (\S+) (.*)$/s.exec(line) ?? []
+      return [source, message]
+    })
+  }
+
+  /** The messages of one source. */
+  messages(source: string): string[] {
+    return this.lines()
+      .filter(([name]) => name === source)
+      .map(([, message]) => message)
+  }
+
+  logwrite(args: readonly string[], options: { input?: string } = {}): Ran {
+    return run(join(binFolder, 'logwrite'), ['-socket', this.logSocket, ...args], options)
+  }
+
+  /** Passes descriptors: `body` is Python that may call send(name, fds) and knows `log`, the connected socket. */
+  client(body: string): string {
+    return python(
+      `import os, socket, struct, sys, time, array, pty\nlog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\nlog.connect(sys.argv[1])\ndef send(name, fds):\n    socket.send_fds(log, [name], fds)\n${body}`,
+      [this.logSocket, this.folder],
+    )
+  }
+
+  /** Sends SIGTERM and waits for the end; resolves with the exit status. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      const ended = new Promise((resolve) => this.process.once('exit', resolve))
+      this.process.kill(signal)
+      await ended
+    }
+    rmSync(this.folder, { recursive: true, force: true })
+    return this.process.exitCode
+  }
+}
+
+/** True when a dump can be had from the socket. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path, () => socket.write(Buffer.of(0)))
+    socket.once('data', () => {
+      resolve(true)
+      socket.destroy()
+    })
+    socket.on('error', () => resolve(false))
+    socket.on('close', () => resolve(false))
+  })
+}
