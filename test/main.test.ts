@@ -8,20 +8,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bundleOptions } from '../src/build/bundle.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'memlogd-main-'))
 const bundle = join(folder, 'memlogd.cjs')
 
 beforeAll(async () => {
-  await build({
-    entryPoints: ['src/main.ts'],
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'cjs',
-    outfile: bundle,
-    logLevel: 'error',
-  })
+  await build({ ...bundleOptions, entryPoints: ['src/main.ts'], outfile: bundle, minify: false })
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 

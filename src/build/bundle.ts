@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 import type { Layout } from './layout.ts'
 import { sourceFiles } from './source-files.ts'
 import { runStep } from './step.ts'
+import { yargsShim } from './yargs-shim.ts'
 
 /** Folders of src/ that are no part of the program. */
 const notBundled = ['build', 'native', 'image']
@@ -20,6 +21,18 @@ export function projectVersion(layout: Layout): string {
   throw new Error('package.json has no version')
 }
 
+/** How the program's source becomes JavaScript, here and in tests. */
+export const bundleOptions: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node24',
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  plugins: [yargsShim],
+}
+
 /** src/main.ts and everything that it imports, as one CommonJS file. Returns whether it was made anew. */
 export async function bundle(layout: Layout): Promise<boolean> {
   const outfile = bundleFile(layout)
@@ -28,24 +41,16 @@ export async function bundle(layout: Layout): Promise<boolean> {
     inputs: [
       ...sourceFiles(join(layout.root, 'src'), '.ts', notBundled),
       join(layout.root, 'src/build/bundle.ts'),
+      join(layout.root, 'src/build/yargs-shim.ts'),
       join(layout.root, 'package.json'),
       join(layout.root, 'package-lock.json'),
     ],
     values: [],
     outputs: [outfile],
     run: async () => {
-      await build({
-        absWorkingDir: layout.root,
-        entryPoints: [existsSync(join(layout.root, 'src/main.ts')) ? 'src/main.ts' : 'test/build/stub-main.ts'],
-        outfile,
-        bundle: true,
-        platform: 'node',
-        format: 'cjs',
-        target: 'node24',
-        minify: true,
-        legalComments: 'none',
-        logLevel: 'warning',
-      })
+      const hasMain = existsSync(join(layout.root, 'src/main.ts'))
+      const entryPoints = [hasMain ? 'src/main.ts' : 'test/build/stub-main.ts']
+      await build({ ...bundleOptions, absWorkingDir: layout.root, entryPoints, outfile })
     },
   })
 }
