@@ -18,6 +18,8 @@ export const sourceNameBytesMax = 512
 export const descriptorsPerDatagramMax = 253
 /** Sources open at the same time; the slots of the source table. */
 export const sourcesMax = 4096
+/** Connections of remote syslog senders (TCP) at the same time. */
+export const syslogConnectionsMax = 256
 /** Mode of the sockets that memlogd binds: root alone. */
 export const socketModeDefault = 0o600
 
@@ -103,6 +105,8 @@ export const nativeVersion = 1
 /** Where a config role writes its `key=value` strings, each ended by NUL, the last one empty. */
 export const configFd = 3
 export const configBytesMax = 64 * 1024
+/** A config role that takes longer is killed; generous, because machines without acceleration exist. */
+export const configMs = 60_000
 
 // ---- Waits, in milliseconds ------------------------------------------------------------------
 /** After SIGTERM: how long the engine may take before it is killed. */
@@ -112,6 +116,8 @@ export const engineRestartMs = 50
 export const engineRestartMsMax = 5000
 /** An engine that acknowledges nothing for so long, with frames waiting, is killed. */
 export const engineStallMs = 10000
+/** A started engine that has not said where it begins after so long is killed. */
+export const engineStartMs = 60_000
 /** A full queue holds writers of datagrams up so long; then datagrams are dropped and counted. */
 export const datagramWaitMs = 200
 /** logwrite: a memlogd that takes nothing for so long is not waited for: lines are dropped. */

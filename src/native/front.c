@@ -1,0 +1,78 @@
+/* Which program this process is to be, by its name; and how memlogd starts. */
+#include "front.h"
+
+#include "daemonize.h"
+#include "intake.h"
+#include "tee.h"
+
+struct memlogd {
+  struct config config;
+  struct intake intake;
+};
+
+static int given_descriptor(const struct config *config, const char *key) {
+  u64 number = 0;
+  const char *value = config_value(config, key);
+  return value != NULL && parse_number(value, 0x7fffffff, &number) ? (int)number : -1;
+}
+
+__attribute__((noreturn)) static void memlogd(struct process *process, char *const *args) {
+  struct memlogd *memlogd = sys_memory(sizeof *memlogd);
+  struct text error;
+  int status = 1;
+  if (memlogd == NULL) sys_exit(1);
+  hold_standard_descriptors();
+  if (!run_config(process, ROLE_MEMLOGD_CONFIG, args, &memlogd->config, &status)) sys_exit(status);
+  const struct config *config = &memlogd->config;
+  close_inherited(given_descriptor(config, "log-fd"), given_descriptor(config, "query-fd"));
+  struct intake *intake = &memlogd->intake;
+  intake->process = process;
+  intake->engine_options = config_value(config, "engine");
+  if (intake->engine_options == NULL) intake->engine_options = "{}";
+  intake->kmsg_path = config_value(config, "kmsg-path");
+  intake->is_daemon = config_number(config, "daemonize", 0) == 1;
+  int answer = intake->is_daemon ? daemonize_fork() : -1;
+  if (!listeners_open(&intake->listeners, config, &error)) {
+    if (intake->is_daemon) daemonize_failed(answer, &error);
+    text_say(&error, 2);
+    sys_exit(1);
+  }
+  if (intake->is_daemon) daemonize_done(answer);
+  intake_run(intake);
+}
+
+__attribute__((noreturn)) static void version(void) {
+  struct text text;
+  text_start(&text, "memlogd native ");
+  text_number(&text, NATIVE_VERSION);
+  text_add(&text, " " CPU_NAME);
+  text_say(&text, 1);
+  sys_exit(0);
+}
+
+enum applet { APPLET_NONE, APPLET_MEMLOGD, APPLET_LOGWRITE, APPLET_VERSION, APPLET_OTHER };
+
+static enum applet applet_of(const char *name) {
+  if (strings_equal(name, "memlogd")) return APPLET_MEMLOGD;
+  if (strings_equal(name, "logwrite")) return APPLET_LOGWRITE;
+  if (strings_equal(name, ROLE_NATIVE_VERSION)) return APPLET_VERSION;
+  bool is_other = strings_equal(name, "logread") || strings_equal(name, ROLE_ENGINE) || strings_equal(name, ROLE_MEMLOGD_CONFIG) ||
+                  strings_equal(name, ROLE_LOGWRITE_CONFIG);
+  return is_other ? APPLET_OTHER : APPLET_NONE;
+}
+
+void front(int count, char **args, char **environment, const char *path) {
+  if (count < 1) return;
+  char **own = args + 1;
+  enum applet applet = applet_of(last_component(args[0]));
+  if (applet == APPLET_NONE && count > 1) applet = applet_of(*own++);
+  if (applet == APPLET_NONE || applet == APPLET_OTHER) return;
+  struct process process = {args, count, environment, path, 0, 0, 0};
+  sys_sigprocmask(SIG_BLOCK, NULL, &process.mask);
+  /* Whoever started us may have ignored it; then no child could be waited for. */
+  process.sigchld = sys_set_signal(SIGCHLD, SIG_DFL);
+  process.sigpipe = sys_set_signal(SIGPIPE, SIG_DFL);
+  if (applet == APPLET_VERSION) version();
+  if (applet == APPLET_MEMLOGD) memlogd(&process, own);
+  tee(&process, own);
+}

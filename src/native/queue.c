@@ -1,0 +1,131 @@
+/* The frame queue; see queue.h. */
+#include "queue.h"
+
+#include "text.h"
+
+/* From here on it is worth going back to the area's beginning when nothing is to be done: few pages stay in use. */
+#define QUEUE_REWIND_BYTES (512 * 1024)
+/* The larger of the page sizes that matter here: 4 KiB, and 64 KiB of some aarch64 kernels. */
+#define PAGE_BYTES (64 * 1024)
+
+_Static_assert(QUEUE_REWIND_BYTES < QUEUE_BYTES_DEFAULT, "the area is larger than what makes a rewind worthwhile");
+_Static_assert(QUEUE_RESERVED_BYTES + 2 * QUEUE_PAYLOAD_BYTES_MAX < QUEUE_BYTES_DEFAULT, "data fits beside what is kept free");
+
+static u32 frame_bytes(u32 payload_bytes) { return (QUEUE_FRAME_HEADER_BYTES + payload_bytes + 7) & ~7u; }
+
+/* Bytes that a frame takes at the head, what is skipped at the area's end included. */
+static u64 bytes_needed(const struct queue *queue, u32 payload_bytes) {
+  u64 at = queue->head % QUEUE_BYTES_DEFAULT;
+  u64 need = frame_bytes(payload_bytes);
+  return at + need > QUEUE_BYTES_DEFAULT ? need + QUEUE_BYTES_DEFAULT - at : need;
+}
+
+int queue_open(struct queue *queue) {
+  u64 bytes = (u64)QUEUE_FRAMES_OFFSET + QUEUE_BYTES_DEFAULT;
+  queue->fd = sys_memfd_create("memlogd-queue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (queue->fd < 0) return queue->fd;
+  int error = sys_ftruncate(queue->fd, bytes);
+  if (error < 0) return error;
+  /* Without the seal an engine gone wrong could shrink the file, and touching the map would kill this process. */
+  sys_fcntl(queue->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  queue->map = sys_mmap(bytes, MAP_SHARED | MAP_NORESERVE, queue->fd);
+  if (queue->map == NULL) return -ENOMEM;
+  struct text path;
+  text_start(&path, "/proc/self/fd/");
+  text_number(&path, queue->fd);
+  queue->readable_fd = sys_open(path.at, O_RDONLY | O_CLOEXEC);
+  if (queue->readable_fd < 0) queue->readable_fd = queue->fd;
+  put_u32(queue->map, QUEUE_MAGIC);
+  put_u32(queue->map + 4, QUEUE_VERSION);
+  put_u32(queue->map + 8, QUEUE_BYTES_DEFAULT);
+  put_u32(queue->map + 12, SOURCES_MAX);
+  put_u32(queue->map + 16, QUEUE_SOURCE_SLOT_BYTES);
+  return 0;
+}
+
+bool queue_has_room(const struct queue *queue, u32 payload_bytes, u32 keep) {
+  return bytes_needed(queue, payload_bytes) + keep <= QUEUE_BYTES_DEFAULT - (queue->head - queue->tail);
+}
+
+static u8 *frames_at(struct queue *queue, u64 position) { return queue->map + QUEUE_FRAMES_OFFSET + position % QUEUE_BYTES_DEFAULT; }
+
+static void write_header(u8 *at, const struct frame *frame) {
+  struct timespec real, mono;
+  sys_clock_gettime(CLOCK_REALTIME, &real);
+  sys_clock_gettime(CLOCK_MONOTONIC, &mono);
+  put_u32(at, frame->payload_bytes);
+  put_u16(at + 4, frame->kind);
+  put_u16(at + 6, frame->slot);
+  put_u32(at + 8, frame->id);
+  put_u32(at + 12, frame->detail);
+  put_u32(at + 16, (u32)real.seconds);
+  put_u32(at + 20, (u32)real.nanos);
+  put_u32(at + 24, (u32)mono.seconds);
+  put_u32(at + 28, (u32)mono.nanos);
+}
+
+/* Fills the rest of the area, so that the next frame begins at its beginning. */
+static void skip_rest(struct queue *queue) {
+  u64 rest = QUEUE_BYTES_DEFAULT - queue->head % QUEUE_BYTES_DEFAULT;
+  if (rest >= QUEUE_FRAME_HEADER_BYTES) {
+    struct frame pad = {FRAME_KIND_PAD, 0, 0, 0, (u32)rest - QUEUE_FRAME_HEADER_BYTES};
+    write_header(frames_at(queue, queue->head), &pad);
+  }
+  queue->head += rest;
+}
+
+bool queue_wants_rewind(const struct queue *queue) {
+  return queue->head == queue->tail && queue->head % QUEUE_BYTES_DEFAULT > QUEUE_REWIND_BYTES;
+}
+
+void queue_rewind(struct queue *queue) {
+  u64 at = queue->head % QUEUE_BYTES_DEFAULT;
+  /* The page of the PAD's header must stay: the engine has not read it yet. */
+  u64 page = at & ~(u64)(PAGE_BYTES - 1);
+  u64 next = page + PAGE_BYTES;
+  int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  skip_rest(queue);
+  if (page > QUEUE_REWIND_BYTES) sys_fallocate(queue->fd, how, QUEUE_FRAMES_OFFSET + QUEUE_REWIND_BYTES, page - QUEUE_REWIND_BYTES);
+  if (next < QUEUE_BYTES_DEFAULT) sys_fallocate(queue->fd, how, QUEUE_FRAMES_OFFSET + next, QUEUE_BYTES_DEFAULT - next);
+}
+
+u8 *queue_payload(struct queue *queue, u32 payload_bytes) {
+  if (queue->head % QUEUE_BYTES_DEFAULT + frame_bytes(payload_bytes) > QUEUE_BYTES_DEFAULT) skip_rest(queue);
+  return frames_at(queue, queue->head) + QUEUE_FRAME_HEADER_BYTES;
+}
+
+void queue_commit(struct queue *queue, const struct frame *frame) {
+  u8 *at = frames_at(queue, queue->head);
+  u32 bytes = frame_bytes(frame->payload_bytes);
+  zero_bytes(at + QUEUE_FRAME_HEADER_BYTES + frame->payload_bytes, bytes - QUEUE_FRAME_HEADER_BYTES - frame->payload_bytes);
+  write_header(at, frame);
+  /* The engine learns of it by a system call of ours; nothing may be written later than that. */
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  queue->head += bytes;
+}
+
+void queue_put(struct queue *queue, const struct frame *frame) {
+  queue_payload(queue, 0);
+  queue_commit(queue, frame);
+}
+
+bool queue_acknowledge(struct queue *queue, u64 position) {
+  if (position < queue->tail || position > queue->head || position % 8 != 0) return false;
+  queue->tail = position;
+  put_u64(queue->map + 24, position);
+  return true;
+}
+
+void queue_write_slot(struct queue *queue, u32 slot, u32 id, u32 kind, u32 token, const char *name, u32 name_bytes) {
+  u8 *at = queue->map + QUEUE_HEADER_BYTES + (u64)slot * QUEUE_SOURCE_SLOT_BYTES;
+  put_u16(at + 4, kind);
+  put_u16(at + 6, name_bytes);
+  put_u32(at + 8, token);
+  put_u32(at + 12, 0);
+  copy_bytes(at + 16, name, name_bytes);
+  put_u32(at, id);
+}
+
+void queue_clear_slot(struct queue *queue, u32 slot) {
+  put_u32(queue->map + QUEUE_HEADER_BYTES + (u64)slot * QUEUE_SOURCE_SLOT_BYTES, 0);
+}

@@ -1,0 +1,77 @@
+/* aarch64: one system call, the numbers, and the few flags whose values differ between CPUs. */
+#pragma once
+
+#define CPU_NAME "aarch64"
+
+static inline long syscall6(long number, long a, long b, long c, long d, long e, long f) {
+  register long x8 __asm__("x8") = number;
+  register long x0 __asm__("x0") = a;
+  register long x1 __asm__("x1") = b;
+  register long x2 __asm__("x2") = c;
+  register long x3 __asm__("x3") = d;
+  register long x4 __asm__("x4") = e;
+  register long x5 __asm__("x5") = f;
+  __asm__ volatile("svc 0"
+                   : "+r"(x0)
+                   : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                   : "memory", "cc");
+  return x0;
+}
+
+#define NR_epoll_create1 20
+#define NR_epoll_ctl 21
+#define NR_epoll_pwait 22
+#define NR_dup3 24
+#define NR_fcntl 25
+#define NR_ioctl 29
+#define NR_flock 32
+#define NR_mkdirat 34
+#define NR_unlinkat 35
+#define NR_symlinkat 36
+#define NR_renameat 38
+#define NR_ftruncate 46
+#define NR_fallocate 47
+#define NR_chdir 49
+#define NR_fchmodat 53
+#define NR_fchownat 54
+#define NR_openat 56
+#define NR_close 57
+#define NR_pipe2 59
+#define NR_lseek 62
+#define NR_read 63
+#define NR_write 64
+#define NR_pread64 67
+#define NR_ppoll 73
+#define NR_signalfd4 74
+#define NR_readlinkat 78
+#define NR_exit_group 94
+#define NR_clock_gettime 113
+#define NR_kill 129
+#define NR_rt_sigaction 134
+#define NR_rt_sigprocmask 135
+#define NR_setsid 157
+#define NR_umask 166
+#define NR_prctl 167
+#define NR_getpid 172
+#define NR_socket 198
+#define NR_socketpair 199
+#define NR_bind 200
+#define NR_listen 201
+#define NR_connect 203
+#define NR_sendto 206
+#define NR_recvfrom 207
+#define NR_setsockopt 208
+#define NR_getsockopt 209
+#define NR_sendmsg 211
+#define NR_recvmsg 212
+#define NR_clone 220
+#define NR_execve 221
+#define NR_mmap 222
+#define NR_accept4 242
+#define NR_wait4 260
+#define NR_prlimit64 261
+#define NR_memfd_create 279
+#define NR_statx 291
+#define NR_close_range 436
+
+#define O_DIRECTORY 040000

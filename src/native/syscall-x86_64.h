@@ -1,0 +1,74 @@
+/* x86_64: one system call, the numbers, and the few flags whose values differ between CPUs. */
+#pragma once
+
+#define CPU_NAME "x86_64"
+
+static inline long syscall6(long number, long a, long b, long c, long d, long e, long f) {
+  long result;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
+#define NR_read 0
+#define NR_write 1
+#define NR_close 3
+#define NR_lseek 8
+#define NR_mmap 9
+#define NR_rt_sigaction 13
+#define NR_rt_sigprocmask 14
+#define NR_ioctl 16
+#define NR_pread64 17
+#define NR_getpid 39
+#define NR_socket 41
+#define NR_connect 42
+#define NR_sendto 44
+#define NR_recvfrom 45
+#define NR_sendmsg 46
+#define NR_recvmsg 47
+#define NR_bind 49
+#define NR_listen 50
+#define NR_socketpair 53
+#define NR_setsockopt 54
+#define NR_getsockopt 55
+#define NR_clone 56
+#define NR_execve 59
+#define NR_wait4 61
+#define NR_kill 62
+#define NR_fcntl 72
+#define NR_flock 73
+#define NR_ftruncate 77
+#define NR_chdir 80
+#define NR_umask 95
+#define NR_setsid 112
+#define NR_prctl 157
+#define NR_clock_gettime 228
+#define NR_exit_group 231
+#define NR_epoll_ctl 233
+#define NR_openat 257
+#define NR_mkdirat 258
+#define NR_fchownat 260
+#define NR_unlinkat 263
+#define NR_renameat 264
+#define NR_symlinkat 266
+#define NR_readlinkat 267
+#define NR_fchmodat 268
+#define NR_ppoll 271
+#define NR_epoll_pwait 281
+#define NR_fallocate 285
+#define NR_accept4 288
+#define NR_signalfd4 289
+#define NR_epoll_create1 291
+#define NR_dup3 292
+#define NR_pipe2 293
+#define NR_prlimit64 302
+#define NR_memfd_create 319
+#define NR_statx 332
+#define NR_close_range 436
+
+#define O_DIRECTORY 0200000

@@ -1,0 +1,402 @@
+/*
+ * logwrite's work:
+ *
+ *   command stdout --pipe--> [ held ] --> our stdout
+ *                               \--> [ kept for memlogd ] --socket--> memlogd
+ *
+ * and the same for stderr. A slow stdout holds the command up, as it would without us. A slow memlogd holds it up
+ * for a moment (teeStallMs); then whole lines are left out and counted.
+ */
+#include "tee.h"
+
+#include "run-command.h"
+#include "text.h"
+
+#define HELD_BYTES_MAX (64 * 1024)
+/* A pipe that says it is writable takes as much without making us wait. */
+#define OUTPUT_BYTES_MAX 4096
+#define HAND_OVER_MS 2000
+/* Adding, retracting and sending move bytes about in one buffer; the newline that ends a cut line must fit too. */
+#define KEPT_BYTES_MAX (TEE_BUFFER_BYTES + HELD_BYTES_MAX + 1)
+
+struct stream {
+  int from;    /* the command's output, -1: at its end */
+  int to;      /* our own stdout or stderr, -1: it takes nothing more */
+  int log;     /* our end of the socket that memlogd reads, -1: gone */
+  u32 held_at, held_bytes;
+  u32 kept_at, kept_bytes; /* for memlogd: not sent yet */
+  bool is_dropping;        /* in the middle of what memlogd will not get */
+  bool is_cut;             /* the last line that memlogd got lacks its newline */
+  bool sent_whole_line;    /* the last byte that was sent ended a line, or none was sent */
+  u64 stalled_ms;          /* since when memlogd takes nothing; 0: it does */
+  u64 lost_lines, lost_bytes;
+  char name[SOURCE_NAME_BYTES_MAX];
+  u32 name_bytes;
+  u8 held[HELD_BYTES_MAX];
+  u8 kept[KEPT_BYTES_MAX];
+};
+
+struct tee {
+  struct config config;
+  struct run run;
+  struct stream streams[2];
+  int signal_fd;
+  bool has_ended;
+  int wait_status;
+  u64 ended_ms;
+  u64 now_ms;
+};
+
+/* ---- what memlogd does not get ---- */
+
+static u64 count_newlines(const u8 *bytes, u32 count) {
+  u64 lines = 0;
+  for (u32 at = 0; at < count; at++) lines += bytes[at] == '\n';
+  return lines;
+}
+
+/* Takes the beginning of an unfinished line back, if it was not sent yet: lines are logged whole or not at all. */
+static void retract_unfinished_line(struct stream *stream) {
+  u32 end = stream->kept_at + stream->kept_bytes, at = end;
+  while (at > stream->kept_at && stream->kept[at - 1] != '\n') at--;
+  bool was_begun = at == stream->kept_at && !stream->sent_whole_line;
+  if (was_begun) stream->is_cut = true;
+  else {
+    stream->lost_bytes += end - at;
+    stream->kept_bytes -= end - at;
+  }
+}
+
+static void drop(struct stream *stream, const u8 *bytes, u32 count) {
+  if (!stream->is_dropping) retract_unfinished_line(stream);
+  stream->is_dropping = true;
+  stream->lost_bytes += count;
+  stream->lost_lines += count_newlines(bytes, count);
+}
+
+/* memlogd is gone: what it had not taken is lost. */
+static void give_up(struct stream *stream) {
+  if (stream->log >= 0) sys_close(stream->log);
+  stream->log = -1;
+  u32 count = stream->kept_bytes;
+  const u8 *bytes = stream->kept + stream->kept_at;
+  stream->lost_bytes += count;
+  stream->lost_lines += count_newlines(bytes, count);
+  bool ends_inside = count > 0 ? bytes[count - 1] != '\n' : false;
+  stream->kept_bytes = 0;
+  stream->is_dropping = stream->is_dropping || ends_inside;
+}
+
+static void append(struct stream *stream, const u8 *bytes, u32 count) {
+  if (stream->kept_at + stream->kept_bytes + count > KEPT_BYTES_MAX) {
+    for (u32 at = 0; at < stream->kept_bytes; at++) stream->kept[at] = stream->kept[stream->kept_at + at];
+    stream->kept_at = 0;
+  }
+  copy_bytes(stream->kept + stream->kept_at + stream->kept_bytes, bytes, count);
+  stream->kept_bytes += count;
+}
+
+static bool has_room(const struct stream *stream) { return stream->kept_bytes < TEE_BUFFER_BYTES; }
+
+/* Keeps bytes for memlogd, or counts them as lost. */
+static void keep(struct stream *stream, const u8 *bytes, u32 count) {
+  if (stream->log < 0 || (!stream->is_dropping && !has_room(stream))) {
+    drop(stream, bytes, count);
+    return;
+  }
+  if (stream->is_dropping) {
+    u32 rest = 0;
+    while (rest < count && bytes[rest] != '\n') rest++;
+    if (rest == count || !has_room(stream) || stream->stalled_ms != 0) {
+      drop(stream, bytes, count);
+      return;
+    }
+    drop(stream, bytes, rest + 1);
+    if (stream->is_cut) append(stream, (const u8 *)"\n", 1);
+    stream->is_cut = stream->is_dropping = false;
+    bytes += rest + 1;
+    count -= rest + 1;
+  }
+  append(stream, bytes, count);
+}
+
+static void send_kept(struct stream *stream, u64 now_ms) {
+  while (stream->log >= 0 && stream->kept_bytes > 0) {
+    long sent = sys_send(stream->log, stream->kept + stream->kept_at, stream->kept_bytes);
+    if (sent == -EAGAIN || sent == -EINTR || sent == -ENOBUFS) {
+      if (stream->stalled_ms == 0) stream->stalled_ms = now_ms;
+      return;
+    }
+    if (sent < 0) return give_up(stream);
+    stream->stalled_ms = 0;
+    stream->sent_whole_line = stream->kept[stream->kept_at + sent - 1] == '\n';
+    stream->kept_at += (u32)sent;
+    stream->kept_bytes -= (u32)sent;
+  }
+  if (stream->kept_bytes == 0) {
+    stream->kept_at = 0;
+    stream->stalled_ms = 0;
+  }
+}
+
+/* ---- copying ---- */
+
+/* Whether memlogd may still hold the command up. */
+static bool waits_for_log(const struct stream *stream, u64 now_ms) {
+  if (stream->log < 0 || stream->is_dropping || has_room(stream)) return false;
+  return stream->stalled_ms == 0 || now_ms < stream->stalled_ms + TEE_STALL_MS;
+}
+
+static bool wants_input(const struct stream *stream, u64 now_ms) {
+  return stream->from >= 0 && stream->held_bytes == 0 && !waits_for_log(stream, now_ms);
+}
+
+static void close_from(struct stream *stream) {
+  if (stream->from >= 0) sys_close(stream->from);
+  stream->from = -1;
+}
+
+static void read_output(struct stream *stream) {
+  long got = sys_read(stream->from, stream->held, HELD_BYTES_MAX);
+  if (got == -EAGAIN || got == -EINTR) return;
+  if (got <= 0) return close_from(stream);
+  keep(stream, stream->held, (u32)got);
+  stream->held_at = 0;
+  stream->held_bytes = stream->to >= 0 ? (u32)got : 0;
+}
+
+static void write_output(struct stream *stream) {
+  u32 bytes = stream->held_bytes < OUTPUT_BYTES_MAX ? stream->held_bytes : OUTPUT_BYTES_MAX;
+  long put = sys_write(stream->to, stream->held + stream->held_at, bytes);
+  if (put == -EAGAIN || put == -EINTR) return;
+  if (put < 0) {
+    /* Nobody reads: the command learns it as it would without us, by SIGPIPE. Other errors leave the log its copy. */
+    stream->to = -1;
+    stream->held_bytes = 0;
+    if (put == -EPIPE) close_from(stream);
+    return;
+  }
+  stream->held_at += (u32)put;
+  stream->held_bytes -= (u32)put;
+}
+
+/* ---- signals ---- */
+
+static void read_signals(struct tee *tee) {
+  struct signalfd_siginfo info;
+  while (sys_read(tee->signal_fd, &info, sizeof info) == sizeof info) {
+    if (info.signo == SIGCHLD) {
+      int status = 0;
+      if (tee->has_ended || sys_wait(tee->run.pid, &status, WNOHANG) != tee->run.pid) continue;
+      tee->has_ended = true;
+      tee->wait_status = status;
+      tee->ended_ms = tee->now_ms;
+    } else if (info.code != SI_KERNEL && !tee->has_ended) {
+      /* One that the terminal made has reached the command already. */
+      sys_kill(tee->run.pid, (int)info.signo);
+    }
+  }
+}
+
+/* ---- the loop ---- */
+
+enum { ON_SIGNAL, ON_FROM, ON_TO = ON_FROM + 2, ON_LOG = ON_TO + 2, ON_COUNT = ON_LOG + 2 };
+
+static void choose(const struct tee *tee, struct pollfd *fds) {
+  fds[ON_SIGNAL] = (struct pollfd){tee->signal_fd, POLLIN, 0};
+  for (u32 n = 0; n < 2; n++) {
+    const struct stream *stream = &tee->streams[n];
+    fds[ON_FROM + n] = (struct pollfd){wants_input(stream, tee->now_ms) ? stream->from : -1, POLLIN, 0};
+    fds[ON_TO + n] = (struct pollfd){stream->held_bytes > 0 ? stream->to : -1, POLLOUT, 0};
+    fds[ON_LOG + n] = (struct pollfd){stream->kept_bytes > 0 ? stream->log : -1, POLLOUT, 0};
+  }
+}
+
+static bool is_done(const struct tee *tee) {
+  bool is_quiet = true;
+  for (u32 n = 0; n < 2; n++) is_quiet = is_quiet && tee->streams[n].from < 0 && tee->streams[n].held_bytes == 0;
+  if (!tee->has_ended) return false;
+  return is_quiet || tee->now_ms >= tee->ended_ms + TEE_DRAIN_MS;
+}
+
+static i64 sooner(i64 a, i64 b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
+
+static i64 wait_ms(const struct tee *tee) {
+  i64 wait = -1;
+  if (tee->has_ended) wait = tee->ended_ms + TEE_DRAIN_MS > tee->now_ms ? (i64)(tee->ended_ms + TEE_DRAIN_MS - tee->now_ms) : 0;
+  for (u32 n = 0; n < 2; n++) {
+    const struct stream *stream = &tee->streams[n];
+    if (!waits_for_log(stream, tee->now_ms) || stream->stalled_ms == 0) continue;
+    wait = sooner(wait, (i64)(stream->stalled_ms + TEE_STALL_MS - tee->now_ms));
+  }
+  return wait;
+}
+
+static void copy_until_done(struct tee *tee) {
+  for (;;) {
+    struct pollfd fds[ON_COUNT];
+    tee->now_ms = clock_ms();
+    if (is_done(tee)) return;
+    choose(tee, fds);
+    sys_poll(fds, ON_COUNT, wait_ms(tee));
+    tee->now_ms = clock_ms();
+    for (u32 n = 0; n < 2; n++) {
+      struct stream *stream = &tee->streams[n];
+      if (fds[ON_FROM + n].revents != 0) {
+        read_output(stream);
+        send_kept(stream, tee->now_ms);
+      }
+      if (fds[ON_LOG + n].revents != 0) send_kept(stream, tee->now_ms);
+      if (fds[ON_TO + n].revents != 0) write_output(stream);
+    }
+    if (fds[ON_SIGNAL].revents != 0) read_signals(tee);
+  }
+}
+
+/* Gives memlogd what is kept, as long as it takes some; then counts the rest. */
+static void finish(struct stream *stream) {
+  u64 progress_ms = clock_ms();
+  while (stream->log >= 0 && stream->kept_bytes > 0) {
+    u32 before = stream->kept_bytes;
+    u64 now_ms = clock_ms();
+    send_kept(stream, now_ms);
+    if (stream->kept_bytes < before) progress_ms = now_ms;
+    if (stream->kept_bytes == 0 || now_ms >= progress_ms + TEE_STALL_MS) break;
+    struct pollfd wait = {stream->log, POLLOUT, 0};
+    if (stream->log >= 0) sys_poll(&wait, 1, (i64)(progress_ms + TEE_STALL_MS - now_ms));
+  }
+  give_up(stream);
+  if (stream->lost_bytes == 0) return;
+  /* A last line without newline is a line too. */
+  if (stream->is_dropping && (stream->lost_lines == 0 || stream->held_bytes > 0)) stream->lost_lines++;
+  struct text text;
+  text_start(&text, "logwrite: ");
+  text_number(&text, (i64)stream->lost_lines);
+  text_add(&text, stream->lost_lines == 1 ? " line (" : " lines (");
+  text_number(&text, (i64)stream->lost_bytes);
+  text_add(&text, " bytes) of ");
+  text_add_bytes(&text, stream->name, stream->name_bytes);
+  text_add(&text, " could not be logged");
+  text_say(&text, 2);
+}
+
+/* ---- beginning ---- */
+
+static void name_stream(struct stream *stream, const char *name, const char *suffix) {
+  size_t suffix_bytes = string_bytes(suffix), bytes = string_bytes(name);
+  if (bytes > SOURCE_NAME_BYTES_MAX - suffix_bytes) bytes = SOURCE_NAME_BYTES_MAX - suffix_bytes;
+  copy_bytes(stream->name, name, bytes);
+  copy_bytes(stream->name + bytes, suffix, suffix_bytes);
+  stream->name_bytes = (u32)(bytes + suffix_bytes);
+}
+
+/* Passes one end of a new socketpair to memlogd. 0 or -errno. */
+static int hand_over(struct stream *stream, int log_socket) {
+  int ends[2];
+  int result = sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, ends);
+  if (result < 0) return result;
+  u8 control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
+  struct cmsghdr header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+  copy_bytes(control, &header, sizeof header);
+  put_u32(control + sizeof header, (u32)ends[0]);
+  struct iovec part = {stream->name, stream->name_bytes};
+  struct msghdr message = {NULL, 0, &part, 1, control, sizeof control, 0};
+  long sent = sys_sendmsg(log_socket, &message, MSG_NOSIGNAL);
+  sys_close(ends[0]);
+  if (sent < 0) {
+    sys_close(ends[1]);
+    return (int)sent;
+  }
+  stream->log = ends[1];
+  return 0;
+}
+
+/* Gives memlogd both streams. 0 or -errno. */
+static int connect_log(struct tee *tee, const char *path) {
+  struct sockaddr_un address = {AF_UNIX, {0}};
+  size_t bytes = string_bytes(path);
+  if (bytes > UNIX_PATH_BYTES_MAX) return -ENAMETOOLONG;
+  copy_bytes(address.path, path, bytes + 1);
+  int fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC);
+  if (fd < 0) return fd;
+  /* A memlogd that hangs must not keep the command from being run, or from failing. */
+  struct timeval limit = {HAND_OVER_MS / 1000, HAND_OVER_MS % 1000 * 1000};
+  sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  int result = sys_connect(fd, &address, sizeof address);
+  for (u32 n = 0; n < 2 && result == 0; n++) result = hand_over(&tee->streams[n], fd);
+  sys_close(fd);
+  return result;
+}
+
+static void say_unreachable(const char *path, int error, bool is_best_effort) {
+  struct text text;
+  text_start(&text, "logwrite: ");
+  text_add(&text, path);
+  text_add(&text, ": ");
+  if (error == -ENOENT) text_add(&text, "no such socket: memlogd does not run");
+  else if (error == -ECONNREFUSED) text_add(&text, "nobody listens: memlogd does not run");
+  else text_add(&text, error_text(error));
+  if (is_best_effort) text_add(&text, "; the command runs unlogged");
+  text_say(&text, 2);
+}
+
+/* What the command line says: the command itself, and where to log it. */
+struct order {
+  char *const *command;
+  const char *socket, *name;
+  bool is_best_effort;
+};
+
+static void read_order(const struct process *process, char *const *args, struct config *config, struct order *order) {
+  order->command = args;
+  order->socket = LOG_SOCKET_PATH;
+  order->name = NULL;
+  order->is_best_effort = false;
+  if (args[0] == NULL || args[0][0] == '-') {
+    int status = 1;
+    if (!run_config(process, ROLE_LOGWRITE_CONFIG, args, config, &status)) sys_exit(status);
+    for (u64 skip = config_number(config, "skip", 0); skip > 0 && *order->command != NULL; skip--) order->command++;
+    const char *socket = config_value(config, "socket");
+    if (socket != NULL) order->socket = socket;
+    order->name = config_value(config, "name");
+    order->is_best_effort = config_number(config, "best-effort", 0) == 1;
+  }
+  if (order->command[0] == NULL) sys_exit(2);
+  if (order->name == NULL) order->name = last_component(order->command[0]);
+}
+
+static u64 tee_signals(void) {
+  return SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGUSR1) |
+         SIGNAL_BIT(SIGUSR2) | SIGNAL_BIT(SIGCHLD);
+}
+
+__attribute__((noreturn)) void tee(const struct process *process, char *const *args) {
+  struct tee *tee = sys_memory(sizeof *tee);
+  struct order order;
+  if (tee == NULL) sys_exit(1);
+  hold_standard_descriptors();
+  read_order(process, args, &tee->config, &order);
+  for (u32 n = 0; n < 2; n++) {
+    struct stream *stream = &tee->streams[n];
+    stream->from = stream->log = -1;
+    stream->to = (int)n + 1;
+    stream->sent_whole_line = true;
+    name_stream(stream, order.name, n == 0 ? ".stdout" : ".stderr");
+  }
+  int error = connect_log(tee, order.socket);
+  if (error < 0) {
+    say_unreachable(order.socket, error, order.is_best_effort);
+    if (!order.is_best_effort) sys_exit(1);
+    exec_command(process, order.command);
+  }
+  u64 signals = tee_signals();
+  sys_sigprocmask(SIG_BLOCK, &signals, NULL);
+  tee->signal_fd = sys_signalfd(signals);
+  run_command(&tee->run, process, order.command);
+  tee->streams[0].from = tee->run.output[0];
+  tee->streams[1].from = tee->run.output[1];
+  sys_set_signal(SIGPIPE, SIG_IGN);
+  copy_until_done(tee);
+  for (u32 n = 0; n < 2; n++) finish(&tee->streams[n]);
+  sys_exit(exit_status(tee->wait_status));
+}

@@ -1,0 +1,124 @@
+/* Bytes and messages without a C library. */
+#include "text.h"
+
+#ifndef MEMLOGD_HOSTED
+/* The compiler calls these by itself. The loops must not be turned into calls of what they are. */
+__attribute__((optimize("no-tree-loop-distribute-patterns"))) void *memcpy(void *to, const void *from, size_t bytes) {
+  u8 *target = to;
+  const u8 *source = from;
+  while (bytes-- > 0) *target++ = *source++;
+  return to;
+}
+__attribute__((optimize("no-tree-loop-distribute-patterns"))) void *memset(void *to, int value, size_t bytes) {
+  u8 *target = to;
+  while (bytes-- > 0) *target++ = (u8)value;
+  return to;
+}
+#endif
+
+void copy_bytes(void *to, const void *from, size_t bytes) { __builtin_memcpy(to, from, bytes); }
+void zero_bytes(void *to, size_t bytes) { __builtin_memset(to, 0, bytes); }
+
+size_t string_bytes(const char *string) {
+  size_t bytes = 0;
+  while (string[bytes] != 0) bytes++;
+  return bytes;
+}
+
+bool strings_equal(const char *a, const char *b) {
+  while (*a != 0 && *a == *b) a++, b++;
+  return *a == *b;
+}
+
+bool string_begins(const char *string, const char *beginning) {
+  while (*beginning != 0)
+    if (*string++ != *beginning++) return false;
+  return true;
+}
+
+const char *last_component(const char *path) {
+  const char *last = path;
+  for (; *path != 0; path++)
+    if (*path == '/' && path[1] != 0) last = path + 1;
+  return last;
+}
+
+bool parse_number(const char *string, u64 max, u64 *number) {
+  u64 value = 0;
+  if (*string == 0) return false;
+  for (; *string != 0; string++) {
+    if (*string < '0' || *string > '9') return false;
+    value = value * 10 + (u64)(*string - '0');
+    if (value > max) return false;
+  }
+  *number = value;
+  return true;
+}
+
+void text_start(struct text *text, const char *first) {
+  text->bytes = 0;
+  text->at[0] = 0;
+  text_add(text, first);
+}
+
+void text_add_bytes(struct text *text, const char *more, size_t bytes) {
+  size_t room = TEXT_BYTES_MAX - text->bytes;
+  if (bytes > room) bytes = room;
+  copy_bytes(text->at + text->bytes, more, bytes);
+  text->bytes += (u32)bytes;
+  text->at[text->bytes] = 0;
+}
+
+void text_add(struct text *text, const char *more) { text_add_bytes(text, more, string_bytes(more)); }
+
+void text_number(struct text *text, i64 number) {
+  char digits[24];
+  int at = sizeof digits;
+  u64 rest = number < 0 ? 0 - (u64)number : (u64)number;
+  do digits[--at] = (char)('0' + rest % 10);
+  while ((rest /= 10) != 0);
+  if (number < 0) digits[--at] = '-';
+  text_add_bytes(text, digits + at, sizeof digits - (size_t)at);
+}
+
+void text_say(struct text *text, int fd) {
+  if (text->bytes == TEXT_BYTES_MAX) text->bytes--;
+  text->at[text->bytes++] = '\n';
+  sys_write(fd, text->at, text->bytes);
+}
+
+const char *error_text(int error) {
+  switch (error < 0 ? -error : error) {
+    case EPERM: return "not permitted";
+    case ENOENT: return "not found";
+    case EIO: return "input/output error";
+    case ENXIO: return "no such device";
+    case E2BIG: return "the arguments are too long";
+    case ENOEXEC: return "not in an executable format";
+    case EBADF: return "not an open descriptor";
+    case EAGAIN: return "it takes nothing now";
+    case ENOMEM: return "out of memory";
+    case EACCES: return "permission denied";
+    case EEXIST: return "exists already";
+    case ENOTDIR: return "a part of the path is not a folder";
+    case EISDIR: return "is a folder";
+    case EINVAL: return "not valid";
+    case ENFILE:
+    case EMFILE: return "too many open files";
+    case ETXTBSY: return "is being written";
+    case ENOSPC: return "no space left";
+    case EROFS: return "read-only file system";
+    case EPIPE: return "the other side is gone";
+    case ENAMETOOLONG: return "the name is too long";
+    case ELOOP: return "too many symbolic links";
+    case ENOTSOCK: return "not a socket";
+    case EPROTOTYPE: return "a socket of another type";
+    case EADDRINUSE: return "the address is in use";
+    case EADDRNOTAVAIL: return "the address is not one of this machine's";
+    case ECONNRESET: return "the other side is gone";
+    case ENOBUFS: return "out of memory";
+    case ETIMEDOUT: return "no answer in time";
+    case ECONNREFUSED: return "connection refused: nobody listens";
+    default: return "failed";
+  }
+}

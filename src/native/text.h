@@ -1,0 +1,47 @@
+/* Bytes and messages without a C library. */
+#pragma once
+
+#include "sys.h"
+
+#define TEXT_BYTES_MAX 1023
+
+/* A message in the making; what does not fit is left out. */
+struct text {
+  u32 bytes;
+  char at[TEXT_BYTES_MAX + 1];
+};
+
+void text_start(struct text *text, const char *first);
+void text_add(struct text *text, const char *more);
+void text_add_bytes(struct text *text, const char *more, size_t bytes);
+void text_number(struct text *text, i64 number);
+/* Adds a newline and writes it all; for the few messages that people see. */
+void text_say(struct text *text, int fd);
+/* What an errno means, for people. */
+const char *error_text(int error);
+
+size_t string_bytes(const char *string);
+bool strings_equal(const char *a, const char *b);
+bool string_begins(const char *string, const char *beginning);
+/* The part behind the last slash. */
+const char *last_component(const char *path);
+/* Parses a decimal number; false if it is none or above max. */
+bool parse_number(const char *string, u64 max, u64 *number);
+
+void copy_bytes(void *to, const void *from, size_t bytes);
+void zero_bytes(void *to, size_t bytes);
+
+static inline void put_u16(u8 *at, u32 value) {
+  at[0] = (u8)value;
+  at[1] = (u8)(value >> 8);
+}
+static inline void put_u32(u8 *at, u32 value) {
+  put_u16(at, value & 0xffff);
+  put_u16(at + 2, value >> 16);
+}
+static inline void put_u64(u8 *at, u64 value) {
+  put_u32(at, (u32)value);
+  put_u32(at + 4, (u32)(value >> 32));
+}
+static inline u32 get_u32(const u8 *at) { return at[0] | (u32)at[1] << 8 | (u32)at[2] << 16 | (u32)at[3] << 24; }
+static inline u64 get_u64(const u8 *at) { return get_u32(at) | (u64)get_u32(at + 4) << 32; }
