@@ -145,18 +145,20 @@ export class Shipper {
 
   /** Keeps as many checkpoints as the sink has unconfirmed deliveries. */
   #trim(): void {
+    if (this.#checkpoints.length > checkpointsMax) this.#checkpoints.splice(1, 1)
     const keep = this.#sink.unconfirmed ?? 0
     if (this.#checkpoints.length > keep) this.#checkpoints.splice(0, this.#checkpoints.length - keep)
-    if (this.#checkpoints.length > checkpointsMax) this.#checkpoints.splice(1, 1)
   }
 
   #mustRewind(batch: Batch): boolean {
+    this.#trim()
     const [oldest] = this.#checkpoints
     return oldest !== undefined && batch.first !== undefined && !samePlace(oldest, batch.first)
   }
 
   /** Goes back to the oldest delivery that the target may not have. */
   #rewind(): void {
+    this.#trim()
     const [oldest] = this.#checkpoints
     if (oldest !== undefined) this.#cursor = oldest
     this.#checkpoints = []

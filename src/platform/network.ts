@@ -1,0 +1,250 @@
+/** Outgoing connections for sinks: a byte stream by TCP or TLS, and datagrams by UDP. */
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { readFile } from 'node:fs/promises'
+import { connect as connectTcp, isIPv6, type Socket } from 'node:net'
+import { hostname } from 'node:os'
+import type { ConnectionOptions } from 'node:tls'
+
+/** How a TLS peer is checked, and with what we show ourselves. The files are read at each connect: they are renewed. */
+export interface TlsFiles {
+  /** PEM file with the authorities to trust, instead of the usual ones. */
+  caFile: string | undefined
+  certificateFile: string | undefined
+  keyFile: string | undefined
+  /** Name that the peer's certificate must have, if not the host's. */
+  serverName: string | undefined
+}
+
+export interface StreamTarget {
+  host: string
+  port: number
+  tls: TlsFiles | undefined
+}
+
+export interface OutgoingStream {
+  /** Bytes handed to the kernel so far. */
+  readonly flushedBytes: number
+  /** Resolves when the kernel has taken the bytes; rejects if it takes none of them for `stallMs`. */
+  write(bytes: Buffer, stallMs: number): Promise<void>
+  /** Bytes that the peer's kernel has not acknowledged; undefined where the system does not tell. */
+  unacknowledgedBytes(): Promise<number | undefined>
+  /** Ends the stream; true if the peer then closed its side in order: it has read everything. */
+  end(waitMs: number): Promise<boolean>
+  destroy(): void
+}
+
+/** The connection failed or ended; `code` as the system calls it. */
+export class NetworkError extends Error {
+  override readonly name = 'NetworkError'
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** A peer that does not answer a connect, TLS handshake included, by then is away. */
+export const connectMs = 10_000
+/** The kernel asks a silent peer after so long whether it lives. */
+const keepAliveMs = 30_000
+
+export function localHostname(): string {
+  return hostname()
+}
+
+/** Connects; `onLost` is called once when an established connection is gone by itself. */
+export async function openStream(
+  target: StreamTarget,
+  signal: AbortSignal,
+  onLost: (error: NetworkError) => void,
+): Promise<OutgoingStream> {
+  const socket = target.tls === undefined ? connectTcp(target.port, target.host) : await connectTls(target, target.tls)
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, keepAliveMs)
+  await connected(socket, target.tls === undefined ? 'connect' : 'secureConnect', signal)
+  return new SocketStream(socket, onLost)
+}
+
+async function connectTls(target: StreamTarget, files: TlsFiles): Promise<Socket> {
+  const { connect } = await import('node:tls')
+  const options: ConnectionOptions = { host: target.host, port: target.port, ...(await readTlsFiles(files)) }
+  if (options.servername === undefined && !/^[0-9.]+$|:/.test(target.host)) options.servername = target.host
+  return connect(options)
+}
+
+/** TLS settings for `node:tls` and `node:https`. Certificates are always checked. */
+export async function readTlsFiles(files: TlsFiles): Promise<ConnectionOptions> {
+  const options: ConnectionOptions = { rejectUnauthorized: true, minVersion: 'TLSv1.2' }
+  if (files.caFile !== undefined) options.ca = await readFile(files.caFile)
+  if (files.certificateFile !== undefined) options.cert = await readFile(files.certificateFile)
+  if (files.keyFile !== undefined) options.key = await readFile(files.keyFile)
+  if (files.serverName !== undefined) options.servername = files.serverName
+  return options
+}
+
+function connected(socket: Socket, event: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => fail(new NetworkError('ETIMEDOUT', 'the connection timed out')), connectMs)
+    const stop = () => fail(new NetworkError('stopped', 'stopped'))
+    function settle(): void {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', stop)
+      socket.removeListener(event, succeed)
+      socket.removeListener('error', fail)
+    }
+    function fail(error: Error): void {
+      settle()
+      socket.on('error', () => undefined)
+      socket.destroy()
+      reject(toNetworkError(error))
+    }
+    function succeed(): void {
+      settle()
+      resolve()
+    }
+    socket.once(event, succeed)
+    socket.once('error', fail)
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop)
+  })
+}
+
+class SocketStream implements OutgoingStream {
+  flushedBytes = 0
+  readonly #socket: Socket
+  readonly #closed: Promise<void>
+  readonly #ports: [number, number]
+  #error: NetworkError | undefined
+  #sawEnd = false
+  #isEnding = false
+
+  constructor(socket: Socket, onLost: (error: NetworkError) => void) {
+    this.#socket = socket
+    this.#ports = [socket.localPort ?? 0, socket.remotePort ?? 0]
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#closed = promise
+    socket.on('error', (error) => {
+      this.#error ??= toNetworkError(error)
+    })
+    socket.on('end', () => {
+      this.#sawEnd = true
+      if (!this.#isEnding) socket.destroy()
+    })
+    socket.on('close', () => {
+      resolve()
+      this.#error ??= new NetworkError('closed', 'the connection was closed')
+      if (!this.#isEnding) onLost(this.#error)
+    })
+    socket.resume()
+  }
+
+  async write(bytes: Buffer, stallMs: number): Promise<void> {
+    if (this.#error !== undefined) throw this.#error
+    if (this.#socket.destroyed || this.#sawEnd) throw new NetworkError('closed', 'the connection was closed')
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = setTimeout(() => {
+      this.#error ??= new NetworkError('stalled', 'the connection is stalled')
+      this.#socket.destroy()
+    }, stallMs)
+    const giveUp = () => reject(this.#error ?? new NetworkError('closed', 'the connection was closed'))
+    this.#socket.once('close', giveUp)
+    this.#socket.write(bytes, (error) => (error ? reject(this.#error ?? toNetworkError(error)) : resolve()))
+    try {
+      await promise
+      this.flushedBytes += bytes.length
+    } finally {
+      clearTimeout(timer)
+      this.#socket.removeListener('close', giveUp)
+    }
+  }
+
+  async unacknowledgedBytes(): Promise<number | undefined> {
+    const tables = await Promise.all(
+      ['tcp', 'tcp6'].map((name) => readFile(`/proc/self/net/${name}`, 'latin1').catch(() => '')),
+    )
+    return sendQueueBytes(tables.join('\n'), ...this.#ports)
+  }
+
+  async end(waitMs: number): Promise<boolean> {
+    this.#isEnding = true
+    if (!this.#socket.destroyed) this.#socket.end()
+    const timer = setTimeout(() => this.#socket.destroy(), waitMs)
+    await this.#closed
+    clearTimeout(timer)
+    return this.#sawEnd && this.#error?.code === 'closed'
+  }
+
+  destroy(): void {
+    this.#isEnding = true
+    this.#socket.destroy()
+  }
+}
+
+/** The `tx_queue` of a connection in the text of /proc/net/tcp: bytes that the peer's kernel has not acknowledged. */
+export function sendQueueBytes(table: string, localPort: number, remotePort: number): number | undefined {
+  const port = (value: number) => value.toString(16).toUpperCase().padStart(4, '0')
+  const pattern = new RegExp(
+    `: [0-9A-F]+:${port(localPort)} [0-9A-F]+:${port(remotePort)} [0-9A-F]{2} ([0-9A-F]{8}):`,
+    'g',
+  )
+  let bytes: number | undefined
+  for (const match of table.matchAll(pattern)) {
+    bytes = Math.max(bytes ?? 0, Number.parseInt(match[1] as string, 16))
+  }
+  return bytes
+}
+
+export interface DatagramTarget {
+  host: string
+  port: number
+}
+
+export interface OutgoingDatagrams {
+  send(bytes: Buffer): Promise<void>
+  close(): void
+}
+
+/** A UDP socket of its own for one peer: so the kernel tells when nobody listens there. */
+export async function openDatagrams(
+  target: DatagramTarget,
+  onError: (error: NetworkError) => void,
+): Promise<OutgoingDatagrams> {
+  const { address } = await lookup(target.host).catch((error: Error) => Promise.reject(toNetworkError(error)))
+  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject)
+    socket.connect(target.port, address, () => {
+      socket.removeListener('error', reject)
+      resolve()
+    })
+  }).catch((error: Error) => Promise.reject(toNetworkError(error)))
+  socket.on('error', (error) => onError(toNetworkError(error)))
+  return { send: (bytes) => sendDatagram(socket, bytes), close: () => socket.close() }
+}
+
+function sendDatagram(socket: DatagramSocket, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.send(bytes, (error) => (error ? reject(toNetworkError(error)) : resolve()))
+  })
+}
+
+const texts: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was closed',
+  ETIMEDOUT: 'the connection timed out',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'the network is unreachable',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name server does not answer',
+}
+
+export function toNetworkError(error: Error): NetworkError {
+  if (error instanceof NetworkError) return error
+  const { code = 'failed' } = error as NodeJS.ErrnoException
+  const isCertificate = /CERT|VERIFY|SELF_SIGNED|ISSUER/.test(code)
+  if (isCertificate) return new NetworkError(code, `the certificate is refused: ${error.message}`)
+  return new NetworkError(code, texts[code] ?? error.message)
+}

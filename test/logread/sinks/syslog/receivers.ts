@@ -1,0 +1,142 @@
+/** rsyslog as a receiver, and certificates for it. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+export type Transport = 'udp' | 'tcp' | 'tls'
+
+export function isInstalled(program: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+/** An authority of our own, and a certificate of 127.0.0.1 and localhost by it. */
+export function makeCertificates(folder: string): { ca: string; certificate: string; key: string } {
+  const path = (name: string) => join(folder, name)
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' })
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-keyout',
+    path('ca.key'),
+    '-out',
+    path('ca.pem'),
+    '-days',
+    '2',
+    '-subj',
+    '/CN=test authority',
+  )
+  openssl('req', ...key, '-keyout', path('server.key'), '-out', path('server.csr'), '-subj', '/CN=localhost')
+  writeFileSync(path('san'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
+  const signed = [
+    '-CA',
+    path('ca.pem'),
+    '-CAkey',
+    path('ca.key'),
+    '-CAcreateserial',
+    '-days',
+    '2',
+    '-extfile',
+    path('san'),
+  ]
+  openssl('x509', '-req', '-in', path('server.csr'), '-out', path('server.pem'), ...signed)
+  return { ca: path('ca.pem'), certificate: path('server.pem'), key: path('server.key') }
+}
+
+export class Rsyslog {
+  readonly output: string
+  readonly #folder: string
+  readonly #transport: Transport
+  readonly port: number
+  #child: ChildProcess | undefined
+
+  constructor(
+    folder: string,
+    transport: Transport,
+    port: number,
+    tls?: { ca: string; certificate: string; key: string },
+  ) {
+    this.#folder = join(folder, 'rsyslog')
+    this.#transport = transport
+    this.port = port
+    this.output = join(this.#folder, 'received')
+    mkdirSync(this.#folder, { recursive: true })
+    const module = transport === 'udp' ? 'imudp' : 'imtcp'
+    const secure = ' StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="anon"'
+    const files =
+      tls === undefined
+        ? ''
+        : ` DefaultNetstreamDriver="ossl" DefaultNetstreamDriverCAFile="${tls.ca}" DefaultNetstreamDriverCertFile="${tls.certificate}" DefaultNetstreamDriverKeyFile="${tls.key}"`
+    writeFileSync(
+      join(this.#folder, 'conf'),
+      `global(workDirectory="${this.#folder}" maxMessageSize="64k"${files})
+module(load="${module}"${tls === undefined ? '' : secure})
+input(type="${module}" port="${port}" address="127.0.0.1")
+template(name="fields" type="string" string="%pri%|%timestamp:::date-rfc3339%|%hostname%|%app-name%|%procid%|%msgid%|%structured-data%|%msg%\\n")
+action(type="omfile" file="${this.output}" template="fields")
+`,
+    )
+  }
+
+  async start(): Promise<void> {
+    const args = ['-n', '-f', join(this.#folder, 'conf'), '-i', join(this.#folder, 'pid')]
+    this.#child = spawn('rsyslogd', args, { stdio: ['ignore', 'inherit', 'inherit'] })
+    for (let tries = 0; tries < 100; tries++) {
+      if (isBound(this.#transport, this.port)) return
+      await pause(50)
+    }
+    throw new Error('rsyslogd did not bind its port')
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined || child.exitCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await ended
+  }
+
+  lines(): string[] {
+    return existsSync(this.output) ? readFileSync(this.output, 'utf8').split('\n').slice(0, -1) : []
+  }
+
+  /** The messages' texts. */
+  texts(): string[] {
+    return this.lines().map((line) => line.slice(line.lastIndexOf('|') + 1))
+  }
+}
+
+function isBound(transport: Transport, port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const table = readFileSync(`/proc/net/${transport === 'udp' ? 'udp' : 'tcp'}`, 'latin1')
+  return new RegExp(`: 0100007F:${hex} 00000000:0000 ${transport === 'udp' ? '07' : '0A'}`).test(table)
+}
+
+/** A UDP receiver in the test. */
+export async function datagramReceiver(
+  port = 0,
+): Promise<{ port: number; datagrams: Buffer[]; close(): Promise<void> }> {
+  const datagrams: Buffer[] = []
+  const socket = createSocket('udp4')
+  socket.on('message', (bytes) => datagrams.push(bytes))
+  await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve))
+  return {
+    port: socket.address().port,
+    datagrams,
+    close: () => new Promise((resolve) => socket.close(() => resolve())),
+  }
+}
