@@ -1,6 +1,7 @@
 /** What all commands do before they do anything: parse, and answer `--help` and `--version`. */
 import { writeAll } from '../platform/descriptors.ts'
 import { version } from '../protocol/version.ts'
+import { completionScript } from './completion.ts'
 import type { Command, FlagTable } from './flag-table.ts'
 import { type ParsedFlags, parseFlags } from './flags.ts'
 import { helpText } from './help.ts'
@@ -13,13 +14,18 @@ export function printError(text: string): void {
   writeAll(2, Buffer.from(text))
 }
 
-/** The flags, or undefined if help or version was asked for and has been shown: then the exit status is 0. */
+/** The flags, or undefined if help, version or completion was asked for and has been shown: then the exit status is 0. */
 export async function openCommand<T extends FlagTable>(
   command: Command<T>,
   words: readonly string[],
 ): Promise<ParsedFlags<T> | undefined> {
   const parsed = await parseFlags(command, words)
-  if (parsed.kind === 'flags') return parsed
+  if (parsed.kind === 'flags') {
+    const shell: unknown = Object.entries(parsed.values).find(([key]) => key === 'completion')?.[1]
+    if (shell !== 'bash' && shell !== 'zsh') return parsed
+    printOut(completionScript(command, shell))
+    return undefined
+  }
   printOut(parsed.kind === 'help' ? helpText(command) : `${command.name} ${version}\n`)
   return undefined
 }

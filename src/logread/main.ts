@@ -1,10 +1,11 @@
-import { openCommand } from '../cli/command.ts'
+import { openCommand, printOut } from '../cli/command.ts'
 import { ExitError, exitOk } from '../cli/errors.ts'
 import { Output, OutputError } from '../platform/output.ts'
 import { QueryError } from './client.ts'
 import { shortFormat } from './formats/short.ts'
 import { type LogreadValues, logreadCommand } from './options.ts'
 import { readLog } from './read-log.ts'
+import { sourceNames } from './source-names.ts'
 
 /** logread's entry. */
 export async function runLogread(args: readonly string[]): Promise<number> {
@@ -19,6 +20,10 @@ export async function runLogread(args: readonly string[]): Promise<number> {
 }
 
 async function read(values: LogreadValues): Promise<number> {
+  if (values.sourceNames) {
+    printOut((await sourceNames(values.socket)).map((name) => `${name}\n`).join(''))
+    return exitOk
+  }
   const options = {
     path: values.socket,
     isFollowing: values.follow,

@@ -1,5 +1,6 @@
 /** logread's flags. Times, patterns, globs and URLs are texts here: the modules that use them parse them. */
 import { checkNotEmpty, checkSocketPath } from '../cli/checks.ts'
+import { completionFlag } from '../cli/completion.ts'
 import { defineCommand, type FlagValues } from '../cli/flag-table.ts'
 import { maxLinesLimit, querySocketPath } from '../protocol/constants.ts'
 
@@ -64,13 +65,8 @@ export const logreadCommand = defineCommand({
       completes: 'file',
       help: 'go on where the last run with this file stopped, and say what was lost since',
     },
-    completion: {
-      name: 'completion',
-      type: 'choice',
-      choices: ['bash', 'zsh'],
-      value: 'SHELL',
-      help: 'print the completion script for a shell',
-    },
+    completion: completionFlag,
+    sourceNames: { name: 'source-names', type: 'boolean', help: 'list the names of the sources', isHidden: true },
     source: {
       name: 'source',
       aliases: ['s'],

@@ -1,6 +1,7 @@
 /** logwrite's flags. */
 import { resolve } from 'node:path'
 import { checkSocketPath, checkSourceName, socketPathBytesMax } from '../cli/checks.ts'
+import { completionFlag } from '../cli/completion.ts'
 import type { LogwriteConfig } from '../cli/config-pipe.ts'
 import { quoted, UsageError } from '../cli/errors.ts'
 import { defineCommand } from '../cli/flag-table.ts'
@@ -38,6 +39,7 @@ export const logwriteCommand = defineCommand({
       type: 'boolean',
       help: 'without a memlogd run the command all the same, unlogged',
     },
+    completion: completionFlag,
   },
   dashes: '-',
   hasOperands: true,

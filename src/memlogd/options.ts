@@ -1,6 +1,7 @@
 /** memlogd's flags, and what they mean for the intake and the engine. */
 import { basename, dirname, resolve } from 'node:path'
 import { checkSocketPath, socketPathBytesMax } from '../cli/checks.ts'
+import { completionFlag } from '../cli/completion.ts'
 import type { MemlogdConfig } from '../cli/config-pipe.ts'
 import { quoted, UsageError } from '../cli/errors.ts'
 import { defineCommand, type FlagValues } from '../cli/flag-table.ts'
@@ -43,6 +44,7 @@ export const memlogdCommand = defineCommand({
       type: 'boolean',
       help: 'return when the sockets are there, and go on in the background',
     },
+    completion: completionFlag,
     maxLines: {
       name: 'max-lines',
       type: 'integer',
