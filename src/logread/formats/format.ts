@@ -6,10 +6,16 @@ import type { ByteSink } from '../byte-sink.ts'
 export interface FormatOptions {
   /** The output is a terminal: bytes that could control it must be escaped. */
   isTerminal: boolean
+  /** Colours for people. */
+  isColoured?: boolean
   /** Offset of local time; absent for UTC. */
-  offsetOf?: OffsetOf
+  offsetOf?: OffsetOf | undefined
   /** Host name for the formats that carry one. */
   hostname?: string
+  /** This boot's id, 32 hex digits, for the formats that carry one. */
+  bootId?: string
+  /** The ring's id, for the formats that carry a cursor. */
+  ring?: string
 }
 
 /** Appends one entry to the sink. Made anew for each run, so it may keep state between entries. */
@@ -20,5 +26,7 @@ export interface Format {
   readonly name: string
   /** One line for the help. */
   readonly help: string
+  /** Its bytes are not for terminals: there they are shown escaped. */
+  readonly isBinary?: true
   readonly make: (options: FormatOptions) => WriteEntry
 }

@@ -1,0 +1,91 @@
+/** Source and message as the formats for people show them: on one line, in colour if that is wanted. */
+import { entryKindGap } from '../../protocol/constants.ts'
+import type { EntryView } from '../../protocol/entry.ts'
+import { severityOf } from '../../protocol/priority.ts'
+import type { ByteSink } from '../byte-sink.ts'
+import { visibleBytesMax, writeVisible } from '../visible-text.ts'
+import type { FormatOptions } from './format.ts'
+
+const space = 0x20
+const newline = 0x0a
+
+/**
+ * Room that a text may need. Elsewhere than on a terminal bytes are passed on as they came, but a newline inside
+ * a message is shown as `\n`: nobody can make one line look like two.
+ */
+export function lineTextBytesMax(bytes: number, isTerminal: boolean): number {
+  return isTerminal ? visibleBytesMax(bytes) : bytes * 2
+}
+
+/** Writes a text on one line and returns where it ends. */
+export function writeLineText(
+  target: Buffer,
+  at: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  isTerminal: boolean,
+): number {
+  if (isTerminal) return writeVisible(target, at, bytes, start, end)
+  let to = at
+  for (let from = start; from < end; from++) {
+    const byte = bytes[from] as number
+    if (byte === newline) {
+      target[to++] = 0x5c
+      target[to++] = 0x6e
+    } else {
+      target[to++] = byte
+    }
+  }
+  return to
+}
+
+const reset = '\x1b[0m'
+const bold = '\x1b[1m'
+/** By severity: red for what went wrong, yellow for what might, dim for what is of interest to few. */
+const severityColours = ['\x1b[1;31m', '\x1b[1;31m', '\x1b[1;31m', '\x1b[31m', '\x1b[33m', bold, '', '\x1b[2m']
+const gapColour = '\x1b[7;33m'
+/** Colours that can be read on dark and on light ground. */
+const sourceColours = ['\x1b[32m', '\x1b[34m', '\x1b[35m', '\x1b[36m', '\x1b[92m', '\x1b[94m', '\x1b[95m', '\x1b[96m']
+
+/** The same source has the same colour in every run: FNV-1a of its bytes. */
+function sourceColour(bytes: Buffer, start: number, end: number): string {
+  let hash = 0x811c9dc5
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193) >>> 0
+  return sourceColours[hash % sourceColours.length] as string
+}
+
+/** Appends `SOURCE MESSAGE\n`. */
+export type AppendText = (entry: EntryView, sink: ByteSink) => void
+
+export function makeAppendText(options: FormatOptions): AppendText {
+  return options.isColoured === true ? (entry, sink) => appendColoured(entry, sink, options) : plainText(options)
+}
+
+function plainText({ isTerminal }: FormatOptions): AppendText {
+  return (entry, sink) => {
+    const { bytes, sourceStart, sourceEnd, messageStart, messageEnd } = entry
+    const room = sink.reserve(lineTextBytesMax(messageEnd - sourceStart, isTerminal) + 2)
+    let at = writeLineText(room, sink.used, bytes, sourceStart, sourceEnd, isTerminal)
+    room[at++] = space
+    at = writeLineText(room, at, bytes, messageStart, messageEnd, isTerminal)
+    room[at++] = newline
+    sink.used = at
+  }
+}
+
+function appendColoured(entry: EntryView, sink: ByteSink, { isTerminal }: FormatOptions): void {
+  const { bytes, sourceStart, sourceEnd, messageStart, messageEnd } = entry
+  const colour = entry.kind === entryKindGap ? gapColour : (severityColours[severityOf(entry.priority)] as string)
+  sink.text(sourceColour(bytes, sourceStart, sourceEnd))
+  appendLineText(sink, bytes, sourceStart, sourceEnd, isTerminal)
+  sink.text(`${reset} ${colour}`)
+  appendLineText(sink, bytes, messageStart, messageEnd, isTerminal)
+  sink.text(colour === '' ? '\n' : `${reset}\n`)
+}
+
+/** Appends a text on one line. */
+export function appendLineText(sink: ByteSink, bytes: Buffer, start: number, end: number, isTerminal: boolean): void {
+  const room = sink.reserve(lineTextBytesMax(end - start, isTerminal))
+  sink.used = writeLineText(room, sink.used, bytes, start, end, isTerminal)
+}

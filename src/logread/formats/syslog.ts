@@ -1,0 +1,149 @@
+/**
+ * Syslog as RFC 5424 has it:
+ *
+ *   <PRI>1 TIME HOST APP PROCID MSGID [timeQuality tzKnown="1"][meta sequenceId="7"] MESSAGE
+ *
+ * HOST is the sender's own where an entry came from another machine. APP is the field `app`, `tag` or `program`, or the source's name;
+ * PROCID the field `pid`; MSGID the field `msgid`. A gap in sequenceId tells the receiver of lost lines, as section
+ * 7.3.1 means it; entries that tell of a gap carry its numbers too.
+ */
+import { entryKindGap } from '../../protocol/constants.ts'
+import type { EntryView } from '../../protocol/entry.ts'
+import { hasPriority } from '../../protocol/priority.ts'
+import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
+import { utf8SequenceBytes } from '../../protocol/utf8.ts'
+import type { ByteSink } from '../byte-sink.ts'
+import type { Format, FormatOptions, WriteEntry } from './format.ts'
+import { appendLineText } from './line-text.ts'
+
+/** Section 6: longest header fields. */
+const hostBytesMax = 255
+const appBytesMax = 48
+const procIdBytesMax = 128
+const msgIdBytesMax = 32
+/** Section 6.2.3: at most six fraction digits. */
+const fractionDigits = 6
+/** Section 7.3.1: sequenceId runs from 1 to 2^31 - 1, then from 1 again. */
+const sequenceIdMax = 2_147_483_647
+/** user.info, for entries without a priority. */
+const priorityDefault = 14
+/** syslog.warning, for entries that tell of lost lines. */
+const priorityOfGap = 44
+
+export interface SyslogOptions {
+  hostname?: string | undefined
+  /** The output is a terminal: bytes that could control it must be escaped. */
+  isTerminal?: boolean
+  /** Fields of entries are sent as structured data `[fields@32473 key="value"]`; so they are if absent. */
+  hasFields?: boolean
+  /** The next sequenceId, from 1; the entry's own number if absent, in which filters leave gaps. */
+  sequenceId?: () => number
+}
+
+/** Appends one message, without a newline or a length before it. */
+export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
+  const stamp = new StampWriter()
+  const ownHost = headerText(Buffer.from(options.hostname ?? ''), hostBytesMax)
+  const isTerminal = options.isTerminal === true
+  return (entry, sink) => {
+    sink.text(`<${priorityOf(entry)}>1 `)
+    const room = sink.reserve(stampBytesMax)
+    sink.used = stamp.writeFraction(room, sink.used, entry.realSeconds, entry.realNanos, fractionDigits)
+    const sender = entry.field('hostname')
+    const host = sender === undefined ? ownHost : headerText(sender, hostBytesMax)
+    sink.text(` ${host} ${header(entry)} [timeQuality tzKnown="1"]`)
+    appendMeta(sink, options.sequenceId === undefined ? entry.sequence : options.sequenceId())
+    if (options.hasFields !== false) appendFields(entry, sink)
+    if (entry.messageEnd === entry.messageStart) return
+    sink.byte(0x20)
+    appendLineText(sink, entry.bytes, entry.messageStart, entry.messageEnd, isTerminal)
+  }
+}
+
+/** PRI: the entry's own, or one that says what it is. */
+function priorityOf(entry: EntryView): number {
+  if (hasPriority(entry.priority)) return entry.priority
+  return entry.kind === entryKindGap ? priorityOfGap : priorityDefault
+}
+
+/** Printable ASCII without spaces, at most so many bytes, `-` for nothing; other bytes become `_`. */
+function headerText(bytes: Buffer, bytesMax: number): string {
+  const text = bytes.toString('latin1', 0, bytesMax)
+  return text === '' ? '-' : text.replace(/[^!-~]/g, '_')
+}
+
+const noBytes = Buffer.alloc(0)
+
+/** Headers by what they are made of: most lines repeat a few. Cleared when it has grown. */
+const headers = new Map<string, string>()
+const headersMax = 1000
+
+function header(entry: EntryView): string {
+  const app = entry.field('app') ?? entry.field('tag') ?? entry.field('program')
+  const pid = entry.field('pid') ?? noBytes
+  const msgId = entry.field('msgid') ?? noBytes
+  const name = app ?? entry.bytes.subarray(entry.sourceStart, entry.sourceEnd)
+  const key = `${name.toString('latin1')} ${pid.toString('latin1')} ${msgId.toString('latin1')}`
+  const known = headers.get(key)
+  if (known !== undefined) return known
+  const texts = [headerText(name, appBytesMax), headerText(pid, procIdBytesMax), headerText(msgId, msgIdBytesMax)]
+  if (headers.size >= headersMax) headers.clear()
+  headers.set(key, texts.join(' '))
+  return texts.join(' ')
+}
+
+function appendMeta(sink: ByteSink, sequence: number): void {
+  if (sequence > 0) sink.text(`[meta sequenceId="${((sequence - 1) % sequenceIdMax) + 1}"]`)
+}
+
+/** The number that RFC 5612 reserves for documentation and examples: this project has none of its own. */
+const enterpriseNumber = 32473
+/** Section 6.3.3: longest name of a parameter. */
+const parameterNameBytesMax = 32
+/** Fields that the header carries already. */
+const headerFields = new Set(['app', 'tag', 'program', 'pid', 'msgid', 'hostname'])
+
+function appendFields(entry: EntryView, sink: ByteSink): void {
+  if (entry.fieldsEnd === entry.sourceEnd) return
+  let isOpen = false
+  for (const [key, value] of entry.fields()) {
+    if (headerFields.has(key)) continue
+    if (!isOpen) sink.text(`[fields@${enterpriseNumber}`)
+    isOpen = true
+    sink.text(` ${key.replace(/[^!-~]|[="\]]/g, '_').slice(0, parameterNameBytesMax)}="`)
+    appendValue(sink, value)
+    sink.byte(0x22)
+  }
+  if (isOpen) sink.byte(0x5d)
+}
+
+/** Section 6.3.3: `"`, `\` and `]` are escaped, the value is UTF-8. Control characters become spaces. */
+function appendValue(sink: ByteSink, value: Buffer): void {
+  const room = sink.reserve(value.length * 3)
+  let to = sink.used
+  for (let at = 0; at < value.length; ) {
+    const byte = value[at] as number
+    const size = utf8SequenceBytes(value, at, value.length)
+    if (size === 0) {
+      to += room.write('\ufffd', to)
+      at++
+      continue
+    }
+    if (byte === 0x22 || byte === 0x5c || byte === 0x5d) room[to++] = 0x5c
+    const isControl = byte < 0x20 || byte === 0x7f || (byte === 0xc2 && (value[at + 1] as number) < 0xa0)
+    if (isControl) room[to++] = 0x20
+    else to += value.copy(room, to, at, at + size)
+    at += size
+  }
+  sink.used = to
+}
+
+function makeSyslog(options: FormatOptions): WriteEntry {
+  const append = makeAppendSyslog(options)
+  return (entry, sink) => {
+    append(entry, sink)
+    sink.byte(0x0a)
+  }
+}
+
+export const syslogFormat: Format = { name: 'syslog', help: 'syslog messages (RFC 5424)', make: makeSyslog }

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+import { ByteSink } from '../../../src/logread/byte-sink.ts'
+import { makeAppendSyslog, type SyslogOptions, syslogFormat } from '../../../src/logread/formats/syslog.ts'
+import { gap, type SampleEntry, sample, viewOf } from '../../support/entries.ts'
+import { formatted } from '../../support/formatted.ts'
+
+const quality = '[timeQuality tzKnown="1"]'
+
+function message(entry: Buffer, options: SyslogOptions = {}): string {
+  const sink = new ByteSink()
+  makeAppendSyslog(options)(viewOf(entry), sink)
+  return sink.take().toString()
+}
+
+const at = (sequence: number, given: SampleEntry) => message(sample(sequence, given), { hostname: 'vm' })
+
+describe('a syslog message', () => {
+  it('has every part of RFC 5424', () => {
+    expect(at(7, { priority: 35, message: 'gone' })).toBe(
+      `<35>1 2017-04-15T15:37:44.123456Z vm rngd.stderr - - ${quality}[meta sequenceId="7"] gone`,
+    )
+  })
+
+  it('names application, process and message by the fields of the entry', () => {
+    const fields = { tag: 'sshd', pid: '77', msgid: 'LOGIN', 'sd.a.b': 'x"y\\z]\n', hostname: 'other' }
+    expect(at(7, { fields })).toBe(
+      `<14>1 2017-04-15T15:37:44.123456Z other sshd 77 LOGIN ${quality}[meta sequenceId="7"]` +
+        '[fields@32473 sd.a.b="x\\"y\\\\z\\] "] line 7',
+    )
+    expect(message(sample(7, { fields }), { hasFields: false })).not.toContain('fields@')
+  })
+
+  it.each([
+    ['nothing', '', '-'],
+    ['48 bytes', 'a'.repeat(48), 'a'.repeat(48)],
+    ['49 bytes', 'a'.repeat(49), 'a'.repeat(48)],
+    ['what is not printable', 'a b\x1bä', 'a_b___'],
+  ])('keeps to the limits of a header: %s', (_name, source, wanted) => {
+    expect(at(7, { source }).split(' ')[3]).toBe(wanted)
+  })
+
+  it('has a host of at most 255 bytes, or none', () => {
+    expect(message(sample(1), { hostname: 'h'.repeat(300) }).split(' ')[2]).toHaveLength(255)
+    expect(message(sample(1)).split(' ')[2]).toBe('-')
+  })
+
+  it('counts sequenceId from 1 to 2^31 - 1 and again, or as the caller does', () => {
+    const id = (sequence: number) => /sequenceId="(\d+)"/.exec(at(sequence, {}))?.[1]
+    expect([1, 2 ** 31 - 1, 2 ** 31].map(id)).toEqual(['1', '2147483647', '1'])
+    let next = 40
+    expect(message(sample(1), { sequenceId: () => ++next })).toContain('[meta sequenceId="41"]')
+  })
+
+  it('tells of gaps with a warning and the numbers', () => {
+    const text = message(gap(5, 3, { first: '5', last: '7' }))
+    expect(text).toMatch(/^<44>1 /)
+    expect(text).toContain('[fields@32473 lost="3" reason="overwritten" first="5" last="7"] 3 lines lost')
+  })
+
+  it('has no message if the line is empty', () => {
+    expect(at(7, { message: '' })).toMatch(/\[meta sequenceId="7"\]$/)
+  })
+
+  it('is a line of its own as an output format', () => {
+    const lines = formatted(syslogFormat, [sample(1, { message: 'a\nb' }), sample(2)], { hostname: 'vm' }).split('\n')
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toContain('a\\nb')
+    expect(formatted(syslogFormat, [sample(1, { message: '\x1b[m' })], { isTerminal: true })).toContain('\\x1b[m')
+  })
+
+  it('replaces invalid UTF-8 in structured data', () => {
+    expect(message(sample(1, { fields: { k: Buffer.of(0x61, 0xff) } }))).toContain('k="a\ufffd"')
+  })
+})
