@@ -11,8 +11,15 @@ const trailing = /[\u0000\n]+$/
 
 /** A source's name as users see it, by the rules in docs/PROTOCOL.md section 1. At most `sourceNameBytesMax` bytes of UTF-8. */
 export function safeSourceName(raw: Buffer): Buffer {
+  if (isPlain(raw)) return raw
   const text = raw.toString('utf8').replace(trailing, '').replace(unsafe, '_')
   return cutUtf8(Buffer.from(text === '' ? unnamed : text), sourceNameBytesMax)
+}
+
+/** Whether the name is visible ASCII only, as nearly all are: it needs no copy then. */
+function isPlain(raw: Buffer): boolean {
+  for (const byte of raw) if (byte <= 0x20 || byte >= 0x7f) return false
+  return raw.length > 0 && raw.length <= sourceNameBytesMax
 }
 
 /** The longest beginning of valid UTF-8 that has at most `max` bytes and ends between two characters. */

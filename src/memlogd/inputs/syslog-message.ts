@@ -10,9 +10,9 @@
  * Nothing is refused: what fits no shape is kept as text, under the name `syslog`, and `fault` says why.
  * The sender's stamp is a hint only (it has no year and often the wrong zone), so it becomes a field.
  */
+import { safeSourceName } from '../source-name.ts'
 import { FieldsBuilder } from './fields-builder.ts'
 import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priority-prefix.ts'
-import { safeSourceName } from './source-name.ts'
 
 /** Priority of a message that states none: user.notice, as RFC 3164 section 4.3.3 wants it. */
 export const priorityDefault = 13
@@ -117,7 +117,7 @@ export class SyslogMessage {
 
   /** Takes `tag[pid]: ` and returns where the text begins. */
   #takeTag(bytes: Buffer, start: number, tagEnd: number, end: number): number {
-    this.#takeSource(bytes, start, tagEnd)
+    this.source = safeSourceName(bytes.subarray(start, tagEnd))
     let at = tagEnd
     if (bytes[at] === openBracket) {
       const close = findByte(bytes, closeBracket, at, end)
@@ -126,11 +126,6 @@ export class SyslogMessage {
     }
     if (at < end && bytes[at] === colon) at++
     return skipSpace(bytes, at, end)
-  }
-
-  #takeSource(bytes: Buffer, start: number, end: number): void {
-    const name = safeSourceName(bytes, start, end)
-    if (name.length > 0) this.source = name
   }
 
   #takePid(bytes: Buffer, start: number, end: number): void {
@@ -155,7 +150,7 @@ export class SyslogMessage {
     const [timeEnd, hostEnd, appEnd, pidEnd, idEnd] = ends as [number, number, number, number, number]
     this.#addUnlessNil('sender_time', bytes, start, timeEnd)
     this.#addUnlessNil('hostname', bytes, timeEnd + 1, hostEnd)
-    if (!isNil(bytes, hostEnd + 1, appEnd)) this.#takeSource(bytes, hostEnd + 1, appEnd)
+    if (!isNil(bytes, hostEnd + 1, appEnd)) this.source = safeSourceName(bytes.subarray(hostEnd + 1, appEnd))
     if (!isNil(bytes, appEnd + 1, pidEnd)) this.#takePid(bytes, appEnd + 1, pidEnd)
     this.#addUnlessNil('msgid', bytes, pidEnd + 1, idEnd)
     if (structuredEnd < 0) this.fault = 'structured-data'

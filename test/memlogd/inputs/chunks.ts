@@ -1,14 +1,3 @@
-/** A generator of numbers that a seed repeats: mulberry32. */
-export function randomFrom(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
-
 /** Calls `run` with `bytes` in pieces of each size, from 1 to all at once. */
 export function atEveryChunkSize(bytes: Buffer, run: (chunks: Buffer[], size: number) => void): void {
   for (let size = 1; size <= bytes.length; size++) run(chunksOf(bytes, size), size)

@@ -6,7 +6,8 @@ import {
   dockerFrameBytesMax,
   encodeDockerFrame,
 } from '../../../src/memlogd/inputs/docker-frame.ts'
-import { atEveryChunkSize, largeBudget, randomFrom } from './chunks.ts'
+import { randomFrom } from '../../support/random.ts'
+import { atEveryChunkSize, largeBudget } from './chunks.ts'
 
 /** What dockerd 20.10 wrote for `printf end`, a line without newline after a long one. */
 const recorded = Buffer.from(
@@ -97,9 +98,9 @@ describe('DockerLogEntry', () => {
     const random = randomFrom(99)
     const entry = new DockerLogEntry()
     for (let round = 0; round < 20_000; round++) {
-      const bytes = Buffer.from(random(2) === 0 ? recorded : hello)
-      for (let change = random(6); change > 0; change--) bytes[random(bytes.length)] = random(256)
-      entry.decode(bytes, 4, 4 + random(bytes.length - 3))
+      const bytes = Buffer.from(random.below(2) === 0 ? recorded : hello)
+      for (let change = random.below(6); change > 0; change--) bytes[random.below(bytes.length)] = random.below(256)
+      entry.decode(bytes, 4, 4 + random.below(bytes.length - 3))
       expect(entry.lineEnd).toBeLessThanOrEqual(bytes.length)
     }
   })

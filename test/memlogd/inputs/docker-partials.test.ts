@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { DockerLogEntry } from '../../../src/memlogd/inputs/docker-frame.ts'
 import { type DockerLine, DockerPartials } from '../../../src/memlogd/inputs/docker-partials.ts'
-import { largeBudget, randomFrom } from './chunks.ts'
+import { randomFrom } from '../../support/random.ts'
+import { largeBudget } from './chunks.ts'
 
 interface Piece {
   text: string
@@ -120,7 +121,9 @@ describe('DockerPartials', () => {
     const random = randomFrom(5)
     for (let round = 0; round < 2_000; round++) {
       const partials = new DockerPartials(8, largeBudget())
-      partials.restore(Buffer.from(Array.from({ length: random(80) }, () => random(random(2) === 0 ? 3 : 256))))
+      partials.restore(
+        Buffer.from(Array.from({ length: random.below(80) }, () => random.below(random.below(2) === 0 ? 3 : 256))),
+      )
       const shown: string[] = []
       partials.end(shower(shown))
       expect(shown.length).toBeLessThanOrEqual(2)

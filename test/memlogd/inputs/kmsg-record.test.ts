@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type KmsgEntry, KmsgJoiner, KmsgRecord, kmsgRecordBytesMax } from '../../../src/memlogd/inputs/kmsg-record.ts'
 import { EntryView, encodeEntry } from '../../../src/protocol/entry.ts'
-import { amid, randomFrom } from './chunks.ts'
+import { randomFrom } from '../../support/random.ts'
+import { amid } from './chunks.ts'
 
 function fieldsOf(encoded: Buffer): Record<string, string> {
   const none = Buffer.alloc(0)
@@ -87,9 +88,10 @@ describe('KmsgRecord', () => {
   it('takes any bytes', () => {
     const random = randomFrom(4711)
     for (let round = 0; round < 20_000; round++) {
-      const bytes = Buffer.from(cases[random(cases.length)]?.[1] ?? '', 'latin1')
-      for (let change = random(5); change > 0 && bytes.length > 0; change--) bytes[random(bytes.length)] = random(256)
-      record.parse(bytes, 0, random(bytes.length + 1))
+      const bytes = Buffer.from(cases[random.below(cases.length)]?.[1] ?? '', 'latin1')
+      for (let change = random.below(5); change > 0 && bytes.length > 0; change--)
+        bytes[random.below(bytes.length)] = random.below(256)
+      record.parse(bytes, 0, random.below(bytes.length + 1))
       fieldsOf(record.fields.bytes)
     }
   })

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { findMessageEnd, SyslogMessage } from '../../../src/memlogd/inputs/syslog-message.ts'
 import { EntryView, encodeEntry } from '../../../src/protocol/entry.ts'
-import { amid, randomFrom } from './chunks.ts'
+import { randomFrom } from '../../support/random.ts'
+import { amid } from './chunks.ts'
 
 interface Wanted {
   priority?: number
@@ -170,7 +171,7 @@ const cases: [string, string, Wanted][] = [
     { text: `1 - ${long(256)} - - - - x`, fault: 'rfc5424-header' },
   ],
   ['5424 with the longest field', `<13>1 - - ${long(255)} - - - x`, { source: long(255), text: 'x' }],
-  ['5424 with a name of only a newline', '<13>1 - - \n - - - x', { text: 'x' }],
+  ['5424 with a name of only a newline', '<13>1 - - \n - - - x', { source: 'unnamed', text: 'x' }],
   ['text that begins with 1', '<13>1 apple', { text: '1 apple', fault: 'rfc5424-header' }],
   ['text that begins with 2', '<13>2 apples', { text: '2 apples' }],
 ]
@@ -208,11 +209,12 @@ describe('SyslogMessage', () => {
     const random = randomFrom(0x5eed)
     const seeds = cases.map(([, text]) => Buffer.from(text, 'latin1'))
     for (let round = 0; round < 20_000; round++) {
-      const bytes = Buffer.from(seeds[random(seeds.length)] ?? [])
-      for (let change = random(6); change > 0 && bytes.length > 0; change--) {
-        bytes[random(bytes.length)] = random(4) === 0 ? (Buffer.from('<>[]: "=\\-\0\n1')[random(13)] ?? 0) : random(256)
+      const bytes = Buffer.from(seeds[random.below(seeds.length)] ?? [])
+      for (let change = random.below(6); change > 0 && bytes.length > 0; change--) {
+        bytes[random.below(bytes.length)] =
+          random.below(4) === 0 ? (Buffer.from('<>[]: "=\\-\0\n1')[random.below(13)] ?? 0) : random.below(256)
       }
-      const end = random(4) === 0 ? random(bytes.length + 1) : bytes.length
+      const end = random.below(4) === 0 ? random.below(bytes.length + 1) : bytes.length
       message.parse(bytes, 0, end)
       expect(message.priority).toBeLessThanOrEqual(191)
       expect(message.source.length).toBeGreaterThan(0)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type MessageSink, SyslogStream } from '../../../src/memlogd/inputs/syslog-stream.ts'
-import { atEveryChunkSize, largeBudget, randomFrom } from './chunks.ts'
+import { randomFrom } from '../../support/random.ts'
+import { atEveryChunkSize, largeBudget } from './chunks.ts'
 
 /** Collects messages as text; a cut one as `text~cut`, an unterminated one with `!`. */
 class Collector implements MessageSink {
@@ -101,7 +102,9 @@ describe('SyslogStream', () => {
     const random = randomFrom(77)
     for (let round = 0; round < 2_000; round++) {
       const alphabet = Buffer.from('0123459  <<>>\n\n\0ab\xff', 'latin1')
-      const bytes = Buffer.from(Array.from({ length: random(60) }, () => alphabet[random(alphabet.length)] ?? 0))
+      const bytes = Buffer.from(
+        Array.from({ length: random.below(60) }, () => alphabet[random.below(alphabet.length)] ?? 0),
+      )
       const whole = new Collector()
       const stream = new SyslogStream(limit, largeBudget())
       stream.push(bytes, 0, bytes.length, whole)
@@ -109,7 +112,7 @@ describe('SyslogStream', () => {
       const pieces = new Collector()
       const other = new SyslogStream(limit, largeBudget())
       for (let at = 0; at < bytes.length; )
-        at = other.push(bytes, at, Math.min(bytes.length, at + 1 + random(7)), pieces)
+        at = other.push(bytes, at, Math.min(bytes.length, at + 1 + random.below(7)), pieces)
       other.end(pieces)
       expect(pieces.messages).toEqual(whole.messages)
     }
@@ -119,7 +122,9 @@ describe('SyslogStream', () => {
     const random = randomFrom(78)
     for (let round = 0; round < 2_000; round++) {
       const stream = new SyslogStream(limit, largeBudget())
-      stream.restore(Buffer.from(Array.from({ length: random(40) }, () => random(random(2) === 0 ? 4 : 256))))
+      stream.restore(
+        Buffer.from(Array.from({ length: random.below(40) }, () => random.below(random.below(2) === 0 ? 4 : 256))),
+      )
       const sink = new Collector()
       stream.push(Buffer.from('<13>a\n'), 0, 6, sink)
       stream.end(sink)
