@@ -13,9 +13,16 @@ export const counterNames = [
   'datagramsLost',
   'kernelRecordsLost',
   'inputErrors',
-  'spare1',
-  'spare2',
-  'spare3',
+  // Of the inputs, one for each thing that may be wrong with what comes in.
+  'syslogWithoutPriority',
+  'syslogBadHeader',
+  'syslogBadStructuredData',
+  'fieldsLeftOut',
+  'kernelRecordsDamaged',
+  'kernelRecordsRepeated',
+  'dockerMessagesDamaged',
+  'dockerBytesSkipped',
+  'dockerFramesSkipped',
 ] as const
 
 export type CounterName = (typeof counterNames)[number]

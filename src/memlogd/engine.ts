@@ -78,6 +78,8 @@ export class Engine {
   readonly #sources = new Map<number, Source>()
   /** Those of them that have something to carry: only these cost a commit anything. */
   readonly #unfinished = new Set<Source>()
+  /** Those whose last entry waits for what may still come with the same doorbell. */
+  readonly #unsettled = new Set<Source>()
   readonly #frame = new FrameView()
   readonly #chunk = Buffer.from(new ArrayBuffer(chunkBytes))
   readonly #ownSource = Buffer.from(ownSource)
@@ -147,6 +149,7 @@ export class Engine {
         this.#frameOffset = 0
       }
     }
+    this.#settle()
     this.#commit(this.#position, 0)
   }
 
@@ -218,11 +221,26 @@ export class Engine {
     let at = frame.payloadStart + this.#frameOffset
     while (true) {
       at = source.input.take(frame, at, frame.payloadEnd, this.ring)
-      if (source.input.hasCarry) this.#unfinished.add(source)
-      else this.#unfinished.delete(source)
+      this.#noteState(source)
       if (at >= frame.payloadEnd) return
       this.#commit(this.#position, at - frame.payloadStart)
     }
+  }
+
+  #noteState(source: Source): void {
+    if (source.input.hasCarry) this.#unfinished.add(source)
+    else this.#unfinished.delete(source)
+    if (source.input.isUnsettled === true) this.#unsettled.add(source)
+  }
+
+  /** Everything that came with this doorbell is handled: nothing is held back until the next. */
+  #settle(): void {
+    for (const source of this.#unsettled) {
+      this.#makeRoom()
+      source.input.settle?.(this.ring)
+      this.#noteState(source)
+    }
+    this.#unsettled.clear()
   }
 
   #takeEnd(frame: FrameView): void {
@@ -232,6 +250,7 @@ export class Engine {
     source.input.end(frame, this.ring)
     this.#sources.delete(frame.source)
     this.#unfinished.delete(source)
+    this.#unsettled.delete(source)
     this.counters.add('sourcesClosed')
   }
 
@@ -277,7 +296,7 @@ export class Engine {
       if (carry === undefined) continue
       const source = this.#adopt(slot)
       source.input.restore(carry)
-      if (source.input.hasCarry) this.#unfinished.add(source)
+      this.#noteState(source)
     }
   }
 

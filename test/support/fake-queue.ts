@@ -2,6 +2,7 @@
 import type { FrameQueue } from '../../src/memlogd/engine.ts'
 import {
   frameKindData,
+  frameKindDatagram,
   frameKindEnd,
   frameKindEvent,
   frameKindOpen,
@@ -42,6 +43,10 @@ export class FakeQueue implements FrameQueue {
   }
   data(id: number, bytes: string | Buffer): void {
     this.frame(frameKindData, id, Buffer.from(bytes))
+  }
+  /** A datagram with its prefix. */
+  datagram(id: number, payload: Buffer, detail = 0): void {
+    this.frame(frameKindDatagram, id, payload, detail)
   }
   close(id: number): void {
     this.frame(frameKindEnd, id, Buffer.alloc(0))

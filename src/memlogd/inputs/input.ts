@@ -22,4 +22,8 @@ export interface Input {
   /** That state, or undefined if there is none. Asked at each commit while `hasCarry` is true. */
   carry(): Buffer | undefined
   restore(carry: Buffer): void
+  /** True while something is held back only because what comes next may belong to it. */
+  readonly isUnsettled?: boolean
+  /** Nothing more has come for now: what is held back becomes an entry. `out` has room. */
+  settle?(out: EntryAppender): void
 }

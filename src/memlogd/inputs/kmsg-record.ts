@@ -9,6 +9,7 @@
  * After it the text; lines that begin with a space are the dictionary. Control bytes, bytes from 0x7f on and `\` stand
  * as `\xNN`.
  */
+import type { Stamp } from '../../ring/ring.ts'
 import { FieldsBuilder } from './fields-builder.ts'
 
 /** Why a record could not be read. The kernel writes none of these; a file in its place may. */
@@ -21,6 +22,8 @@ export const kmsgRecordBytesMax = 8192
 /** Largest priority that the kernel keeps: facility and level, 8 bits of facility beside the level's 3. */
 const kmsgPriorityMax = 2047
 const dictionaryFieldsMax = 64
+/** Twelve numbers and two lengths. */
+const carryHeadBytes = 12 * 8 + 8
 
 const lineFeed = 0x0a
 const space = 0x20
@@ -117,6 +120,8 @@ export interface KmsgEntry {
   cutBytes: number
   /** How many records it was made of. */
   records: number
+  /** When the first of them was made. */
+  stamp: Stamp
 }
 
 export type KmsgSink = (entry: KmsgEntry) => void
@@ -150,11 +155,16 @@ export class KmsgJoiner {
     return this.#next
   }
 
+  /** Whether a record is held. */
+  get isHolding(): boolean {
+    return this.#isHolding
+  }
+
   /**
-   * Takes a record. Returns how many records are missing before it, or -1 if it was taken before (each open
+   * Takes a record, made at `stamp`. Returns how many records are missing before it, or -1 if it was taken before (each open
    * of /dev/kmsg begins with the first record).
    */
-  take(record: KmsgRecord, sink: KmsgSink): number {
+  take(record: KmsgRecord, stamp: Stamp, sink: KmsgSink): number {
     if (record.sequence < this.#next) return -1
     const lost = record.sequence - this.#next
     const isJoined = record.isContinuation && lost === 0 && this.#isHolding && this.#entry.caller === record.caller
@@ -165,7 +175,7 @@ export class KmsgJoiner {
       return 0
     }
     this.flush(sink)
-    this.#hold(record)
+    this.#hold(record, stamp)
     return lost
   }
 
@@ -177,7 +187,48 @@ export class KmsgJoiner {
     sink(this.#entry)
   }
 
-  #hold(record: KmsgRecord): void {
+  /**
+   * What must survive a restart: the next sequence number, and the record that is held: 8 f64 (next, 1 if one is held,
+   * priority, sequence, micros, cut bytes, records, 0), 4 f64 stamp, u32 lengths of caller and fields, caller, fields, text.
+   */
+  carry(): Buffer {
+    const { priority, sequence, micros, cutBytes, records, stamp, fields } = this.#entry
+    const numbers = [this.#next, this.#isHolding ? 1 : 0, priority, sequence, micros, cutBytes, records, 0]
+    numbers.push(stamp.realSeconds, stamp.realNanos, stamp.monoSeconds, stamp.monoNanos)
+    const caller = Buffer.from(this.#entry.caller, 'latin1')
+    const head = Buffer.alloc(carryHeadBytes)
+    numbers.forEach((number, index) => {
+      head.writeDoubleLE(number, index * 8)
+    })
+    head.writeUInt32LE(caller.length, carryHeadBytes - 8)
+    head.writeUInt32LE(fields.length, carryHeadBytes - 4)
+    if (!this.#isHolding) return head
+    return Buffer.concat([head, caller, fields, this.#text.subarray(0, this.#textLength)])
+  }
+
+  /** Takes up where `carry` was made. A carry that makes no sense is dropped. */
+  restore(carry: Buffer): void {
+    if (carry.length < carryHeadBytes) return
+    const number = (index: number): number => carry.readDoubleLE(index * 8)
+    const callerEnd = carryHeadBytes + carry.readUInt32LE(carryHeadBytes - 8)
+    const fieldsEnd = callerEnd + carry.readUInt32LE(carryHeadBytes - 4)
+    if (!Number.isSafeInteger(number(0)) || number(0) < 0) return
+    this.#next = number(0)
+    this.#isHolding = number(1) === 1 && fieldsEnd <= carry.length
+    if (!this.#isHolding) return
+    const entry = this.#entry
+    entry.priority = number(2)
+    entry.sequence = number(3)
+    entry.micros = number(4)
+    entry.cutBytes = number(5)
+    entry.records = number(6)
+    entry.stamp = { realSeconds: number(8), realNanos: number(9), monoSeconds: number(10), monoNanos: number(11) }
+    entry.caller = carry.toString('latin1', carryHeadBytes, callerEnd)
+    entry.fields = Buffer.from(carry.subarray(callerEnd, fieldsEnd))
+    this.#textLength = carry.copy(this.#text, 0, fieldsEnd)
+  }
+
+  #hold(record: KmsgRecord, stamp: Stamp): void {
     const entry = this.#entry
     entry.priority = record.priority
     entry.sequence = record.sequence
@@ -186,6 +237,7 @@ export class KmsgJoiner {
     entry.fields = Buffer.from(record.fields.bytes)
     entry.cutBytes = 0
     entry.records = 1
+    entry.stamp = stamp
     this.#textLength = 0
     this.#isHolding = true
     this.#append(record)
@@ -201,7 +253,8 @@ export class KmsgJoiner {
 
 function emptyEntry(): KmsgEntry {
   const none = Buffer.alloc(0)
-  return { priority: 0, sequence: 0, micros: 0, caller: '', fields: none, text: none, cutBytes: 0, records: 0 }
+  const stamp = { realSeconds: 0, realNanos: 0, monoSeconds: 0, monoNanos: 0 }
+  return { priority: 0, sequence: 0, micros: 0, caller: '', fields: none, text: none, cutBytes: 0, records: 0, stamp }
 }
 
 function find(bytes: Buffer, byte: number, start: number, end: number): number {

@@ -1,11 +1,20 @@
 /** Which input parses the frames of which kind of source: one row each. */
 import type { PartialBudget } from '../../lines/splitter.ts'
-import { sourceKindEngineOutput, sourceKindStream } from '../../protocol/constants.ts'
+import {
+  sourceKindEngineOutput,
+  sourceKindKmsg,
+  sourceKindStream,
+  sourceKindSyslogTcp,
+  sourceKindSyslogUdp,
+  sourceKindSyslogUnix,
+} from '../../protocol/constants.ts'
 import type { SourceSlot } from '../../protocol/frame.ts'
 import type { Counters } from '../counters.ts'
 import { safeSourceName } from '../source-name.ts'
 import { FdStreamInput } from './fd-stream.ts'
 import type { Input } from './input.ts'
+import { KmsgInput } from './kmsg.ts'
+import { SyslogDatagramInput, SyslogStreamInput } from './syslog.ts'
 
 /** What inputs share. */
 export interface InputContext {
@@ -21,6 +30,10 @@ type InputFactory = (slot: SourceSlot, context: InputContext) => Input
 const factories = new Map<number, InputFactory>([
   [sourceKindStream, fdStream],
   [sourceKindEngineOutput, fdStream],
+  [sourceKindSyslogUnix, (slot, context) => new SyslogDatagramInput(slot, context)],
+  [sourceKindSyslogUdp, (slot, context) => new SyslogDatagramInput(slot, context)],
+  [sourceKindSyslogTcp, (slot, context) => new SyslogStreamInput(slot, context)],
+  [sourceKindKmsg, (_slot, context) => new KmsgInput(context)],
 ])
 
 /** The input for a source; one of an unknown kind is read as a stream of lines, so that nothing is lost. */
@@ -29,5 +42,8 @@ export function createInput(slot: SourceSlot, context: InputContext): Input {
 }
 
 function fdStream(slot: SourceSlot, context: InputContext): Input {
-  return new FdStreamInput(safeSourceName(slot.name), context.maxLineBytes, context.budget, context.counters)
+  const { maxLineBytes, budget, counters } = context
+  // The engine's own output is memlogd speaking to itself: nothing in it is meant for a syslog.
+  const takesPriority = context.priorityPrefix && slot.kind === sourceKindStream
+  return new FdStreamInput(safeSourceName(slot.name), maxLineBytes, budget, counters, takesPriority)
 }

@@ -97,11 +97,13 @@ describe('KmsgRecord', () => {
   })
 })
 
+const stamp = { realSeconds: 7, realNanos: 6, monoSeconds: 5, monoNanos: 4 }
+
 describe('KmsgJoiner', () => {
   /** Feeds records; shows each entry as `sequence:text`, a loss as `-n`, and a repetition as `again`. */
-  function run(records: string[], options: { limit?: number; next?: number } = {}): string[] {
+  function run(records: string[], options: { limit?: number; next?: number; isRestarted?: boolean } = {}): string[] {
     const shown: string[] = []
-    const joiner = new KmsgJoiner(options.limit ?? 100, options.next ?? 1)
+    let joiner = new KmsgJoiner(options.limit ?? 100, options.next ?? 1)
     const record = new KmsgRecord()
     const sink = (entry: KmsgEntry): void => {
       const cut = entry.cutBytes > 0 ? `~${entry.cutBytes}` : ''
@@ -113,9 +115,14 @@ describe('KmsgJoiner', () => {
         joiner.flush(sink)
         continue
       }
+      if (options.isRestarted === true) {
+        const carry = joiner.carry()
+        joiner = new KmsgJoiner(options.limit ?? 100)
+        joiner.restore(carry)
+      }
       const bytes = Buffer.from(text)
       expect(record.parse(bytes, 0, bytes.length)).toBe('none')
-      const lost = joiner.take(record, sink)
+      const lost = joiner.take(record, stamp, sink)
       if (lost !== 0) shown.push(lost < 0 ? 'again' : `-${lost}`)
     }
     joiner.flush(sink)
@@ -146,6 +153,33 @@ describe('KmsgJoiner', () => {
 
   it('takes no record twice', () => {
     expect(run(['6,1,1,-;a\n', '6,2,2,-;b\n', '6,3,3,-;c\n'], { next: 3 })).toEqual(['again', 'again', '3:c'])
+  })
+
+  it('goes on in a new process with the record that was held', () => {
+    const records = [
+      '6,1,10,-,caller=T1;a\n A=b\n',
+      '6,2,20,c,caller=T1;b\n',
+      'idle',
+      '6,2,20,c,caller=T1;b\n',
+      '6,4,40,-;d\n',
+    ]
+    expect(run(records, { isRestarted: true })).toEqual(['1:ab/2', 'again', '-1', '4:d'])
+  })
+
+  it('carries all that it holds', () => {
+    const record = new KmsgRecord()
+    const bytes = Buffer.from('30,1,10,-,caller=T1;a\n A=b\n')
+    record.parse(bytes, 0, bytes.length)
+    const joiner = new KmsgJoiner(100)
+    joiner.take(record, stamp, () => {})
+    const other = new KmsgJoiner(100)
+    other.restore(joiner.carry())
+    const entries: KmsgEntry[] = []
+    joiner.flush((entry) => entries.push({ ...entry, text: Buffer.from(entry.text) }))
+    other.flush((entry) => entries.push({ ...entry, text: Buffer.from(entry.text) }))
+    expect(entries.length).toBe(2)
+    expect(entries[1]).toEqual(entries[0])
+    expect(entries[1]?.stamp).toEqual(stamp)
   })
 
   it('cuts a joined text at the limit', () => {

@@ -1,0 +1,206 @@
+/** Syslog sources: the datagram sockets of this machine and of the network, and TCP connections. */
+import { entryFlagCut, entryFlagUnterminated, sourceKindSyslogUnix } from '../../protocol/constants.ts'
+import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
+import type { Stamp } from '../../ring/ring.ts'
+import type { Counters } from '../counters.ts'
+import { CuttingAppender } from './append.ts'
+import { FieldsBuilder } from './fields-builder.ts'
+import type { EntryAppender, Input } from './input.ts'
+import { peerAddress } from './peer-address.ts'
+import { findMessageEnd, SyslogMessage } from './syslog-message.ts'
+import { type MessageSink, SyslogStream } from './syslog-stream.ts'
+import type { InputContext } from './table.ts'
+
+/** Bytes before a datagram's peer address: u32 pid, uid, gid, address length. */
+const datagramPrefixBytes = 16
+/** A message over TCP: its text may have maxLineBytes, and as much again is room for the header. */
+const streamHeaderBytesMax = 16 * 1024
+
+/** Turns messages into entries. */
+class SyslogEntries {
+  readonly #appender: CuttingAppender
+  readonly #counters: Counters
+  readonly #message = new SyslogMessage()
+
+  constructor(context: InputContext) {
+    this.#appender = new CuttingAppender(context.maxLineBytes, context.counters)
+    this.#counters = context.counters
+  }
+
+  /** Appends the message bytes[start,end). `sender` adds what is known of the sender to the message's own fields. */
+  append(
+    out: EntryAppender,
+    stamp: Stamp,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    flags: number,
+    cutBytes: number,
+    sender: Sender,
+  ): void {
+    const message = this.#message.parse(bytes, start, end)
+    if (message.fault !== 'none') this.#counters.add(faultCounters[message.fault])
+    sender.addTo(message)
+    const { source, textStart, textEnd, priority } = message
+    const fields = message.fields.bytes
+    const draft = { stamp, source, bytes, start: textStart, end: textEnd, flags, cutBytes, priority, fields }
+    this.#appender.append(out, draft)
+  }
+}
+
+const faultCounters = {
+  'no-priority': 'syslogWithoutPriority',
+  'rfc5424-header': 'syslogBadHeader',
+  'structured-data': 'syslogBadStructuredData',
+  'fields-left-out': 'fieldsLeftOut',
+} as const
+
+/** What is known of who sent a message, beside what the message says. */
+interface Sender {
+  addTo(message: SyslogMessage): void
+}
+
+/** The process that the kernel says wrote a datagram. Most senders write more than one: the fields are kept. */
+class ProcessSender implements Sender {
+  #pid = -1
+  #uid = -1
+  #gid = -1
+  readonly #owner = new FieldsBuilder()
+
+  at(bytes: Buffer, start: number): this {
+    const pid = bytes.readUInt32LE(start)
+    const uid = bytes.readUInt32LE(start + 4)
+    const gid = bytes.readUInt32LE(start + 8)
+    if (uid !== this.#uid || gid !== this.#gid) {
+      this.#owner.clear()
+      this.#owner.add('uid', String(uid))
+      this.#owner.add('gid', String(gid))
+    }
+    this.#pid = pid
+    this.#uid = uid
+    this.#gid = gid
+    return this
+  }
+
+  addTo(message: SyslogMessage): void {
+    // Pid 0 is a process of another pid namespace, or none at all.
+    const pid = this.#pid === 0 ? '' : String(this.#pid)
+    if (message.pid === '' && pid !== '') message.fields.add('pid', pid)
+    else if (pid !== message.pid && pid !== '') message.fields.add('sender_pid', pid)
+    message.fields.addEncoded(this.#owner.bytes)
+  }
+}
+
+/** The network address that a message came from. */
+class PeerSender implements Sender {
+  address = ''
+
+  addTo(message: SyslogMessage): void {
+    if (this.address !== '') message.fields.add('peer', this.address)
+  }
+}
+
+/** Datagrams of /dev/log and of UDP. */
+export class SyslogDatagramInput implements Input {
+  readonly #entries: SyslogEntries
+  readonly #counters: Counters
+  readonly #isLocal: boolean
+  readonly #process = new ProcessSender()
+  readonly #peer = new PeerSender()
+  readonly hasCarry = false
+
+  constructor(slot: SourceSlot, context: InputContext) {
+    this.#entries = new SyslogEntries(context)
+    this.#counters = context.counters
+    this.#isLocal = slot.kind === sourceKindSyslogUnix
+  }
+
+  /** A datagram holds one message, or several that end with NUL; it is begun anew at `start` after a commit. */
+  take(frame: FrameView, start: number, end: number, out: EntryAppender): number {
+    const { bytes, payloadStart } = frame
+    const textStart = payloadStart + datagramPrefixBytes + this.#addressBytes(frame, end)
+    if (textStart > end) {
+      this.#counters.add('inputErrors')
+      return end
+    }
+    const sender = this.#sender(frame, textStart)
+    let at = Math.max(start, textStart)
+    while (at < end) {
+      if (out.isFull) return at
+      const messageEnd = findMessageEnd(bytes, at, end)
+      if (messageEnd > at) {
+        // The kernel cut the datagram: how many bytes it had is not known.
+        const flags = frame.detail === 1 && messageEnd === end ? entryFlagCut : 0
+        this.#entries.append(out, frame, bytes, at, messageEnd, flags, 0, sender)
+      }
+      at = messageEnd + 1
+    }
+    return end
+  }
+
+  #addressBytes(frame: FrameView, end: number): number {
+    if (end - frame.payloadStart < datagramPrefixBytes) return 0
+    return frame.bytes.readUInt32LE(frame.payloadStart + 12)
+  }
+
+  #sender(frame: FrameView, textStart: number): Sender {
+    if (this.#isLocal) return this.#process.at(frame.bytes, frame.payloadStart)
+    this.#peer.address = peerAddress(frame.bytes, frame.payloadStart + datagramPrefixBytes, textStart)
+    return this.#peer
+  }
+
+  end(): void {}
+  carry(): Buffer | undefined {
+    return undefined
+  }
+  restore(): void {}
+}
+
+/** One TCP connection; the source's name is the peer's address. */
+export class SyslogStreamInput implements Input, MessageSink {
+  readonly #entries: SyslogEntries
+  readonly #stream: SyslogStream
+  readonly #peer = new PeerSender()
+  #frame: FrameView | undefined
+  #out: EntryAppender | undefined
+
+  constructor(slot: SourceSlot, context: InputContext) {
+    this.#entries = new SyslogEntries(context)
+    this.#stream = new SyslogStream(context.maxLineBytes + streamHeaderBytesMax, context.budget)
+    this.#peer.address = slot.name.toString('latin1')
+  }
+
+  get isFull(): boolean {
+    return this.#out?.isFull ?? true
+  }
+
+  take(frame: FrameView, start: number, end: number, out: EntryAppender): number {
+    this.#frame = frame
+    this.#out = out
+    return this.#stream.push(frame.bytes, start, end, this)
+  }
+
+  end(frame: FrameView, out: EntryAppender): void {
+    this.#frame = frame
+    this.#out = out
+    this.#stream.end(this)
+  }
+
+  message(bytes: Buffer, start: number, end: number, cutBytes: number, isUnterminated: boolean): void {
+    if (this.#frame === undefined || this.#out === undefined) return
+    const flags = isUnterminated ? entryFlagUnterminated : 0
+    this.#entries.append(this.#out, this.#frame, bytes, start, end, flags, cutBytes, this.#peer)
+  }
+
+  get hasCarry(): boolean {
+    return this.#stream.hasCarry
+  }
+
+  carry(): Buffer | undefined {
+    return this.#stream.carry()
+  }
+
+  restore(carry: Buffer): void {
+    this.#stream.restore(carry)
+  }
+}
