@@ -16,6 +16,7 @@ import { BuildError } from './build-error.ts'
 import { bundle, projectVersion } from './bundle.ts'
 import { checkExecutable } from './check.ts'
 import { type Cpu, cpuNames, hostCpu } from './cpu.ts'
+import { writeDocuments } from './documents.ts'
 import { graft } from './graft.ts'
 import type { Layout } from './layout.ts'
 import { blobFile, buildBlob, buildHosted, hasNative } from './native.ts'
@@ -42,6 +43,10 @@ export async function buildAll(layout: Layout, options: BuildOptions): Promise<v
   const host = hostCpu()
   let made = await bundle(layout)
   if (made) say('bundle: dist/memlogd.cjs')
+  if (await writeDocuments(layout)) {
+    made = true
+    say('documents: dist/man, dist/completion')
+  }
   if (await buildHosted(layout)) {
     made = true
     say('native: dist/native/memlogd')

@@ -47,7 +47,7 @@ export const logreadCommand = defineCommand({
       value: 'PATH',
       check: checkSocketPath,
       completes: 'file',
-      help: "memlogd's query socket",
+      help: 'the socket where memlogd is asked',
     },
     file: {
       name: 'file',

@@ -32,7 +32,7 @@ export const logwriteCommand = defineCommand({
       value: 'PATH',
       check: checkSocketPath,
       completes: 'file',
-      help: "memlogd's log socket",
+      help: 'the socket where memlogd takes descriptors',
     },
     bestEffort: {
       name: 'best-effort',
