@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { applets } from './applet-names.ts'
 import { type BaseNode, findBaseNode } from './base-node.ts'
 import { BuildError } from './build-error.ts'
 import { bundle, projectVersion } from './bundle.ts'
@@ -19,7 +20,7 @@ import { type Cpu, cpuNames, hostCpu } from './cpu.ts'
 import { writeDocuments } from './documents.ts'
 import { graft } from './graft.ts'
 import type { Layout } from './layout.ts'
-import { blobFile, buildBlob, buildHosted, hasNative } from './native.ts'
+import { blobFile, buildBlob, buildHosted } from './native.ts'
 import { needsGenerator, type PreparedBase, packagedFile, packageExecutable, prepareBase } from './package.ts'
 import { runStep } from './step.ts'
 
@@ -29,8 +30,6 @@ export interface BuildOptions {
   readonly env: NodeJS.ProcessEnv
   readonly say: (line: string) => void
 }
-
-export const applets = ['memlogd', 'logread', 'logwrite'] as const
 
 export function executableFile(layout: Layout, cpu: Cpu): string {
   return join(layout.dist, `memlogd-linux-${cpu}`)
@@ -93,10 +92,7 @@ async function buildExecutable(layout: Layout, found: BaseNode, options: BuildOp
       const packaged = readFileSync(packagedFile(layout, cpu))
       writeFileSync(fresh, graft(packaged, readFileSync(blobFile(layout, cpu)), cpuNames[cpu].elfMachine))
       chmodSync(fresh, 0o755)
-      const isReal = hasNative(layout)
-      const unchecked = isReal
-        ? checkExecutable(fresh, cpu, projectVersion(layout))
-        : 'the native half is a placeholder'
+      const unchecked = checkExecutable(fresh, cpu, projectVersion(layout))
       renameSync(fresh, outfile)
       const kind = base.facts.isStatic ? 'static' : 'DYNAMIC: not static, needs glibc and libstdc++ where it runs'
       const megabytes = (statSync(outfile).size / 1e6).toFixed(1)

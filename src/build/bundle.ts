@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
 import type { Layout } from './layout.ts'
@@ -48,9 +48,7 @@ export async function bundle(layout: Layout): Promise<boolean> {
     values: [],
     outputs: [outfile],
     run: async () => {
-      const hasMain = existsSync(join(layout.root, 'src/main.ts'))
-      const entryPoints = [hasMain ? 'src/main.ts' : 'test/build/stub-main.ts']
-      await build({ ...bundleOptions, absWorkingDir: layout.root, entryPoints, outfile })
+      await build({ ...bundleOptions, absWorkingDir: layout.root, entryPoints: ['src/main.ts'], outfile })
     },
   })
 }

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as constants from '../protocol/constants.ts'
+import { constantsHeader } from './constants-header.ts'
 import { type Cpu, cpuNames } from './cpu.ts'
 import type { Layout } from './layout.ts'
 import { sourceFiles } from './source-files.ts'
@@ -48,26 +49,8 @@ export function compileBlob(cpu: Cpu, sources: readonly string[], options: reado
   runTool(objcopy, ['-O', 'binary', linked, outfile])
 }
 
-/** Until the native half is in the tree, a placeholder that does nothing stands in for it. */
-export function hasNative(layout: Layout): boolean {
-  return existsSync(join(layout.root, 'src/native/blob.ld'))
-}
-
-async function buildPlaceholder(layout: Layout, cpu: Cpu): Promise<boolean> {
-  const source = join(layout.root, `test/build/placeholder-${cpuNames[cpu].machine}.S`)
-  const outfile = blobFile(layout, cpu)
-  return runStep(layout, {
-    name: `placeholder-${cpu}`,
-    inputs: [source],
-    values: [],
-    outputs: [outfile],
-    run: () => compileBlob(cpu, [source], ['-Wl,-Ttext=0'], outfile),
-  })
-}
-
 export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
-  if (!hasNative(layout)) return buildPlaceholder(layout, cpu)
-  await writeHeader(layout)
+  writeHeader(layout)
   const folder = join(layout.root, 'src/native')
   const sources = [...sourceFiles(folder, '.c'), join(folder, `entry-${cpuNames[cpu].machine}.S`)]
   const script = join(folder, 'blob.ld')
@@ -82,8 +65,7 @@ export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
 }
 
 export async function buildHosted(layout: Layout): Promise<boolean> {
-  if (!hasNative(layout)) return false
-  await writeHeader(layout)
+  writeHeader(layout)
   const folder = join(layout.root, 'src/native')
   const sources = sourceFiles(folder, '.c')
   const outfile = hostedFile(layout)
@@ -97,9 +79,7 @@ export async function buildHosted(layout: Layout): Promise<boolean> {
 }
 
 /** Written only when it differs, so that nothing is compiled for a comment in constants.ts. */
-async function writeHeader(layout: Layout): Promise<void> {
-  const module: string = './constants-header.ts'
-  const { constantsHeader } = (await import(module)) as { constantsHeader: (values: object) => string }
+function writeHeader(layout: Layout): void {
   const text = constantsHeader(constants)
   const file = headerFile(layout)
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return

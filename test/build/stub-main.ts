@@ -1,1 +1,0 @@
-console.log(JSON.stringify([process.argv0, process.argv]))

@@ -1,0 +1,169 @@
+/**
+ * What is checked in the booted machine, in this order. Each script runs in busybox's shell; it passes
+ * with exit status 0, and what it printed is shown when it fails. `/usr/bin/logread` is named by its path,
+ * because busybox's shell prefers its own.
+ */
+export interface GuestCase {
+  readonly name: string
+  readonly script: string
+}
+
+export const guestCases: readonly GuestCase[] = [
+  {
+    name: 'the machine is as strict as LinuxKit: root read-only, every tmpfs noexec',
+    script: `
+      ! touch /usr/bin/x 2>/dev/null
+      for folder in /run /tmp /var /dev /dev/shm; do
+        printf '#!/bin/busybox sh\\n' >$folder/program
+        chmod 755 $folder/program
+        ! $folder/program 2>/dev/null || exit 1
+        rm $folder/program
+      done`,
+  },
+  {
+    name: "memlogd's sockets were there when its init script returned",
+    script: 'cat /run/sockets-at-boot; test "$(cat /run/sockets-at-boot)" = "log query link"',
+  },
+  {
+    name: 'what onboot containers wrote into FIFOs before any reader existed is read later',
+    script: `
+      guest-tool fifo $LOG 001-sysctl.stdout /run/001-sysctl.out.log
+      guest-tool fifo $LOG 001-sysctl.stderr /run/001-sysctl.log
+      printf 'vm.max_map_count = 262144\\n' >/run/001-sysctl.out.log
+      printf 'no newline at the end' >/run/001-sysctl.log
+      rm /run/001-sysctl.out.log /run/001-sysctl.log
+      wait_for '001-sysctl.stderr no newline at the end'
+      wait_for '001-sysctl.stdout vm.max_map_count = 262144'`,
+  },
+  {
+    name: 'what onboot containers wrote into socketpairs before any reader existed is read later',
+    script: `
+      guest-tool pair $LOG 002-dhcpcd.stdout printf 'eth0: waiting for carrier\\neth0: carrier acquired\\n'
+      wait_for '002-dhcpcd.stdout eth0: waiting for carrier'
+      wait_for '002-dhcpcd.stdout eth0: carrier acquired'`,
+  },
+  {
+    name: 'logread prints time, source and message, in order',
+    script: `
+      /usr/bin/logread | grep -E '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z 002-dhcpcd.stdout eth0: ' | cut -d ' ' -f 3- >/run/seen
+      printf 'eth0: waiting for carrier\\neth0: carrier acquired\\n' | cmp - /run/seen`,
+  },
+  {
+    name: 'logwrite echo testing123; logread | tail -n1',
+    script: `
+      logwrite echo testing123 >/run/out
+      test "$(cat /run/out)" = testing123
+      wait_for 'echo.stdout testing123'
+      /usr/bin/logread | tail -n1
+      /usr/bin/logread | tail -n1 | grep -Eq '^[0-9T:-]+Z echo.stdout testing123$'`,
+  },
+  {
+    name: 'logread -f prints what is buffered and then what comes',
+    script: `
+      /usr/bin/logread -f >/run/followed &
+      pid=$!
+      wait_in /run/followed 'echo.stdout testing123'
+      logwrite -n later echo 'after the start' >/dev/null
+      wait_in /run/followed 'later.stdout after the start'
+      kill $pid`,
+  },
+  {
+    name: "a web server's access line is found by logread | grep",
+    script: `
+      mkdir -p /run/www
+      echo hello >/run/www/index.html
+      logwrite -n nginx httpd -f -vv -p 127.0.0.1:80 -h /run/www >/dev/null 2>&1 &
+      server=$!
+      for i in $(seq 100); do wget -q -O - http://127.0.0.1/index.html 2>/dev/null && break; usleep 100000; done
+      wait_for '127.0.0.1.*response:200'
+      /usr/bin/logread | grep 'nginx.*127.0.0.1.*response:200'
+      kill $server`,
+  },
+  {
+    name: 'a service is restarted and passes a new FIFO under the same name',
+    script: `
+      for life in first second; do
+        guest-tool fifo $LOG rngd.stderr /run/rngd.log
+        echo "$life life" >/run/rngd.log
+        rm /run/rngd.log
+        wait_for "rngd.stderr $life life"
+      done`,
+  },
+  {
+    name: 'a full ring keeps the newest lines',
+    script: `
+      guest-tool pair $LOG flood.stdout seq 1 6000
+      wait_for 'flood.stdout 6000$'
+      /usr/bin/logread >/run/all
+      lines=$(wc -l </run/all)
+      first=$(grep flood.stdout /run/all | head -n1 | cut -d ' ' -f 3)
+      echo "$lines lines, the first is $first"
+      test "$lines" = 5000
+      test "$(grep -c flood.stdout /run/all)" = $((6001 - first))
+      ! grep -q testing123 /run/all`,
+  },
+  {
+    name: "busybox's own shell finds our logread by its path only",
+    script: "/usr/bin/logread --version | grep -q '^logread [0-9]'",
+  },
+  {
+    name: 'nothing was written outside /run',
+    script: `
+      find /tmp /var /dev ! -type d ! -type c ! -type b ! -type l >/run/files-after
+      diff /run/files-before /run/files-after`,
+  },
+  {
+    name: 'memlogd lives, and its memory is reported',
+    script: `
+      for pid in $(pidof memlogd memlogd-engine memlogd-intake); do
+        grep -E '^(Name|VmRSS|RssAnon)' /proc/$pid/status | tr '\\n' ' '
+        echo
+      done >/run/memory
+      sed 's/^/info memory /' /run/memory >/dev/console
+      test -s /run/memory`,
+  },
+]
+
+/** A case that hangs is ended after so long, and failed. */
+const caseSecondsMax = 30
+
+/** What every case begins with. */
+const prelude = `set -e
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+LOG=/var/run/linuxkit-external-logging.sock
+# wait_in FILE PATTERN, wait_for PATTERN (in logread's output): up to ten seconds, which an emulated CPU may need.
+wait_in() {
+  for i in $(seq 100); do grep -q -- "$2" "$1" && return 0; usleep 100000; done
+  echo "never came: $2"
+  tail -n 20 "$1"
+  return 1
+}
+wait_for() {
+  for i in $(seq 10); do
+    /usr/bin/logread >/run/now
+    grep -q -- "$1" /run/now && return 0
+    sleep 1
+  done
+  echo "never came: $1"
+  tail -n 20 /run/now
+  return 1
+}
+`
+
+/** Files for the guest's /test: a script for each case, and one that runs them and prints a numbered line for each. */
+export function guestScripts(cases: readonly GuestCase[] = guestCases): Map<string, string> {
+  const files = new Map(cases.map(({ script }, index) => [`case-${index + 1}`, `${prelude}${script}\n`]))
+  return files.set(
+    'run-all',
+    `for number in $(seq 1 ${cases.length}); do
+  if timeout ${caseSecondsMax} sh /test/case-$number >/run/output 2>&1; then
+    echo "result $number ok"
+  else
+    status=$?
+    sed 's/^/| /' /run/output
+    echo "result $number FAILED with status $status"
+  fi
+done
+`,
+  )
+}

@@ -1,0 +1,86 @@
+/** What the test machines boot: the image's root, busybox, the init and the cases, as one initramfs. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { zstdCompressSync } from 'node:zlib'
+import { type Cpu, cpuNames } from '../../src/build/cpu.ts'
+import { parseElf } from '../../src/build/elf.ts'
+import { type ImageFile, imageFiles } from '../../src/build/image-root.ts'
+import type { Layout } from '../../src/build/layout.ts'
+import { runTool } from '../../src/build/tool.ts'
+import { findToolchain } from '../../src/build/toolchain.ts'
+import { guestScripts } from './cases.ts'
+import { debianFiles } from './debian.ts'
+import { type ArchiveEntry, archive, typeCharacterDevice, typeFile, typeFolder, typeLink } from './initramfs.ts'
+
+const empty = ['bin', 'dev', 'proc', 'run', 'sbin', 'sys', 'test', 'tmp', 'var', 'lib', 'lib64']
+/** Links to busybox for what is started as a program: its shell needs none for itself. */
+const commands = ['cat', 'echo', 'httpd', 'printf', 'seq', 'sh', 'sleep', 'true', 'wc']
+/** What the official Node and the C library itself need; the packages that have them. */
+const libraryPackages = ['libc6', 'libstdc++6', 'libgcc-s1']
+
+/** Writes the initramfs into `file`. `executable` is memlogd for `cpu`, static or not. */
+export function writeInitramfs(layout: Layout, cpu: Cpu, executable: string, file: string): void {
+  const guest = new URL('guest/', import.meta.url).pathname
+  const busybox = debianFiles(layout.cache, { name: 'busybox-static', architecture: cpu })
+  const entries: ArchiveEntry[] = [
+    ...empty.map((path) => ({ path, mode: typeFolder | 0o755 })),
+    ...imageFiles(layout, executable).map(toEntry),
+    // The kernel opens it for PID 1 before anything is mounted.
+    { path: 'dev/console', mode: typeCharacterDevice | 0o600, device: [5, 1] },
+    { path: 'init', mode: typeFile | 0o755, content: readFileSync(join(guest, 'init')) },
+    { path: 'bin/busybox', mode: typeFile | 0o755, content: readFileSync(join(busybox, 'bin/busybox')) },
+    ...commands.map((name) => ({ path: `bin/${name}`, mode: typeLink | 0o777, content: Buffer.from('busybox') })),
+    { path: 'etc/init.d/003-sockets', mode: typeFile | 0o755, content: readFileSync(join(guest, '003-sockets')) },
+    ...[...guestScripts()].map(([name, text]) => ({
+      path: `test/${name}`,
+      mode: typeFile | 0o644,
+      content: Buffer.from(text),
+    })),
+    { path: 'usr/bin/guest-tool', mode: typeFile | 0o755, content: guestTool(cpu, join(guest, 'guest-tool.c')) },
+  ]
+  if (parseElf(readFileSync(executable)).hasInterpreter) entries.push(...libraries(layout, cpu))
+  mkdirSync(join(file, '..'), { recursive: true })
+  writeFileSync(file, zstdCompressSync(archive(entries)))
+}
+
+function toEntry({ path, kind, permissions, content }: ImageFile): ArchiveEntry {
+  if (kind === 'folder') return { path, mode: typeFolder | permissions }
+  return { path, mode: (kind === 'file' ? typeFile : typeLink) | permissions, content }
+}
+
+function guestTool(cpu: Cpu, source: string): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), 'memlogd-guest-'))
+  try {
+    const [compiler, ...target] = findToolchain(cpu).compiler
+    const file = join(folder, 'guest-tool')
+    runTool(compiler, [...target, '-Os', '-static', '-Wall', '-Wextra', '-Werror', '-s', source, '-o', file])
+    return readFileSync(file)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function libraries(layout: Layout, cpu: Cpu): ArchiveEntry[] {
+  const loader = cpu === 'amd64' ? 'lib64/ld-linux-x86-64.so.2' : 'lib/ld-linux-aarch64.so.1'
+  const names = ['libc.so.6', 'libdl.so.2', 'libm.so.6', 'libpthread.so.0', 'libstdc++.so.6', 'libgcc_s.so.1']
+  const folders = libraryPackages.map((name) => debianFiles(layout.cache, { name, architecture: cpu }))
+  const places = [`lib/${cpuNames[cpu].machine}-linux-gnu`, `usr/lib/${cpuNames[cpu].machine}-linux-gnu`]
+  const entry = (path: string, from: readonly string[]): ArchiveEntry => {
+    const found = folders
+      .flatMap((folder) => from.map((place) => join(folder, place)))
+      .find((place) => existsSync(place))
+    if (found === undefined) throw new Error(`no package has ${path}`)
+    return { path, mode: typeFile | 0o755, content: readFileSync(found) }
+  }
+  const name = loader.slice(loader.indexOf('/') + 1)
+  return [
+    entry(loader, [loader, ...places.map((place) => `${place}/${name}`)]),
+    ...names.map((library) =>
+      entry(
+        `lib/${library}`,
+        places.map((place) => `${place}/${library}`),
+      ),
+    ),
+  ]
+}
