@@ -1,0 +1,86 @@
+/**
+ * Which entries a request wants: by source, severity and time. memlogd applies this to what it sends and
+ * logread to what an older or upstream server sent, so that both give the same result.
+ */
+import { entryKindGap } from '../protocol/constants.ts'
+import { EntryView } from '../protocol/entry.ts'
+import { severityOf } from '../protocol/priority.ts'
+import type { QueryRequest } from '../protocol/query.ts'
+import type { Fault } from './fault.ts'
+import { SourceMatcher } from './source-matcher.ts'
+
+/** The keys of a request that a filter applies. */
+export const filterKeys = ['sources', 'priority', 'since', 'until'] as const
+export type FilterKey = (typeof filterKeys)[number]
+export type FilterRequest = Pick<QueryRequest, FilterKey>
+
+/** The part of a request that is left when these keys have been applied. */
+export function withoutKeys(request: QueryRequest, applied: readonly string[]): FilterRequest {
+  const left = filterKeys.filter((key) => request[key] !== undefined && !applied.includes(key))
+  return Object.fromEntries(left.map((key) => [key, request[key]]))
+}
+
+export class EntryFilter {
+  private readonly request: FilterRequest
+  private readonly sources: SourceMatcher | undefined
+
+  private constructor(request: FilterRequest, sources: SourceMatcher | undefined) {
+    this.request = request
+    this.sources = sources
+  }
+
+  /** Undefined if the request wants everything. */
+  static make(request: FilterRequest): EntryFilter | undefined | { glob: string; fault: Fault } {
+    if (filterKeys.every((key) => request[key] === undefined)) return undefined
+    if (request.sources === undefined) return new EntryFilter(request, undefined)
+    const sources = SourceMatcher.parse(request.sources)
+    return sources instanceof SourceMatcher ? new EntryFilter(request, sources) : sources
+  }
+
+  /** Whether the request wants this entry. Entries that tell of lost lines are always wanted. */
+  isWanted(entry: EntryView): boolean {
+    if (entry.kind === entryKindGap) return true
+    const { sources, request } = this
+    if (request.priority !== undefined) {
+      const severity = severityOf(entry.priority)
+      if (severity < request.priority[0] || severity > request.priority[1]) return false
+    }
+    if (request.since !== undefined && isBefore(entry, request.since)) return false
+    if (request.until !== undefined && isAfter(entry, request.until)) return false
+    return sources === undefined || sources.isWanted(entry.bytes, entry.sourceStart, entry.sourceEnd)
+  }
+}
+
+interface Bound {
+  seconds: number
+  nanos: number
+}
+
+function isBefore(entry: EntryView, bound: Bound): boolean {
+  const seconds = entry.realSeconds
+  return seconds < bound.seconds || (seconds === bound.seconds && entry.realNanos < bound.nanos)
+}
+
+function isAfter(entry: EntryView, bound: Bound): boolean {
+  const seconds = entry.realSeconds
+  return seconds > bound.seconds || (seconds === bound.seconds && entry.realNanos > bound.nanos)
+}
+
+const view = new EntryView()
+
+/**
+ * Moves the wanted ones of the entries between `start` and `end` together, in place, beginning at `start`; returns where
+ * they end.
+ */
+export function keepWanted(bytes: Buffer, start: number, end: number, isWanted: (entry: EntryView) => boolean): number {
+  let to = start
+  for (let at = start; at < end; ) {
+    const size = bytes.readUInt32LE(at)
+    if (isWanted(view.at(bytes, at))) {
+      if (to !== at) bytes.copyWithin(to, at, at + size)
+      to += size
+    }
+    at += size
+  }
+  return to
+}

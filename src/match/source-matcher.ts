@@ -1,0 +1,71 @@
+/**
+ * Whether a source is wanted, by globs. The answer for each name is remembered under the name's bytes, so a line of a
+ * known source costs a hash of these and makes no string.
+ */
+import { Fault } from './fault.ts'
+import { type Glob, matchesGlob, parseGlob } from './glob.ts'
+
+/** Slots of the table, a power of two; a name that finds its slot taken takes it over. */
+const slots = 4096
+const fnvOffset = 0x811c9dc5
+const fnvPrime = 0x01000193
+
+interface Answer {
+  name: Buffer
+  isWanted: boolean
+}
+
+export class SourceMatcher {
+  private readonly included: readonly Glob[]
+  private readonly excluded: readonly Glob[]
+  private readonly answers: (Answer | undefined)[] = new Array(slots)
+
+  private constructor(included: readonly Glob[], excluded: readonly Glob[]) {
+    this.included = included
+    this.excluded = excluded
+  }
+
+  /**
+   * Sources are wanted that match one of the globs, or all if there are only globs that begin with `!`, and that match
+   * none of these. The fault's position counts within the glob, its `!` included.
+   */
+  static parse(globs: readonly string[]): SourceMatcher | { glob: string; fault: Fault } {
+    const included: Glob[] = []
+    const excluded: Glob[] = []
+    for (const text of globs) {
+      const isExcluding = text.startsWith('!')
+      const glob = parseGlob(isExcluding ? text.slice(1) : text)
+      if (glob instanceof Fault) {
+        return { glob: text, fault: new Fault(glob.position + (isExcluding ? 1 : 0), glob.wanted) }
+      }
+      const list = isExcluding ? excluded : included
+      list.push(glob)
+    }
+    return new SourceMatcher(included, excluded)
+  }
+
+  /** Whether the source whose name lies between `start` and `end` is wanted. */
+  isWanted(bytes: Buffer, start: number, end: number): boolean {
+    let hash = fnvOffset
+    for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), fnvPrime)
+    const slot = hash & (slots - 1)
+    const known = this.answers[slot]
+    if (known !== undefined && isSame(known.name, bytes, start, end)) return known.isWanted
+    const name = Buffer.from(bytes.subarray(start, end))
+    const isWanted = this.decide(name.toString('utf8'))
+    this.answers[slot] = { name, isWanted }
+    return isWanted
+  }
+
+  private decide(name: string): boolean {
+    const points = Array.from(name, (character) => character.codePointAt(0) as number)
+    const matches = (glob: Glob) => matchesGlob(glob, points)
+    return (this.included.length === 0 || this.included.some(matches)) && !this.excluded.some(matches)
+  }
+}
+
+function isSame(name: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let at = 0; at < name.length; at++) if (name[at] !== bytes[start + at]) return false
+  return true
+}

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest'
+import { Fault } from '../../src/match/fault.ts'
+import { matchesGlob, parseGlob } from '../../src/match/glob.ts'
+
+function matches(glob: string, name: string): boolean {
+  const parsed = parseGlob(glob)
+  if (parsed instanceof Fault) throw new Error(`${glob}: ${parsed.position}: ${parsed.wanted}`)
+  return matchesGlob(
+    parsed,
+    Array.from(name, (character) => character.codePointAt(0) as number),
+  )
+}
+
+describe('a glob', () => {
+  it.each([
+    ['', ''],
+    ['rngd.stderr', 'rngd.stderr'],
+    ['*', ''],
+    ['*', 'a/b.c'],
+    ['rngd*', 'rngd'],
+    ['rngd*', 'rngd.stderr'],
+    ['*.stderr', 'rngd.stderr'],
+    ['*.std*', 'rngd.stdout'],
+    ['a*b*c', 'aXbXbXc'],
+    ['a**c', 'abc'],
+    ['rngd.std???', 'rngd.stdout'],
+    ['?', 'ä'],
+    ['?', '😀'],
+    ['[abc]', 'b'],
+    ['[a-c]x', 'bx'],
+    ['[!a-c]', 'd'],
+    ['[^a-c]', 'd'],
+    ['[]a]', ']'],
+    ['[a-]', '-'],
+    ['[\\]]', ']'],
+    ['[ä-ö]', 'ö'],
+    ['\\*', '*'],
+    ['\\\\', '\\'],
+    ['*.001-*', 'onboot.001-dhcpcd.out'],
+  ])('%j matches %j', (glob, name) => {
+    expect(matches(glob, name)).toBe(true)
+  })
+
+  it.each([
+    ['', 'a'],
+    ['rngd', 'rngd.stderr'],
+    ['stderr', 'rngd.stderr'],
+    ['?', ''],
+    ['?', 'ab'],
+    ['a*b', 'ac'],
+    ['a*b*c', 'acb'],
+    ['[abc]', 'd'],
+    ['[!abc]', 'a'],
+    ['[!abc]', ''],
+    ['RNGD', 'rngd'],
+    ['\\*', 'a'],
+  ])('%j does not match %j', (glob, name) => {
+    expect(matches(glob, name)).toBe(false)
+  })
+
+  it.each([
+    ['abc[de', 3, ']'],
+    ['[', 0, ']'],
+    ['[]', 0, ']'],
+    ['x\\', 1, 'backslash'],
+    ['[a\\', 0, ']'],
+    ['a[z-a]', 1, 'lower end first'],
+  ])('%j is wrong at %i: wanted %s', (glob, position, wanted) => {
+    expect(parseGlob(glob)).toEqual(new Fault(position, expect.stringContaining(wanted)))
+  })
+
+  it('is quick whatever it looks like', () => {
+    const name = 'a'.repeat(512)
+    const start = performance.now()
+    for (let round = 0; round < 20; round++) expect(matches(`${'*a'.repeat(200)}b`, name)).toBe(false)
+    expect(performance.now() - start).toBeLessThan(2000)
+  })
+})
