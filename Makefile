@@ -6,7 +6,7 @@ CPU := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 NODE24 := node_modules/node-linux-$(CPU)/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: build deps test-deps check test run man static image qemu clean
+.PHONY: build deps test-deps check test run man readme static image qemu clean
 
 build: deps
 	node build.mjs
@@ -42,6 +42,10 @@ static: test-deps
 PAGES := memlogd.8 logread.1 logwrite.1
 man: build
 	@for page in $(PAGES); do man -l dist/man/man$${page##*.}/$$page || exit; done
+
+# The tables of README.md, from the same tables.
+readme:
+	$(NODE24) src/build/readme.ts
 
 clean:
 	rm -rf dist .cache/stamps .cache/base .cache/package

@@ -1,7 +1,7 @@
 /** The executable under its own name: `memlogd-linux-amd64 APPLET ...`, `--list`, `--install DIR`. */
 import { type Applet, applets } from '../applets.ts'
 import { executablePath, linkExecutable } from '../platform/executable.ts'
-import { openCommand, printOut } from './command.ts'
+import { openCommand, printError, printOut } from './command.ts'
 import { ExitError, exitFailed, exitNotFound, exitOk, quoted, UsageError } from './errors.ts'
 import { defineCommand } from './flag-table.ts'
 
@@ -61,23 +61,33 @@ function installLinks(operands: readonly string[], mayReplace: boolean): number 
   if (executable === undefined) {
     throw new ExitError('NOT_PACKAGED', '--install: only the packaged executable can be linked to')
   }
-  const outcomes = applets.map(({ name }) => installLink(executable, folder, name, mayReplace))
-  return outcomes.every((isThere) => isThere) ? exitOk : exitFailed
+  const faults = applets.map(({ name }) => installLink(executable, folder, name, mayReplace))
+  return faults.every((fault) => fault === undefined) ? exitOk : exitFailed
 }
 
-function installLink(executable: string, folder: string, name: string, mayReplace: boolean): boolean {
-  const path = `${folder.replace(/\/+$/, '')}/${name}`
+/** Says what it did; what it could not do is said too and given back. */
+function installLink(executable: string, folder: string, name: string, mayReplace: boolean): string | undefined {
+  const path = `${folder.replace(/(.)\/+$/, '$1')}/${name}`
+  const fault = tryInstall(executable, folder, name, mayReplace, path)
+  if (fault !== undefined) printError(`memlogd: --install: ${quoted(path)}: ${fault}\n`)
+  return fault
+}
+
+function tryInstall(
+  executable: string,
+  folder: string,
+  name: string,
+  mayReplace: boolean,
+  path: string,
+): string | undefined {
   try {
     const outcome = linkExecutable(executable, folder, name, mayReplace)
-    if (outcome === 'occupied') {
-      const advice = mayReplace ? 'a folder is not replaced' : '--install -f replaces it'
-      throw new ExitError('OCCUPIED', `${quoted(path)}: another file is there: ${advice}`)
-    }
-    const said = { made: `${path} -> ${executable}`, kept: `${path} is there`, itself: `${path} is the executable` }
-    printOut(`${said[outcome]}\n`)
-    return true
+    if (outcome.kind === 'occupied') return mayReplace ? 'a folder is there' : 'another file is there (-f replaces it)'
+    const said = { made: ' ->', kept: ': there already', itself: ': the executable itself' }
+    printOut(`${path}${said[outcome.kind]}${outcome.kind === 'made' ? ` ${outcome.target}` : ''}\n`)
+    return undefined
   } catch (error) {
-    if (error instanceof ExitError) throw error
-    throw new ExitError('INSTALL', `${quoted(path)}: ${(error as Error).message}`)
+    // Node's message is `CODE: what, call 'path'`.
+    return (error as Error).message.replace(/^[A-Z]+: /, '').replace(/, [a-z]+ '.*$/, '')
   }
 }

@@ -10,30 +10,26 @@ export function executablePath(): string | undefined {
 
 export type LinkOutcome =
   /** The link was made, or replaced what was there. */
-  | 'made'
-  /** It was there already. */
-  | 'kept'
-  /** The path is the executable itself. */
-  | 'itself'
-  /** Something else is there and was left alone. */
-  | 'occupied'
+  | { readonly kind: 'made'; readonly target: string }
+  /** `kept`: it was there already; `itself`: the path is the executable; `occupied`: something else was left alone. */
+  | { readonly kind: 'kept' | 'itself' | 'occupied' }
 
 /** Makes a symbolic link in `folder` to `executable` (a real path); relative if both are in one folder. */
 export function linkExecutable(executable: string, folder: string, name: string, mayReplace: boolean): LinkOutcome {
   const path = join(realpathSync(folder), name)
   const target = dirname(path) === dirname(executable) ? basename(executable) : executable
-  if (path === executable) return 'itself'
+  if (path === executable) return { kind: 'itself' }
   const there = lstatSync(path, { throwIfNoEntry: false })
   if (there !== undefined) {
     if (there.isSymbolicLink() && leadsTo(path, executable)) {
-      if (readlinkSync(path) === target || !mayReplace) return 'kept'
+      if (readlinkSync(path) === target || !mayReplace) return { kind: 'kept' }
     } else if (!mayReplace || there.isDirectory()) {
-      return 'occupied'
+      return { kind: 'occupied' }
     }
     rmSync(path)
   }
   symlinkSync(target, path)
-  return 'made'
+  return { kind: 'made', target }
 }
 
 function leadsTo(path: string, executable: string): boolean {

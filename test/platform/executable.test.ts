@@ -22,21 +22,21 @@ test('Node running a file is no executable of ours', () => {
 })
 
 test('a link is made once, and the second time found', () => {
-  expect(linkExecutable(executable, folder, 'logread', false)).toBe('made')
+  expect(linkExecutable(executable, folder, 'logread', false).kind).toBe('made')
   expect(readlinkSync(join(folder, 'logread'))).toBe(executable)
-  expect(linkExecutable(executable, folder, 'logread', false)).toBe('kept')
-  expect(linkExecutable(executable, folder, 'logread', true)).toBe('kept')
+  expect(linkExecutable(executable, folder, 'logread', false).kind).toBe('kept')
+  expect(linkExecutable(executable, folder, 'logread', true).kind).toBe('kept')
 })
 
 test('in its own folder the link is relative, so that the folder can move', () => {
-  expect(linkExecutable(executable, root, 'logread', false)).toBe('made')
+  expect(linkExecutable(executable, root, 'logread', false).kind).toBe('made')
   expect(readlinkSync(join(root, 'logread'))).toBe('memlogd-linux-amd64')
 })
 
 test('a link that leads to the executable by another way is right', () => {
   symlinkSync('../memlogd-linux-amd64', join(folder, 'logread'))
-  expect(linkExecutable(executable, folder, 'logread', false)).toBe('kept')
-  expect(linkExecutable(executable, folder, 'logread', true)).toBe('made')
+  expect(linkExecutable(executable, folder, 'logread', false).kind).toBe('kept')
+  expect(linkExecutable(executable, folder, 'logread', true).kind).toBe('made')
   expect(readlinkSync(join(folder, 'logread'))).toBe(executable)
 })
 
@@ -44,23 +44,23 @@ test.each(['file', 'link', 'dangling link'])('another %s is left alone unless it
   const path = join(folder, 'logread')
   if (what === 'file') writeFileSync(path, 'mine')
   else symlinkSync(what === 'link' ? '/bin/true' : '/nowhere', path)
-  expect(linkExecutable(executable, folder, 'logread', false)).toBe('occupied')
-  expect(linkExecutable(executable, folder, 'logread', true)).toBe('made')
+  expect(linkExecutable(executable, folder, 'logread', false).kind).toBe('occupied')
+  expect(linkExecutable(executable, folder, 'logread', true).kind).toBe('made')
   expect(readlinkSync(path)).toBe(executable)
 })
 
 test('a folder is never replaced', () => {
   mkdirSync(join(folder, 'logread'))
-  expect(linkExecutable(executable, folder, 'logread', true)).toBe('occupied')
+  expect(linkExecutable(executable, folder, 'logread', true).kind).toBe('occupied')
 })
 
 test('the executable never replaces itself', () => {
   const own = join(folder, 'memlogd')
   writeFileSync(own, 'the program')
-  expect(linkExecutable(own, folder, 'memlogd', true)).toBe('itself')
+  expect(linkExecutable(own, folder, 'memlogd', true).kind).toBe('itself')
   expect(lstatSync(own).isFile()).toBe(true)
   symlinkSync('bin', join(root, 'other'))
-  expect(linkExecutable(own, join(root, 'other'), 'memlogd', true)).toBe('itself')
+  expect(linkExecutable(own, join(root, 'other'), 'memlogd', true).kind).toBe('itself')
 })
 
 test('a missing folder is an error', () => {
