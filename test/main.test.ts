@@ -3,7 +3,7 @@
  * MEMLOGD_STATIC_NODE names.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -118,13 +118,37 @@ describe.each(nodes)('%s', (_, node) => {
     ).toBe(wanted)
   })
 
-  test('a current folder that is gone does no harm', () => {
+  /** Runs shell text in which $NODE and $BUNDLE stand for the program, and $GONE is a folder to remove. */
+  function shell(script: string) {
     const gone = mkdtempSync(join(tmpdir(), 'memlogd-gone-'))
-    const script = 'cd "$1" && rmdir "$1" && exec "$2" "$3" logread -n 0x1'
     const path = node.startsWith('/') ? node : join(process.cwd(), node)
-    const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', gone, path, bundle], { encoding: 'utf8' })
-    if (statSync(gone, { throwIfNoEntry: false }) !== undefined) rmdirSync(gone)
-    expect([status, stderr]).toEqual([2, 'logread: -n: "0x1": wanted a whole number from 0 to 50000000\n'])
+    const env = { ...process.env, GONE: gone, NODE: path, BUNDLE: bundle }
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8', env })
+    rmSync(gone, { recursive: true, force: true })
+    return { status, stdout, stderr }
+  }
+
+  test('a current folder that is gone does no harm', () => {
+    const inGone = 'cd "$GONE" && rmdir "$GONE" && '
+    const wrong = shell(`${inGone}exec "$NODE" "$BUNDLE" logread -n 0x1`)
+    expect(wrong).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: 'logread: -n: "0x1": wanted a whole number from 0 to 50000000\n',
+    })
+    for (const words of ['memlogd-config', 'memlogd-config -max-lines 5']) {
+      const { status, stdout, stderr } = shell(`${inGone}exec "$NODE" "$BUNDLE" ${words} 3>&1 | tr '\\0' '\\n'`)
+      expect([status, stderr]).toEqual([0, ''])
+      expect(stdout).toContain('log-path=/var/run/')
+    }
+  })
+
+  test.each(['logread --help', '--list', 'memlogd --completion bash'])('%s to a full disk or to nobody', (words) => {
+    const full = shell(`exec "$NODE" "$BUNDLE" ${words} >/dev/full`)
+    expect(full).toMatchObject({ status: 1, stderr: expect.stringMatching(/^[a-z]+: standard output: ENOSPC: .*\n$/) })
+    const nobody = shell(`"$NODE" "$BUNDLE" ${words} 2>&1 | true; echo "\${PIPESTATUS[0]}"`)
+    expect(nobody.stdout).toBe('0\n')
+    expect(shell(`"$NODE" "$BUNDLE" ${words} >&-`)).toEqual({ status: 0, stdout: '', stderr: '' })
   })
 
   test('a fault of ours is one line and status 101', () => {

@@ -2,12 +2,18 @@
 import { writeAll } from '../platform/descriptors.ts'
 import { version } from '../protocol/version.ts'
 import { completionScript } from './completion.ts'
+import { ExitError } from './errors.ts'
 import type { Command, FlagTable } from './flag-table.ts'
 import { type ParsedFlags, parseFlags } from './flags.ts'
 import { helpText } from './help.ts'
 
+/** A reader that has gone away has read enough; anything else that is wrong with standard output is an error. */
 export function printOut(text: string): void {
-  writeAll(1, Buffer.from(text))
+  try {
+    writeAll(1, Buffer.from(text))
+  } catch (error) {
+    throw new ExitError('OUTPUT', `standard output: ${(error as Error).message}`)
+  }
 }
 
 export function printError(text: string): void {

@@ -1,6 +1,7 @@
 /** logwrite's JavaScript command line: what the native half runs if there are options to check. */
 import { openCommand } from '../cli/command.ts'
 import { logwriteConfigKeys, writeConfig } from '../cli/config-pipe.ts'
+import { currentFolder } from '../cli/current-folder.ts'
 import { ExitError, exitOk } from '../cli/errors.ts'
 import { logwriteCommand, logwriteConfig } from './options.ts'
 
@@ -8,7 +9,7 @@ import { logwriteCommand, logwriteConfig } from './options.ts'
 export async function runLogwriteConfig(words: readonly string[]): Promise<number> {
   const parsed = await openCommand(logwriteCommand, words)
   if (parsed === undefined) return exitOk
-  writeConfig(logwriteConfigKeys, logwriteConfig(parsed, process.cwd()))
+  writeConfig(logwriteConfigKeys, logwriteConfig(parsed, currentFolder()))
   return exitOk
 }
 

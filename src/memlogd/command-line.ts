@@ -1,6 +1,7 @@
 /** memlogd's JavaScript command line: what the native half runs before it becomes the intake. */
 import { openCommand } from '../cli/command.ts'
 import { memlogdConfigKeys, writeConfig } from '../cli/config-pipe.ts'
+import { currentFolder } from '../cli/current-folder.ts'
 import { ExitError, exitOk } from '../cli/errors.ts'
 import { readGroupFile } from '../platform/group-database.ts'
 import { memlogdCommand, memlogdConfig } from './options.ts'
@@ -10,7 +11,7 @@ export async function runMemlogdConfig(words: readonly string[]): Promise<number
   const parsed = await openCommand(memlogdCommand, words)
   if (parsed === undefined) return exitOk
   const groupFile = parsed.given.has('socketGroup') ? readGroupFile() : ''
-  writeConfig(memlogdConfigKeys, memlogdConfig(parsed, { folder: process.cwd(), groupFile }))
+  writeConfig(memlogdConfigKeys, memlogdConfig(parsed, { folder: currentFolder(), groupFile }))
   return exitOk
 }
 
