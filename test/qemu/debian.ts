@@ -45,6 +45,8 @@ function fetch(cache: string, wanted: DebianPackage, folder: string): void {
   mkdirSync(files)
   runTool('apt-get', ['download', '-qq', `${name}:${wanted.architecture}`], { cwd: downloads, env })
   for (const file of readdirSync(downloads)) runTool('dpkg-deb', ['-x', join(downloads, file), files])
+  // Links into packages that are not here.
+  rmSync(join(files, 'usr/share/doc'), { recursive: true, force: true })
   renameSync(files, folder)
   rmSync(partial, { recursive: true })
 }

@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
+import { buildAll, executableFile } from '../../src/build/build.ts'
 import { type Cpu, cpuNames } from '../../src/build/cpu.ts'
-import { parseElf } from '../../src/build/elf.ts'
+import { isStatic, parseElf } from '../../src/build/elf.ts'
 import { type ImageFile, imageFiles } from '../../src/build/image-root.ts'
 import type { Layout } from '../../src/build/layout.ts'
 import { runTool } from '../../src/build/tool.ts'
@@ -18,6 +19,12 @@ const empty = ['bin', 'dev', 'proc', 'run', 'sbin', 'sys', 'test', 'tmp', 'var',
 const commands = ['cat', 'echo', 'httpd', 'printf', 'seq', 'sh', 'sleep', 'true', 'wc']
 /** What the official Node and the C library itself need; the packages that have them. */
 const libraryPackages = ['libc6', 'libstdc++6', 'libgcc-s1']
+
+/** Makes memlogd for `cpu` from the best base that there is; returns whether it is static. */
+export async function buildFor(layout: Layout, cpu: Cpu): Promise<boolean> {
+  await buildAll(layout, { cpus: [cpu], staticOnly: false, env: process.env, say: () => {} })
+  return isStatic(parseElf(readFileSync(executableFile(layout, cpu))))
+}
 
 /** Writes the initramfs into `file`. `executable` is memlogd for `cpu`, static or not. */
 export function writeInitramfs(layout: Layout, cpu: Cpu, executable: string, file: string): void {
