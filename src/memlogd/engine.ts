@@ -110,6 +110,11 @@ export class Engine {
     return this.#sources.size
   }
 
+  /** Bytes that unfinished lines take of their budget. */
+  get partialBytes(): number {
+    return this.#inputs.budget.used
+  }
+
   /** Takes up what the store holds, or begins a new ring in an empty one. */
   start(): void {
     const found = readCommit(this.#parts.store)
@@ -182,6 +187,8 @@ export class Engine {
       if (frame.kind !== frameKindPad) {
         if (at + size > length) break
         this.#takeFrame(frame)
+        // Only now: a frame that is interrupted by a commit and by a death is taken up again.
+        this.counters.add('frames')
       }
       at += size
       this.#position += size
@@ -191,7 +198,6 @@ export class Engine {
   }
 
   #takeFrame(frame: FrameView): void {
-    this.counters.add('frames')
     switch (frame.kind) {
       case frameKindData:
       case frameKindDatagram:

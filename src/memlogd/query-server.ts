@@ -1,5 +1,5 @@
 /** The clients of the query socket: who they are, what they asked, and waking those that wait for entries. */
-import { queryClientsMax, queryModeDump, requestMs } from '../protocol/constants.ts'
+import { queryClientsMax, requestMs } from '../protocol/constants.ts'
 import { encodeHeader, type ParsedRequest, type QueryRequest, RequestReader } from '../protocol/query.ts'
 import type { Engine } from './engine.ts'
 import type { Gap } from './gap.ts'
@@ -37,6 +37,11 @@ export class QueryServer {
 
   get readers(): ReadonlySet<Reader> {
     return this.#readers
+  }
+
+  /** Connections that are open, those without a request yet included. */
+  get clients(): number {
+    return this.#clients
   }
 
   /** Takes a new connection; undefined, and destroyed, where there are `queryClientsMax` already. */
@@ -103,7 +108,7 @@ export class QueryServer {
         connection.end()
         return undefined
       }
-      options = { ...options, encoder: extendedReply, ...this.#extendedOptions(parsed.mode, request) }
+      options = { ...options, encoder: extendedReply, ...this.#extendedOptions(request) }
     }
     const reader = new Reader(engine, connection, options)
     this.#readers.add(reader)
@@ -112,13 +117,13 @@ export class QueryServer {
   }
 
   /** What the server applies by itself, and the header that says so. */
-  #extendedOptions(mode: number, request: QueryRequest): Partial<ReaderOptions> {
+  #extendedOptions(request: QueryRequest): Partial<ReaderOptions> {
     const options: Partial<ReaderOptions> = {}
     const applied: string[] = []
     const { cursor, tail, limit } = request
     if (cursor !== undefined) {
       applied.push('cursor')
-      Object.assign(options, this.#fromCursor(mode, cursor.ring, cursor.sequence))
+      Object.assign(options, this.#fromCursor(cursor.ring, cursor.sequence))
     }
     const leavesToClient = request.sources ?? request.priority ?? request.since ?? request.until ?? request.reverse
     if (leavesToClient === undefined) {
@@ -134,9 +139,11 @@ export class QueryServer {
     return { ...options, header: this.#header(applied) }
   }
 
-  #fromCursor(mode: number, ring: string, sequence: number): { from?: number; gap?: Gap } {
-    if (ring !== this.#parts.engine.ringId) return { gap: { lost: undefined, reason: 'restarted' } }
-    return mode === queryModeDump || sequence > 0 ? { from: sequence } : {}
+  /** A cursor says where to begin, whatever the mode; no entry has a sequence number below 1. */
+  #fromCursor(ring: string, sequence: number): { from: number; gap?: Gap } {
+    const { engine } = this.#parts
+    if (ring === engine.ringId) return { from: Math.max(sequence, 1) }
+    return { from: engine.ring.tailSequence, gap: { lost: undefined, reason: 'restarted' } }
   }
 
   #header(applied: string[]): Buffer {

@@ -72,7 +72,7 @@ export interface ReaderOptions {
   mode: number
   encoder: ReplyEncoder
   pool: BufferPool
-  /** Sequence number to begin with; the ring's tail where it is not given. */
+  /** Sequence number to begin with, >= 1; where it is not given, the mode decides. */
   from?: number
   /** Only the last so many entries of what is buffered. */
   tail?: number
@@ -105,7 +105,7 @@ export class Reader {
     this.#options = options
     const next = this.#ring.committedSequence
     this.#end = options.mode === queryModeDump ? next : Number.POSITIVE_INFINITY
-    let from = options.mode === queryModeFollow ? next : (options.from ?? this.#ring.tailSequence)
+    let from = options.from ?? (options.mode === queryModeFollow ? next : this.#ring.tailSequence)
     if (options.tail !== undefined) from = Math.max(from, next - options.tail, this.#ring.tailSequence)
     this.#cursor = new Cursor(this.#ring, Math.min(from, next))
     if (options.header !== undefined) this.#pending.push(options.header)
@@ -135,7 +135,7 @@ export class Reader {
       return
     }
     const missed = this.#cursor.sequence
-    const lost = this.#cursor.skipLost()
+    const lost = this.#cursor.skipLost(this.#end)
     if (lost > 0) {
       this.#lost += lost
       this.#engine.counters.add('entriesLostByReaders', lost)

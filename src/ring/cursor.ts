@@ -25,13 +25,17 @@ export class Cursor {
     return this.#sequence >= end
   }
 
-  /** If entries were overwritten before this reader got them: how many. The cursor goes on at the oldest one kept. */
-  skipLost(): number {
+  /**
+   * If entries below `end` were overwritten before this reader got them: how many. The cursor goes on at the oldest
+   * one kept, or at `end` if that is gone too.
+   */
+  skipLost(end = Number.POSITIVE_INFINITY): number {
     const tail = this.#ring.tailSequence
-    if (this.#sequence >= tail) return 0
-    const lost = tail - this.#sequence
-    this.#sequence = tail
-    this.#position = this.#ring.positionOf(tail)
+    const next = Math.min(tail, end)
+    if (this.#sequence >= next) return 0
+    const lost = next - this.#sequence
+    this.#sequence = next
+    this.#position = next === tail ? this.#ring.positionOf(tail) : -1
     return lost
   }
 

@@ -1,0 +1,133 @@
+/**
+ * Faults of the kind that the simulation is there for, planted into the code for as long as a test runs: a harness
+ * that does not find them finds nothing.
+ */
+
+import { LineSplitter } from '../../src/lines/splitter.ts'
+import { CommitWriter } from '../../src/memlogd/commit.ts'
+import { Counters } from '../../src/memlogd/counters.ts'
+import { Engine } from '../../src/memlogd/engine.ts'
+import { BufferPool } from '../../src/memlogd/reader.ts'
+import { Cursor } from '../../src/ring/cursor.ts'
+import { IntakeModel } from './intake-model.ts'
+import { MortalStore } from './mortal-store.ts'
+
+/** Puts another method in an object's place; returns what brings the first one back. */
+function replace<T extends object, K extends keyof T>(
+  prototype: T,
+  key: K,
+  make: (original: T[K]) => T[K],
+): () => void {
+  const original = prototype[key]
+  prototype[key] = make(original)
+  return () => {
+    prototype[key] = original
+  }
+}
+
+/** The same for a getter. */
+function replaceGetter<T extends object>(prototype: T, key: keyof T, get: (this: T) => unknown): () => void {
+  const original = Object.getOwnPropertyDescriptor(prototype, key)
+  if (original === undefined) throw new Error(`no getter ${String(key)}`)
+  Object.defineProperty(prototype, key, { ...original, get })
+  return () => Object.defineProperty(prototype, key, original)
+}
+
+/** What a store was told to write and has not written yet. */
+const late = new WeakMap<MortalStore, (() => void)[]>()
+
+export const plantedFaults: Record<string, () => () => void> = {
+  'the commit is written before the data': () => {
+    const data = replace(MortalStore.prototype, 'writeRegion', (write) => {
+      return function (this: MortalStore, source, start, length, offset) {
+        const copy = Buffer.from(source.subarray(start, start + length))
+        late.set(this, [...(late.get(this) ?? []), () => write.call(this, copy, 0, length, offset)])
+      }
+    })
+    const commit = replace(MortalStore.prototype, 'writeCommit', (write) => {
+      return function (this: MortalStore, slot, record, length) {
+        const waiting = late.get(this) ?? []
+        late.delete(this)
+        write.call(this, slot, record, length)
+        for (const writeNow of waiting) writeNow()
+      }
+    })
+    return () => {
+      data()
+      commit()
+    }
+  },
+  'commits are written over the last one': () =>
+    replace(MortalStore.prototype, 'writeCommit', (write) => {
+      return function (this: MortalStore, _slot, record, length) {
+        write.call(this, 0, record, length)
+      }
+    }),
+  'a gap is off by one': () =>
+    replace(Cursor.prototype, 'skipLost', (skipLost) => {
+      return function (this: Cursor, end) {
+        const lost = skipLost.call(this, end)
+        return lost > 1 ? lost - 1 : lost
+      }
+    }),
+  'lines are lost without a gap': () =>
+    replace(Cursor.prototype, 'skipLost', (skipLost) => {
+      return function (this: Cursor, end) {
+        skipLost.call(this, end)
+        return 0
+      }
+    }),
+  'an unfinished line is forgotten': () => replace(LineSplitter.prototype, 'carry', () => () => undefined),
+  'an unfinished line comes back without its end': () =>
+    replace(LineSplitter.prototype, 'restore', (restore) => {
+      return function (this: LineSplitter, carry) {
+        const shorter = Buffer.from(carry.subarray(0, Math.max(9, carry.length - 1)))
+        shorter.writeUInt32LE(shorter.length - 9, 0)
+        restore.call(this, shorter)
+      }
+    }),
+  'the place inside a frame is forgotten': () =>
+    replace(CommitWriter.prototype, 'write', (write) => {
+      return function (this: CommitWriter, ring, position, _frameOffset, counters, carries) {
+        write.call(this, ring, position, 0, counters, carries)
+      }
+    }),
+  'frames are acknowledged that are not stored': () =>
+    replace(IntakeModel.prototype, 'acknowledge', (acknowledge) => {
+      return function (this: IntakeModel) {
+        acknowledge.call(this, this.head)
+      }
+    }),
+  'a slot is freed before its END is stored': () =>
+    replace(IntakeModel.prototype, 'acknowledge', (acknowledge) => {
+      return function (this: IntakeModel, position) {
+        acknowledge.call(this, Math.min(this.head, position + 40))
+      }
+    }),
+  'a buffer is given back before it was sent': () =>
+    replace(BufferPool.prototype, 'take', (take) => {
+      return function (this: BufferPool) {
+        const buffer = take.call(this)
+        this.give(buffer)
+        return buffer
+      }
+    }),
+  'a source that has ended is kept': () =>
+    replaceGetter(Engine.prototype, 'sourceCount', function (this: Engine) {
+      return this.counters.get('sourcesOpened')
+    }),
+  'a counter goes on from nothing': () =>
+    replace(Engine.prototype, 'start', (start) => {
+      return function (this: Engine) {
+        start.call(this)
+        this.counters.values.fill(0)
+      }
+    }),
+  'a counter counts twice': () =>
+    replace(Counters.prototype, 'add', (add) => {
+      return function (this: Counters, name, amount) {
+        add.call(this, name, amount)
+        if (name === 'linesCut') add.call(this, name, amount)
+      }
+    }),
+}

@@ -1,0 +1,245 @@
+/**
+ * Clients of the query socket that keep the books: what they were sent is compared with the truth, entry by entry, and
+ * what is missing must have been reported, at its place and with its exact number.
+ */
+import { entryKindEnd, entryKindGap, queryModeDump, queryModeFollow } from '../../src/protocol/constants.ts'
+import { EntryView, entryFault } from '../../src/protocol/entry.ts'
+import { encodeRequest, parseHeader, type QueryRequest } from '../../src/protocol/query.ts'
+import { must, type Truth } from './truth.ts'
+
+/** What the simulation knows of the ring when a request arrives. */
+export interface RingFacts {
+  ringId: string
+  tail: number
+  committed: number
+}
+
+const view = new EntryView()
+
+/** What every client keeps: where it is, and what it got. */
+export abstract class ReaderModel {
+  readonly mode: number
+  /** Sequence number of the entry that must come next. */
+  next = 0
+  first = 0
+  delivered = 0
+  lost = 0
+  /** Where a dump ends. */
+  stop = Number.POSITIVE_INFINITY
+  isComplete = false
+  protected readonly truth: Truth
+  protected pending: Buffer = Buffer.alloc(0)
+
+  constructor(mode: number, truth: Truth) {
+    this.mode = mode
+    this.truth = truth
+  }
+
+  abstract request(): Buffer
+  /** The whole request is with the engine now: what must come is decided. */
+  abstract asked(facts: RingFacts): void
+  protected abstract take(): void
+
+  /** `tail`: the oldest entry in the ring now; what is reported lost must be older. */
+  received(bytes: Buffer, tail: number): void {
+    this.pending = this.pending.length === 0 ? bytes : Buffer.concat([this.pending, bytes])
+    this.take()
+    must(this.next <= tail || this.delivered + this.lost === this.next - this.first, 'the books of a reader')
+  }
+
+  protected skip(lost: number, tail: number): void {
+    must(lost > 0, 'a gap of nothing')
+    this.lost += lost
+    this.next += lost
+    must(this.next <= tail, `lines up to ${this.next - 1} were reported lost, the oldest one kept is ${tail}`)
+  }
+
+  protected begin(facts: RingFacts): void {
+    this.next = this.mode === queryModeFollow ? facts.committed : facts.tail
+    if (this.mode === queryModeDump) this.stop = facts.committed
+  }
+
+  /** The connection has come to an end that the engine made: a dump must be whole. */
+  ended(): void {
+    must(this.pending.length === 0, 'a reply that ends in the middle')
+    if (this.mode === queryModeDump) {
+      must(this.next === this.stop, `a dump ended at ${this.next}, wanted ${this.stop}`)
+    }
+    this.isComplete = true
+  }
+}
+
+/** The extended protocol; a follower takes its cursor along when it must connect again. */
+export class ExtendedReader extends ReaderModel {
+  readonly asks: QueryRequest
+  #facts: RingFacts | undefined
+  #hasHeader = false
+  #isEnded = false
+  #limit = Number.POSITIVE_INFINITY
+  /** Delivered and lost on this connection: what the end entry speaks of. */
+  #delivered = 0
+  #lost = 0
+  #wantsRestarted = false
+  #tail = 0
+
+  constructor(mode: number, truth: Truth, asks: QueryRequest) {
+    super(mode, truth)
+    this.asks = asks
+  }
+
+  /** The same reader on its next connection: it goes on where it was. */
+  static resumed(before: ExtendedReader, ring: string, mode: number): ExtendedReader {
+    const reader = new ExtendedReader(mode, before.truth, { cursor: { ring, sequence: before.next } })
+    reader.delivered = before.delivered
+    reader.lost = before.lost
+    reader.first = before.first
+    return reader
+  }
+
+  get hasHeader(): boolean {
+    return this.#hasHeader
+  }
+
+  request(): Buffer {
+    return encodeRequest(this.mode, this.asks)
+  }
+
+  asked(facts: RingFacts): void {
+    this.#facts = facts
+    this.begin(facts)
+    const { cursor, tail, limit } = this.asks
+    if (cursor !== undefined) {
+      this.#wantsRestarted = cursor.ring !== facts.ringId
+      this.next = this.#wantsRestarted ? facts.tail : Math.min(Math.max(cursor.sequence, 1), facts.committed)
+    }
+    if (tail !== undefined) this.next = Math.max(this.next, facts.committed - tail, facts.tail)
+    if (limit !== undefined) this.#limit = limit
+    if (this.first === 0) this.first = this.next
+  }
+
+  override received(bytes: Buffer, tail: number): void {
+    this.#tail = tail
+    super.received(bytes, tail)
+  }
+
+  protected take(): void {
+    if (!this.#hasHeader && !this.#takeHeader()) return
+    let at = 0
+    while (at < this.pending.length) {
+      const fault = entryFault(this.pending, at, this.pending.length)
+      if (fault === 'short') break
+      must(fault === undefined, `an entry on the wire: ${fault}`)
+      must(!this.#isEnded, 'something after the end entry')
+      view.at(this.pending, at)
+      const size = view.size
+      this.#takeEntry(at, size)
+      at += size
+    }
+    this.pending = this.pending.subarray(at)
+  }
+
+  #takeHeader(): boolean {
+    const end = this.pending.indexOf(10)
+    if (end < 0) return false
+    const header = parseHeader(this.pending.subarray(0, end))
+    must(header !== 'plain' && !('fault' in header), 'a reply without a header')
+    const facts = this.#facts
+    must(header.ring === facts?.ringId, 'the header names another ring')
+    must(header.first === facts.tail && header.next === facts.committed, 'the header names other bounds')
+    for (const key of Object.keys(this.asks)) must(header.applied.includes(key), `${key} was not applied`)
+    this.pending = this.pending.subarray(end + 1)
+    this.#hasHeader = true
+    return true
+  }
+
+  #takeEntry(at: number, size: number): void {
+    if (view.kind === entryKindEnd) {
+      this.#takeEnd()
+      return
+    }
+    const first = view.kind === entryKindGap ? view.field('first') : undefined
+    if (first !== undefined) {
+      this.#takeGap(Number(first.toString()), Number(view.field('last')?.toString()))
+      return
+    }
+    if (view.kind === entryKindGap && view.field('reason')?.toString() === 'restarted') {
+      must(this.#wantsRestarted && this.#delivered === 0, 'a gap that tells of a restart')
+      this.#wantsRestarted = false
+      return
+    }
+    must(!this.#wantsRestarted, 'the cursor of another ring was not told of')
+    must(view.sequence === this.next, `entry ${view.sequence} came, wanted ${this.next}`)
+    this.truth.check(this.next, this.pending, at, at + size, 'a reader')
+    this.next++
+    this.delivered++
+    this.#delivered++
+    must(this.#delivered <= this.#limit, 'more than the limit')
+  }
+
+  #takeGap(first: number, last: number): void {
+    const lost = Number(view.field('lost')?.toString())
+    must(first === this.next, `a gap begins at ${first}, wanted ${this.next}`)
+    must(lost === last - first + 1, `a gap of ${lost} lines from ${first} to ${last}`)
+    this.#lost += lost
+    this.skip(lost, this.#tail)
+  }
+
+  #takeEnd(): void {
+    this.#isEnded = true
+    const number = (key: string): number => Number(view.field(key)?.toString())
+    const reason = view.field('reason')?.toString()
+    must(number('delivered') === this.#delivered, `the end entry speaks of ${number('delivered')} entries`)
+    must(number('lost') === this.#lost, `the end entry speaks of ${number('lost')} lost ones`)
+    if (reason === 'limit') must(this.#delivered === this.#limit, 'ended by a limit that was not reached')
+    else if (reason === 'complete') must(this.next === this.stop, `complete at ${this.next}, wanted ${this.stop}`)
+    else must(reason === 'stopping', `an end for the reason ${reason}`)
+  }
+
+  override ended(): void {
+    must(this.#isEnded, 'a reply without an end entry')
+    this.isComplete = true
+  }
+}
+
+/** Upstream's protocol: lines of JSON. */
+export class PlainReader extends ReaderModel {
+  #tail = 0
+
+  request(): Buffer {
+    return Buffer.of(this.mode)
+  }
+
+  asked(facts: RingFacts): void {
+    this.begin(facts)
+    this.first = this.next
+  }
+
+  override received(bytes: Buffer, tail: number): void {
+    this.#tail = tail
+    super.received(bytes, tail)
+  }
+
+  protected take(): void {
+    for (;;) {
+      const end = this.pending.indexOf(10)
+      if (end < 0) return
+      this.#takeLine(this.pending.toString('utf8', 0, end))
+      this.pending = this.pending.subarray(end + 1)
+    }
+  }
+
+  #takeLine(line: string): void {
+    const { source, msg } = JSON.parse(line) as Record<string, string>
+    const lost = source === 'memlogd' ? /^(\d+) lines? lost: overwritten/.exec(msg ?? '') : null
+    if (lost !== null) {
+      this.skip(Number(lost[1]), this.#tail)
+      return
+    }
+    const expected = this.truth.entries[this.next - 1]
+    must(expected !== undefined, `line ${this.next} of ${this.truth.entries.length}`)
+    view.at(expected, 0)
+    must(view.source === source && view.message.toString() === msg, `line ${this.next} is not what was sent`)
+    this.next++
+    this.delivered++
+  }
+}

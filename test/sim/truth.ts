@@ -1,0 +1,108 @@
+/**
+ * What the log must hold, worked out in the plainest way from what was sent, entry after entry, as bytes.
+ * The engine's own code is not used here, but for the texts of its messages.
+ */
+import { eventText, type IntakeEvent } from '../../src/memlogd/events.ts'
+import {
+  entryFlagCut,
+  entryFlagUnterminated,
+  entryKindGap,
+  entryKindLine,
+  eventDatagramsLost,
+} from '../../src/protocol/constants.ts'
+import { encodeEntry, encodeFields } from '../../src/protocol/entry.ts'
+import type { Stamp } from '../../src/ring/ring.ts'
+
+export class SimulationFault extends Error {
+  readonly code = 'SIMULATION_FAULT'
+}
+
+export function must(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new SimulationFault(what)
+}
+
+const noFields = Buffer.alloc(0)
+
+export class Truth {
+  /** The entry with sequence number n is at n - 1. */
+  readonly entries: Buffer[] = []
+  readonly counters = {
+    frames: 0,
+    sourcesOpened: 0,
+    sourcesClosed: 0,
+    linesCut: 0,
+    bytesCut: 0,
+    datagramsLost: 0,
+  }
+  readonly #maxLineBytes: number
+  readonly #partials = new Map<number, string>()
+
+  constructor(maxLineBytes: number) {
+    this.#maxLineBytes = maxLineBytes
+  }
+
+  opened(): void {
+    this.counters.sourcesOpened++
+  }
+
+  data(id: number, name: string, text: string, stamp: Stamp): void {
+    const lines = ((this.#partials.get(id) ?? '') + text).split('\n')
+    this.#partials.set(id, lines.pop() ?? '')
+    for (const line of lines) this.#line(name, line.endsWith('\r') ? line.slice(0, -1) : line, stamp, 0)
+  }
+
+  ended(id: number, name: string, stamp: Stamp): void {
+    this.counters.sourcesClosed++
+    const rest = this.#partials.get(id) ?? ''
+    this.#partials.delete(id)
+    if (rest !== '') this.#line(name, rest, stamp, entryFlagUnterminated)
+  }
+
+  event(event: IntakeEvent, stamp: Stamp): void {
+    const isGap = event.code === eventDatagramsLost
+    if (isGap) this.counters.datagramsLost += event.count
+    const fields = isGap
+      ? encodeFields([
+          ['lost', String(event.count)],
+          ['reason', 'datagrams-dropped'],
+        ])
+      : noFields
+    this.#add('memlogd', eventText(event), stamp, 0, fields, isGap ? entryKindGap : entryKindLine)
+  }
+
+  /** Fails if the bytes are not those of the entry with that sequence number. */
+  check(sequence: number, bytes: Buffer, start: number, end: number, where: string): void {
+    const expected = this.entries[sequence - 1]
+    must(expected !== undefined, `${where}: entry ${sequence} of ${this.entries.length}`)
+    must(expected.compare(bytes, start, end) === 0, `${where}: entry ${sequence} is not what was sent`)
+  }
+
+  #line(source: string, line: string, stamp: Stamp, flags: number): void {
+    this.#add(source, line, stamp, flags, noFields, entryKindLine)
+  }
+
+  #add(source: string, text: string, stamp: Stamp, flags: number, fields: Buffer, kind: number): void {
+    const message = Buffer.from(text, 'latin1')
+    const cutBytes = Math.max(0, message.length - this.#maxLineBytes)
+    if (cutBytes > 0 && source !== 'memlogd') {
+      this.counters.linesCut++
+      this.counters.bytesCut += cutBytes
+    }
+    const { realSeconds, realNanos, monoSeconds, monoNanos } = stamp
+    this.entries.push(
+      encodeEntry({
+        kind,
+        sequence: this.entries.length + 1,
+        realSeconds,
+        realNanos,
+        monoSeconds,
+        monoNanos,
+        flags: flags | (cutBytes > 0 && source !== 'memlogd' ? entryFlagCut : 0),
+        cutBytes,
+        source: Buffer.from(source),
+        fields,
+        message: message.subarray(0, message.length - cutBytes),
+      }),
+    )
+  }
+}
