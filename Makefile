@@ -6,7 +6,7 @@ CPU := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 NODE24 := node_modules/node-linux-$(CPU)/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: build deps test-deps check test run man readme static image qemu clean
+.PHONY: build deps test-deps check test run man readme static image qemu clean sim
 
 build: deps
 	node build.mjs
@@ -49,3 +49,7 @@ readme:
 
 clean:
 	rm -rf dist .cache/stamps .cache/base .cache/package
+
+# The daemon against fake sockets, clocks and deaths: ten thousand seeds, or the one that SEED names.
+sim: deps
+	$(NODE24) test/sim/run.ts $(or $(SEED),1) $(if $(SEED),1,$(or $(SEEDS),10000))
