@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { FileLayer } from '../../platform/file-layer.ts'
-import type { Cursor } from './entry-source.ts'
+import type { Cursor } from '../../protocol/query.ts'
 
 const stateBytesMax = 4096
 

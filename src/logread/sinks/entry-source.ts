@@ -1,8 +1,4 @@
-/** A place in memlogd's ring: the sequence number that is wanted next. */
-export interface Cursor {
-  ring: string
-  sequence: number
-}
+import type { Cursor } from '../../protocol/query.ts'
 
 /** Entries in a row. */
 export interface Batch {

@@ -5,8 +5,9 @@
  */
 import { entryKindLine } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
+import type { Cursor } from '../../protocol/query.ts'
 import { Backoff } from './backoff.ts'
-import type { Batch, Cursor, EntrySource } from './entry-source.ts'
+import type { Batch, EntrySource } from './entry-source.ts'
 import { type Report, type Sink, SinkError } from './sink.ts'
 
 /** A changed place is written to the state folder at most so often. */

@@ -1,7 +1,8 @@
 /** Entries for tests of sinks, and a source that hands them out as memlogd would. */
-import type { Batch, Cursor, EntrySource } from '../../../src/logread/sinks/entry-source.ts'
+import type { Batch, EntrySource } from '../../../src/logread/sinks/entry-source.ts'
 import { entryKindGap, entryKindLine } from '../../../src/protocol/constants.ts'
 import { type EntryParts, encodeEntry, encodeFields } from '../../../src/protocol/entry.ts'
+import type { Cursor } from '../../../src/protocol/query.ts'
 
 export const testRing = '0123456789abcdef0123456789abcdef'
 /** 2017-04-15T15:37:37Z */

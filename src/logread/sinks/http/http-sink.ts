@@ -169,6 +169,3 @@ export function answerText(answer: HttpAnswer, detail: string = answer.body): st
 export function unixNanos(entry: EntryView): string {
   return `${entry.realSeconds}${String(entry.realNanos).padStart(9, '0')}`
 }
-
-/** Severities 0..7 by their syslog keywords. */
-export const severityNames = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const

@@ -4,7 +4,8 @@
  */
 import type { HttpAnswer } from '../../../platform/http-client.ts'
 import { EntryView } from '../../../protocol/entry.ts'
-import { answerText, type HttpFormat, severityNames, unixNanos, type Verdict } from './http-sink.ts'
+import { severityNames } from '../../../protocol/priority.ts'
+import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-sink.ts'
 import { severityOf } from './otlp.ts'
 
 /** Ingestion is blocked for a time (Loki's `block_ingestion_status_code`). */

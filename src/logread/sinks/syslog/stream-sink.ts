@@ -57,10 +57,12 @@ export class SyslogStreamSink implements Sink {
     this.#isDelivering = true
     const abort = () => this.#drop()
     try {
-      this.#stream ??= await this.#connect(signal)
+      const stream = this.#stream ?? (await this.#connect(signal))
+      this.#stream = stream
       signal.addEventListener('abort', abort)
-      for (const piece of this.#pieces(bytes, start, end)) await this.#stream.write(piece, this.#times.stallMs)
-      this.#unconfirmed.add(this.#stream.flushedBytes)
+      for (const piece of this.#pieces(bytes, start, end)) await stream.write(piece, this.#times.stallMs)
+      if (this.#stream !== stream) throw new NetworkError('closed', 'the connection was closed')
+      this.#unconfirmed.add(stream.flushedBytes)
     } catch (error) {
       this.#drop()
       throw toSinkError(error)

@@ -54,6 +54,7 @@ export class SyslogUdpSink implements Sink {
         this.#socket = await openDatagrams(this.#target, (error) => this.#failed(error))
       }
       await this.#send(this.#socket, bytes, start, end, signal)
+      if (this.#failure !== undefined) throw this.#failure
       this.#unconfirmed.add(this.#sent, monotonicMs())
     } catch (error) {
       this.#drop()

@@ -80,7 +80,7 @@ test('messages are counted in octets, not characters', async () => {
   )
   await target.close()
   await vi.waitFor(() => expect(frames(Buffer.concat(parts)).length).toBe(3))
-  expect(frames(Buffer.concat(parts))[0]).toMatch(/^<14>1 .* héllo\nworld$/)
+  expect(frames(Buffer.concat(parts))[0]).toMatch(/^<14>1 .* héllo\\nworld$/)
 })
 
 test('a delivery is confirmed when the peer’s kernel has had it for a while', async () => {

@@ -1,0 +1,183 @@
+/** The text of a `--to` target, taken apart with the position of whatever is wrong. */
+import { quoted, UsageError } from '../../cli/errors.ts'
+import { parseBytes, parseInteger, Wanted } from '../../cli/flag-values.ts'
+
+export class TargetText {
+  readonly text: string
+  readonly prefix: string
+
+  constructor(text: string, prefix: string) {
+    this.text = text
+    this.prefix = prefix
+  }
+
+  /** For messages: without user, password, and what stands in headers. */
+  get shown(): string {
+    const open = this.text.replace(/^([^/]*\/\/)[^@/?]*@/, '$1')
+    return open.replace(/\?.*$/s, '')
+  }
+
+  /** An error at `offset`, in the words of which there are no secrets. */
+  error(offset: number, wrong: string, wanted: string): UsageError {
+    const place = offset >= this.text.length ? 'at its end' : `at character ${offset + 1}`
+    return new UsageError(`--to ${quoted(this.shown)}: ${place}: ${wrong}; wanted ${wanted}`)
+  }
+
+  /** What stands before the first `?` and behind the prefix, and the parameters behind the `?`. */
+  splitQuery(): { before: string; query: TargetQuery } {
+    const mark = this.text.indexOf('?')
+    const end = mark < 0 ? this.text.length : mark
+    const before = this.text.slice(this.prefix.length, end)
+    return { before, query: new TargetQuery(this, mark < 0 ? '' : this.text.slice(mark + 1), end + 1) }
+  }
+
+  /** Text with `%XX` decoded. */
+  decode(text: string, offset: number): string {
+    try {
+      const decoded = decodeURIComponent(text)
+      if (!decoded.includes('\0')) return decoded
+    } catch {
+      // Said below, with the place.
+    }
+    throw this.error(
+      offset + Math.max(0, text.indexOf('%')),
+      'a broken % escape',
+      'two hex digits of UTF-8 text, such as %20',
+    )
+  }
+}
+
+interface Parameter {
+  key: string
+  value: string
+  offset: number
+}
+
+/** `name=value&name=value`: each reader takes what it knows, and `finish` finds what nobody knew. */
+export class TargetQuery {
+  readonly #text: TargetText
+  readonly #parameters: Parameter[] = []
+  readonly #known: string[] = []
+
+  constructor(text: TargetText, query: string, offset: number) {
+    this.#text = text
+    let at = offset
+    for (const part of query === '' ? [] : query.split('&')) {
+      const equals = part.indexOf('=')
+      if (equals <= 0) throw text.error(at, 'a parameter without value', 'NAME=VALUE')
+      const key = text.decode(part.slice(0, equals), at)
+      if (this.has(key)) throw text.error(at, `${key} is there twice`, 'it once')
+      this.#parameters.push({ key, value: text.decode(part.slice(equals + 1), at + equals + 1), offset: at })
+      at += part.length + 1
+    }
+  }
+
+  has(key: string): boolean {
+    return this.#parameters.some((parameter) => parameter.key === key)
+  }
+
+  text(key: string): string | undefined {
+    const parameter = this.#take(key)
+    if (parameter?.value === '') throw this.#wrong(parameter, 'a value')
+    return parameter?.value
+  }
+
+  bytes(key: string, min: number, max: number, absent: number): number {
+    return this.#parse(key, (value) => parseBytes(value, min, max), absent)
+  }
+
+  integer(key: string, min: number, max: number, absent: number): number {
+    return this.#parse(key, (value) => parseInteger(value, min, max), absent)
+  }
+
+  choice<T extends string>(key: string, choices: readonly T[], absent: T): T {
+    const wanted = new Wanted(`one of ${choices.join(', ')}`)
+    return this.#parse(key, (value) => choices.find((choice) => choice === value) ?? wanted, absent)
+  }
+
+  /** Parameters of the form PREFIX.NAME; names must match. */
+  prefixed(prefix: string, name: RegExp): Map<string, string> {
+    this.#known.push(`${prefix}NAME`)
+    const found = new Map<string, string>()
+    for (const parameter of this.#parameters.filter(({ key }) => key.startsWith(prefix))) {
+      const rest = parameter.key.slice(prefix.length)
+      const isClean = !/[\r\n]/.test(parameter.value)
+      if (!name.test(rest) || !isClean)
+        throw this.#text.error(parameter.offset, 'a bad name or value', `${prefix}NAME=VALUE`)
+      found.set(rest, parameter.value)
+      this.#remove(parameter)
+    }
+    return found
+  }
+
+  /** Throws for what no reader has taken. */
+  finish(): void {
+    const [rest] = this.#parameters
+    if (rest === undefined) return
+    throw this.#text.error(rest.offset, `unknown parameter ${quoted(rest.key)}`, `one of ${this.#known.join(', ')}`)
+  }
+
+  #parse<T>(key: string, parse: (value: string) => T | Wanted, absent: T): T {
+    const parameter = this.#take(key)
+    if (parameter === undefined) return absent
+    const value = parse(parameter.value)
+    if (value instanceof Wanted) throw this.#wrong(parameter, value.text)
+    return value
+  }
+
+  #wrong(parameter: Parameter, wanted: string): UsageError {
+    const offset = parameter.offset + parameter.key.length + 1
+    return this.#text.error(offset, `${parameter.key} is ${quoted(parameter.value)}`, wanted)
+  }
+
+  #take(key: string): Parameter | undefined {
+    this.#known.push(key)
+    const parameter = this.#parameters.find((one) => one.key === key)
+    if (parameter !== undefined) this.#remove(parameter)
+    return parameter
+  }
+
+  #remove(parameter: Parameter): void {
+    this.#parameters.splice(this.#parameters.indexOf(parameter), 1)
+  }
+}
+
+export interface Address {
+  host: string
+  port: number
+  path: string
+  /** From user and password: Basic; from a user alone: a bearer token. */
+  authorization: string | undefined
+}
+
+/** `[USER[:PASSWORD]@]HOST[:PORT][/PATH]` */
+export function parseAddress(
+  text: TargetText,
+  before: string,
+  defaultPort: number,
+  allowed: { hasUser: boolean; hasPath: boolean },
+): Address {
+  const start = text.prefix.length
+  const slash = before.indexOf('/')
+  const authority = slash < 0 ? before : before.slice(0, slash)
+  const path = slash < 0 ? '/' : before.slice(slash)
+  if (!allowed.hasPath && path !== '/') throw text.error(start + slash, 'a path', 'HOST or HOST:PORT')
+  if (!/^[\x21-\x7e]+$/.test(path) || path.includes('#')) throw text.error(start + slash, 'a bad path', '/PATH')
+  const at = authority.lastIndexOf('@')
+  if (at >= 0 && !allowed.hasUser) throw text.error(start, 'a user', 'HOST or HOST:PORT')
+  const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]+))?$/.exec(authority.slice(at + 1))
+  if (match?.[1] === undefined) throw text.error(start + at + 1, 'no host and port', 'HOST, HOST:PORT or [IPV6]:PORT')
+  const port = match[2] === undefined ? defaultPort : parseInteger(match[2], 1, 65_535)
+  if (port instanceof Wanted) throw text.error(start + at + 2 + match[1].length, 'a bad port', port.text)
+  const authorization = at < 0 ? undefined : authorizationOf(text, authority.slice(0, at))
+  return { host: match[1].replace(/^\[|\]$/g, ''), port, path, authorization }
+}
+
+function authorizationOf(text: TargetText, user: string): string {
+  const colon = user.indexOf(':')
+  const name = text.decode(colon < 0 ? user : user.slice(0, colon), text.prefix.length)
+  if (!/^[\x21-\x7e]+$/.test(name)) throw text.error(text.prefix.length, 'a bad user', 'USER:PASSWORD@ or TOKEN@')
+  if (colon < 0) return `Bearer ${name}`
+  const password = text.decode(user.slice(colon + 1), text.prefix.length)
+  return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+}
