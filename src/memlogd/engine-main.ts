@@ -17,6 +17,7 @@ import {
 import type { ControlMessage } from '../protocol/frame.ts'
 import { version } from '../protocol/version.ts'
 import { ringIdBytes } from '../ring/store.ts'
+import { DockerHost } from './docker-host.ts'
 import { Engine } from './engine.ts'
 import { parseEngineOptions } from './engine-options.ts'
 import { QueryServer } from './query-server.ts'
@@ -29,6 +30,7 @@ const farewellMs = 200
 export async function runEngine(args: readonly string[]): Promise<number> {
   const options = parseEngineOptions(args[0] ?? '')
   const queue = new DescriptorFrameQueue(engineQueueFd)
+  const docker = options.docker ? new DockerHost(options.dockerState) : undefined
   let server: QueryServer | undefined
   const engine = new Engine({
     store: new DescriptorStore(engineRingFd),
@@ -36,7 +38,11 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     clock: systemClock,
     options,
     randomId: () => randomBytes(ringIdBytes),
-    onCommit: () => server?.wake(),
+    onCommit: () => {
+      server?.wake()
+      docker?.wake()
+    },
+    docker: docker && { streams: docker.streams, watcher: docker },
   })
   engine.start()
   const queryServer = new QueryServer({
@@ -54,6 +60,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     const stop = (): void => {
       listener.close()
       queryServer.stop()
+      docker?.stop()
       setTimeout(() => resolve(0), queryServer.readers.size > 0 ? farewellMs : 0)
     }
     const take = (message: ControlMessage): void => {
@@ -65,6 +72,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     }
     const control = new ControlStream(engineControlFd, take, stop)
     control.send(controlAck, 0, engine.position)
+    docker?.start(engine, queue, control)
     const listener = serve(engineQueryFd, (connection) => queryServer.accept(connection))
     listener.on('listening', () => control.send(controlReady, 0, 0))
   })

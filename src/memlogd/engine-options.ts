@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly kmsg: boolean
   /** The Docker plugin's listening socket is at engineDockerFd. */
   readonly docker: boolean
+  /** Where the plugin keeps what it must know of running containers after a restart. */
+  readonly dockerState: string
   /** A line of a stream that begins with `<N>` has that priority. */
   readonly priorityPrefix: boolean
 }
@@ -32,6 +34,7 @@ export const engineOptionsDefault: EngineOptions = {
   maxLineBytes: maxLineBytesDefault,
   kmsg: false,
   docker: false,
+  dockerState: '/run/memlogd-docker.json',
   priorityPrefix: true,
 }
 
@@ -58,6 +61,7 @@ export function parseEngineOptions(text: string): EngineOptions {
     maxLineBytes: numberOf(found, 'maxLineBytes'),
     kmsg: booleanOf(found, 'kmsg'),
     docker: booleanOf(found, 'docker'),
+    dockerState: pathOf(found, 'dockerState'),
     priorityPrefix: booleanOf(found, 'priorityPrefix'),
   }
 }
@@ -86,4 +90,10 @@ function booleanOf(found: Readonly<Record<string, unknown>>, key: 'kmsg' | 'dock
   const value = found[key] ?? engineOptionsDefault[key]
   if (typeof value === 'boolean') return value
   throw new EngineOptionsError(`engine options: ${key}: wanted true or false`)
+}
+
+function pathOf(found: Readonly<Record<string, unknown>>, key: 'dockerState'): string {
+  const value = found[key] ?? engineOptionsDefault[key]
+  if (typeof value === 'string' && value.startsWith('/') && !value.includes('\0')) return value
+  throw new EngineOptionsError(`engine options: ${key}: wanted an absolute path`)
 }

@@ -10,6 +10,7 @@ import {
   entryKindGap,
   entryKindLine,
   eventDatagramsLost,
+  eventOpenFailed,
   frameKindData,
   frameKindDatagram,
   frameKindEnd,
@@ -20,6 +21,7 @@ import {
   priorityNone,
   queueFrameHeaderBytes,
   queuePayloadBytesMax,
+  sourceKindDocker,
 } from '../protocol/constants.ts'
 import { FrameView, frameSize, type SourceSlot } from '../protocol/frame.ts'
 import { Ring, RingDamaged, type RingOptions, type Stamp, stagingFloorBytes } from '../ring/ring.ts'
@@ -28,6 +30,7 @@ import { type Carry, CommitWriter, readCommit } from './commit.ts'
 import { Counters } from './counters.ts'
 import { eventText, ownSource, parseEvent } from './events.ts'
 import { eventGap, gapFields } from './gap.ts'
+import type { DockerStreams } from './inputs/docker-streams.ts'
 import type { Input } from './inputs/input.ts'
 import { createInput, type InputContext } from './inputs/table.ts'
 
@@ -56,6 +59,16 @@ export interface EngineParts {
   randomId(): Buffer
   /** Called after each commit: there may be something for readers. */
   onCommit(): void
+  /** The containers that log through Docker's plugin, and who is told of their sources. */
+  docker?: { streams: DockerStreams; watcher: SourceWatcher } | undefined
+}
+
+/** Is told what becomes of sources that were asked for. */
+export interface SourceWatcher {
+  opened(token: number, source: number): void
+  openFailed(path: string, error: number): void
+  /** Everything of the source is stored; it is readable after the commit that follows. */
+  ended(source: number): void
 }
 
 interface Source {
@@ -98,6 +111,7 @@ export class Engine {
       priorityPrefix: parts.options.priorityPrefix,
       budget: new PartialBudget(partialBytesMax),
       counters: this.counters,
+      docker: parts.docker?.streams,
     }
   }
 
@@ -206,7 +220,8 @@ export class Engine {
         break
       case frameKindOpen:
         this.counters.add('sourcesOpened')
-        this.#source(frame)
+        if (this.#source(frame)?.kind === sourceKindDocker)
+          this.#parts.docker?.watcher.opened(frame.detail, frame.source)
         break
       case frameKindEnd:
         this.#takeEnd(frame)
@@ -258,6 +273,7 @@ export class Engine {
     this.#unfinished.delete(source)
     this.#unsettled.delete(source)
     this.counters.add('sourcesClosed')
+    if (source.kind === sourceKindDocker) this.#parts.docker?.watcher.ended(frame.source)
   }
 
   #takeEvent(frame: FrameView): void {
@@ -266,6 +282,7 @@ export class Engine {
     this.#makeRoom()
     if (gap === undefined) this.#appendOwn(frame, eventText(event))
     else this.#appendOwn(frame, eventText(event), gapFields(gap), entryKindGap)
+    if (event.code === eventOpenFailed) this.#parts.docker?.watcher.openFailed(event.text, event.argument)
     if (event.code === eventDatagramsLost) this.counters.add('datagramsLost', event.count)
   }
 

@@ -19,7 +19,7 @@ import {
   querySocketPath,
   socketModeDefault,
 } from '../protocol/constants.ts'
-import type { EngineOptions } from './engine-options.ts'
+import { type EngineOptions, engineOptionsDefault } from './engine-options.ts'
 import { groupId } from './group-file.ts'
 import { socketAddressHex } from './socket-address.ts'
 
@@ -219,6 +219,7 @@ export function memlogdConfig(
     maxLineBytes: values.maxLineBytes,
     kmsg: values.kmsg,
     docker: values.docker,
+    dockerState: dockerState(paths['docker-path']),
     priorityPrefix: values.priorityPrefix,
   }
   return {
@@ -261,6 +262,15 @@ function socketPath(flag: string, path: string, folder: string): string {
   const absolute = resolve(folder, path)
   if (Buffer.byteLength(absolute) <= socketPathBytesMax) return absolute
   throw new UsageError(`${flag}: ${quoted(absolute)}: wanted a path of at most ${socketPathBytesMax} bytes`)
+}
+
+/**
+ * Where the plugin's state is kept: /run, which lasts as long as the containers. Beside a socket of one's own, since two
+ * daemons must not share it.
+ */
+function dockerState(socket: string | undefined): string {
+  const isUsual = socket === undefined || socket === memlogdCommand.flags.dockerSocket.default
+  return isUsual ? engineOptionsDefault.dockerState : `${socket}.state`
 }
 
 /** Only a query socket of the usual name gets the link: a path of one's own stands for itself. */

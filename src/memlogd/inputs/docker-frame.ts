@@ -17,8 +17,8 @@ export const dockerFrameBytesMax = 1024 * 1024
 const lengthBytes = 4
 const idBytesMax = 128
 
-/** Why a message or the whole stream is not readable. After `length` nothing that follows can be trusted. */
-export type DockerFault = 'none' | 'length' | 'message'
+/** Why a message is not readable. */
+export type DockerFault = 'none' | 'message'
 
 const wireVarint = 0
 const wireFixed64 = 1
@@ -143,17 +143,18 @@ export interface DockerFrameSink {
 }
 
 /**
- * Frames out of a FIFO's bytes. Holds at most one frame. A length of 0 or beyond the limit ends it: where the next
- * frame begins can't be known, so everything after it is refused (and counted), and the caller says so once. A frame
- * that the shared budget has no room for is skipped and counted.
+ * Frames out of a FIFO's bytes. Holds at most one frame. After a length of 0 or beyond the limit, and where reading
+ * may have begun in the middle of a frame, it looks for the next beginning: a plausible length and a first field that says
+ * `stdout` or `stderr`, which is how dockerd's frames begin. What is skipped is counted. So is a frame that the shared
+ * budget has no room for.
  */
 export class DockerFrames {
   readonly #held: HeldBytes
   /** Bytes of a skipped frame that are still to come. */
   #skip = 0
-  #isBroken = false
-  /** Bytes that came after the stream was broken. */
-  refusedBytes = 0
+  #isSearching = false
+  /** Bytes that belonged to no frame. */
+  skippedBytes = 0
   /** Frames that were skipped because too much was held already. */
   skippedFrames = 0
 
@@ -161,41 +162,38 @@ export class DockerFrames {
     this.#held = new HeldBytes(lengthBytes + dockerFrameBytesMax, budget)
   }
 
-  get isBroken(): boolean {
-    return this.#isBroken
+  /** Whether a frame is unfinished or its beginning looked for. */
+  get hasCarry(): boolean {
+    return this.#held.length > 0 || this.#skip > 0 || this.#isSearching
   }
 
-  /** Whether a frame is unfinished or the stream broken. */
-  get hasCarry(): boolean {
-    return this.#held.length > 0 || this.#skip > 0 || this.#isBroken
+  /** What comes first may be the rest of a frame. */
+  search(): void {
+    this.#isSearching = true
   }
 
   /** Hands over the message of every frame that is complete. Returns where it stopped: `end`, or earlier if the sink is full. */
   push(bytes: Buffer, start: number, end: number, sink: DockerFrameSink): number {
     let at = start
     while (at < end && !sink.isFull) {
-      if (this.#isBroken) {
-        this.refusedBytes += end - at
-        return end
-      }
-      if (this.#skip > 0) at = this.#skipOver(at, end)
+      if (this.#isSearching) at = this.#lookForFrame(bytes, at, end)
+      else if (this.#skip > 0) at = this.#skipOver(at, end)
       else if (this.#held.length > 0) at = this.#fill(bytes, at, end, sink)
       else at = this.#direct(bytes, at, end, sink)
     }
     return at
   }
 
-  /** No more comes: what is held is no frame. Returns how many bytes that were. */
-  end(): number {
-    const bytes = this.#held.length
+  /** No more comes: what is held is no frame, and counted as skipped. */
+  end(): void {
+    this.skippedBytes += this.#held.length
     this.#held.release()
-    return bytes
   }
 
-  /** u8 broken, 3 bytes 0, u32 bytes to skip, held bytes. */
+  /** u8 searching, 3 bytes 0, u32 bytes to skip, held bytes. */
   carry(): Buffer {
     const carry = Buffer.alloc(8 + this.#held.length)
-    carry[0] = this.#isBroken ? 1 : 0
+    carry[0] = this.#isSearching ? 1 : 0
     carry.writeUInt32LE(this.#skip, 4)
     this.#held.bytes.copy(carry, 8, 0, this.#held.length)
     return carry
@@ -204,7 +202,7 @@ export class DockerFrames {
   restore(carry: Buffer): void {
     if (carry.length < 8) return
     this.#held.clear()
-    this.#isBroken = carry[0] === 1
+    this.#isSearching = carry[0] === 1
     this.#skip = carry.readUInt32LE(4)
     this.#hold(carry, 8, carry.length)
   }
@@ -246,23 +244,60 @@ export class DockerFrames {
     if (end - at < lengthBytes) return 0
     const length = bytes.readUInt32BE(at)
     if (length > 0 && length <= dockerFrameBytesMax) return lengthBytes + length
-    this.#isBroken = true
-    this.#held.release()
+    this.#isSearching = true
     return -1
+  }
+
+  /** Looks for a frame's beginning in what is held and bytes[at,end); keeps as many bytes as may be part of one. */
+  #lookForFrame(bytes: Buffer, at: number, end: number): number {
+    const heldLength = this.#held.length
+    const all = Buffer.concat([this.#held.bytes.subarray(0, heldLength), bytes.subarray(at, end)])
+    const found = findFrame(all)
+    this.#held.clear()
+    if (found >= 0) {
+      this.#isSearching = false
+      this.skippedBytes += found
+      this.#hold(all, found, heldLength)
+      return at + Math.max(0, found - heldLength)
+    }
+    const kept = Math.min(all.length, frameHeadBytes - 1)
+    this.skippedBytes += all.length - kept
+    this.#hold(all, all.length - kept, all.length)
+    return end
   }
 
   /** Holds bytes of one frame. If the budget has no room, the whole frame is given up. */
   #hold(bytes: Buffer, start: number, end: number): void {
+    if (end <= start) return
     const before = this.#held.length
     const kept = this.#held.append(bytes, start, end)
     if (kept === end - start) return
-    const size = before + kept >= lengthBytes ? this.#frameSize(this.#held.bytes, 0, before + kept) : -1
-    // Without its length a frame can't be skipped: with a budget that has no room for 4 bytes the stream ends here.
-    if (size < 0) this.#isBroken = true
-    else this.#skip = size - before - (end - start)
     this.skippedFrames++
+    const size = before + kept >= lengthBytes ? this.#frameSize(this.#held.bytes, 0, before + kept) : -1
+    // Without its length a frame can't be skipped: the next one is looked for.
+    if (size < 0) this.#isSearching = true
+    else this.#skip = size - before - (end - start)
     this.#held.clear()
   }
+}
+
+/** How the frames of dockerd begin: a length, the tag of field 1, its length, and the name of a stream. */
+const frameHeads = ['stdout', 'stderr'].map((name) => Buffer.from(`\n\x06${name}`, 'latin1'))
+const frameHeadBytes = lengthBytes + 2 + 6
+
+/** Where the first frame begins, or -1. */
+function findFrame(bytes: Buffer): number {
+  const found = frameHeads.map((head) => {
+    let at = bytes.indexOf(head, lengthBytes)
+    while (at >= 0 && !isLength(bytes.readUInt32BE(at - lengthBytes))) at = bytes.indexOf(head, at + 1)
+    return at
+  })
+  const starts = found.filter((at) => at >= 0)
+  return starts.length === 0 ? -1 : Math.min(...starts) - lengthBytes
+}
+
+function isLength(length: number): boolean {
+  return length > frameHeadBytes - lengthBytes && length <= dockerFrameBytesMax
 }
 
 /** Encodes one entry for `docker logs`: dockerd wants the newline in the line, and exactly these source names. */

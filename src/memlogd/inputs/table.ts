@@ -1,6 +1,7 @@
 /** Which input parses the frames of which kind of source: one row each. */
 import type { PartialBudget } from '../../lines/splitter.ts'
 import {
+  sourceKindDocker,
   sourceKindEngineOutput,
   sourceKindKmsg,
   sourceKindStream,
@@ -11,6 +12,8 @@ import {
 import type { SourceSlot } from '../../protocol/frame.ts'
 import type { Counters } from '../counters.ts'
 import { safeSourceName } from '../source-name.ts'
+import { DockerInput } from './docker.ts'
+import type { DockerStreams } from './docker-streams.ts'
 import { FdStreamInput } from './fd-stream.ts'
 import type { Input } from './input.ts'
 import { KmsgInput } from './kmsg.ts'
@@ -23,6 +26,8 @@ export interface InputContext {
   priorityPrefix: boolean
   budget: PartialBudget
   counters: Counters
+  /** The containers that log to us, where the Docker plugin is switched on. */
+  docker?: DockerStreams | undefined
 }
 
 type InputFactory = (slot: SourceSlot, context: InputContext) => Input
@@ -33,6 +38,7 @@ const factories = new Map<number, InputFactory>([
   [sourceKindSyslogUnix, (slot, context) => new SyslogDatagramInput(slot, context)],
   [sourceKindSyslogUdp, (slot, context) => new SyslogDatagramInput(slot, context)],
   [sourceKindSyslogTcp, (slot, context) => new SyslogStreamInput(slot, context)],
+  [sourceKindDocker, (slot, context) => new DockerInput(slot, context)],
   [sourceKindKmsg, (_slot, context) => new KmsgInput(context)],
 ])
 

@@ -133,31 +133,49 @@ describe('DockerFrames', () => {
     expect(sink.entries).toEqual(wanted)
   })
 
-  it('takes a frame of the limit and refuses everything from a longer one on', () => {
+  it('takes a frame of the limit, skips a longer one, and goes on with the next', () => {
     const message = Buffer.alloc(dockerFrameBytesMax)
     Buffer.from('1afbff3f', 'hex').copy(message)
     const sink = new Collector()
     const frames = new DockerFrames(largeBudget())
-    const bytes = Buffer.concat([framed(message), Buffer.from('00100001', 'hex'), hello])
+    const bytes = Buffer.concat([framed(message), Buffer.from('00100001', 'hex'), Buffer.alloc(50, 0x78), hello])
     expect(frames.push(bytes, 0, bytes.length, sink)).toBe(bytes.length)
-    expect(sink.entries.length + sink.faults.length).toBe(1)
-    expect(frames.isBroken).toBe(true)
-    expect(frames.refusedBytes).toBe(4 + hello.length)
-    const again = new DockerFrames(largeBudget())
-    again.restore(frames.carry())
-    again.push(hello, 0, hello.length, sink)
-    expect(again.refusedBytes).toBe(hello.length)
+    expect(sink.entries.slice(-1)).toEqual(['out 1700000000.123456789 hello\n'])
+    expect(sink.entries.length + sink.faults.length).toBe(2)
+    expect(frames.skippedBytes).toBe(4 + 50)
   })
 
-  it('refuses everything from a length of 0 on, however it comes', () => {
-    const bytes = Buffer.concat([hello, Buffer.alloc(4), hello])
-    atEveryChunkSize(bytes, (chunks) => {
+  it('finds the next frame after garbage, however it comes', () => {
+    const lookalikes = Buffer.from('\0\x20\0\0\n\x06stdout\0\0\0\x08\n\x06stderr\n\x06stdo', 'latin1')
+    const garbage = Buffer.concat([Buffer.alloc(4), lookalikes])
+    const bytes = Buffer.concat([hello, garbage, failed, hello])
+    atEveryChunkSize(bytes, (chunks, size) => {
+      const sink = new Collector()
+      let frames = new DockerFrames(largeBudget())
+      let skipped = 0
+      for (const chunk of chunks) {
+        frames.push(chunk, 0, chunk.length, sink)
+        skipped += frames.skippedBytes
+        const carry = frames.carry()
+        frames = new DockerFrames(largeBudget())
+        frames.restore(carry)
+      }
+      expect(sink.entries.length, `pieces of ${size}`).toBe(3)
+      expect(skipped).toBe(garbage.length)
+    })
+  })
+
+  it('begins in the middle of a frame where it is told so', () => {
+    for (let cut = 0; cut <= recorded.length; cut++) {
       const sink = new Collector()
       const frames = new DockerFrames(largeBudget())
-      for (const chunk of chunks) frames.push(chunk, 0, chunk.length, sink)
-      expect(sink.entries.length).toBe(1)
-      expect(frames.isBroken).toBe(true)
-    })
+      frames.search()
+      const bytes = Buffer.concat([recorded.subarray(cut), hello, failed])
+      frames.push(bytes, 0, bytes.length, sink)
+      expect(sink.entries.length, `cut at ${cut}`).toBe(cut === 0 ? 3 : 2)
+      expect(frames.skippedBytes).toBe(cut === 0 ? 0 : recorded.length - cut)
+      expect(frames.hasCarry).toBe(false)
+    }
   })
 
   it('skips a frame that the shared budget has no room for, and finds the next', () => {

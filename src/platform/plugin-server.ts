@@ -1,0 +1,72 @@
+/** HTTP on a listening socket that somebody else bound: one POST, one answer. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+
+export interface HttpReply {
+  json(status: number, body: object): void
+  /** Begins an answer of bytes; `closed` is called when it has ended or the client is gone. */
+  stream(closed: () => void): { write(bytes: Buffer, done: () => void): void; end(): void }
+}
+
+export interface HttpOptions {
+  bodyBytesMax: number
+  connectionsMax: number
+  handle(path: string, body: Buffer, reply: HttpReply): void
+}
+
+/** A client that has not sent its request by then is dropped. */
+const requestMs = 10_000
+
+export function serveHttp(fd: number, options: HttpOptions): Server {
+  const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs }, (request, response) => {
+    // What happens to a client is the client's business.
+    request.on('error', () => response.destroy())
+    response.on('error', () => response.destroy())
+    takeBody(request, response, options)
+  })
+  server.maxConnections = options.connectionsMax
+  server.on('clientError', (_error, socket) => socket.destroy())
+  return server.listen({ fd })
+}
+
+function takeBody(request: IncomingMessage, response: ServerResponse, options: HttpOptions): void {
+  const reply = replyOn(response)
+  const chunks: Buffer[] = []
+  let bytes = 0
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= options.bodyBytesMax) chunks.push(chunk)
+    else if (!response.headersSent) {
+      response.setHeader('Connection', 'close')
+      reply.json(413, { Err: `the request is longer than ${options.bodyBytesMax} bytes` })
+      request.destroy()
+    }
+  })
+  request.on('end', () => {
+    if (request.method !== 'POST') reply.json(405, { Err: 'wanted a POST' })
+    else options.handle(request.url ?? '', Buffer.concat(chunks), reply)
+  })
+}
+
+function replyOn(response: ServerResponse): HttpReply {
+  return {
+    json(status, body) {
+      response.writeHead(status, { 'Content-Type': 'application/vnd.docker.plugins.v1.2+json' })
+      response.end(`${JSON.stringify(body)}\n`)
+    },
+    stream(closed) {
+      response.on('close', closed)
+      response.writeHead(200, { 'Content-Type': 'application/x-json-stream' })
+      response.flushHeaders()
+      return {
+        write(bytes, done) {
+          response.write(bytes, (error) => {
+            if (error === undefined || error === null) done()
+          })
+        },
+        end() {
+          response.end()
+        },
+      }
+    },
+  }
+}
