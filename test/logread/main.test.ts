@@ -155,7 +155,7 @@ describe('logread', () => {
     server = await standIn((socket) =>
       socket.end(Buffer.concat([head, sample(1, { source: 'e\x07vil', message }), endEntry(1)])),
     )
-    const command = `exec -a logread '${process.execPath}' '${mainPath}' -socket '${server.path}'`
+    const command = `exec -a logread '${process.execPath}' '${mainPath}' --color=never -socket '${server.path}'`
     const terminal = spawn('script', ['-qec', `bash -c "${command}"`, '/dev/null'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
