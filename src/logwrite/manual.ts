@@ -31,7 +31,7 @@ export const logwriteManual: Manual = {
   ],
   examples: [
     { text: 'One line in the log:', commands: ['logwrite echo testing123', 'logread | tail -n1'] },
-    { text: 'Under another name:', commands: ['logwrite -n backup sh -c "tar -cf /backup/etc.tar /etc"'] },
+    { text: 'Under another name:', commands: ['logwrite -n report sh -c "date; df -h"'] },
   ],
   seeAlso: ['logread(1)', 'memlogd(8)', 'logger(1)'],
 }

@@ -2,13 +2,13 @@
  * README is true: its tables are those of the program, and what its sessions show is what comes when the commands
  * are typed: as root, in a machine of their own (new mount and process namespaces, an empty /run).
  */
-import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, linkSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readmeWithTables } from '../../src/build/readme.ts'
 import { binFolder } from '../support/daemon.ts'
+import { canIsolate, runIsolated } from '../support/isolated.ts'
 
 const readme = readFileSync('README.md', 'utf8')
 
@@ -43,7 +43,6 @@ function sessions(): Typed[][] {
 }
 
 const setup = `set -e
-mount -t tmpfs tmpfs /run
 memlogd -daemonize
 python3 - <<'PYTHON'
 import os, socket
@@ -61,10 +60,8 @@ set +e
 
 const cpu = process.arch === 'x64' ? 'amd64' : 'arm64'
 const separator = '-- next command --'
-const inNamespaces = ['-m', '-p', '-f', '--kill-child', '--mount-proc']
-const canTry = spawnSync('unshare', [...inNamespaces, 'mount', '-t', 'tmpfs', 'tmpfs', '/run']).status === 0
 
-describe.skipIf(!canTry)('the sessions', () => {
+describe.skipIf(!canIsolate)('the sessions', () => {
   const folder = mkdtempSync(join(tmpdir(), 'memlogd-readme-'))
   afterAll(() => rmSync(folder, { recursive: true }))
   const executable = join(folder, `memlogd-linux-${cpu}`)
@@ -77,12 +74,7 @@ describe.skipIf(!canTry)('the sessions', () => {
   test.each(sessions().map((typed) => [typed[0]?.command, typed]))('%s', (_, typed) => {
     // A line of a command that has ended may still be on its way through the pipe.
     const script = typed.map(({ command }) => `${command}\nsleep 0.3\necho '${separator}'`).join('\n')
-    const { stdout, stderr } = spawnSync('unshare', [...inNamespaces, 'bash', '-c', `${setup}${script}`], {
-      cwd: folder,
-      encoding: 'utf8',
-      timeout: 20_000,
-      env: { ...process.env, PATH: `${binFolder}:${folder}:${process.env.PATH}` },
-    })
+    const { stdout, stderr } = runIsolated(setup + script, binFolder, folder)
     expect(stderr.replace('to stderr\n', '')).toBe('')
     const outputs = stdout.split(`${separator}\n`).slice(0, -1)
     const wanted = typed.map(({ output }) => output.replace('linux-amd64', `linux-${cpu}`))
