@@ -63,12 +63,21 @@ export async function runEngine(args: readonly string[]): Promise<number> {
       docker?.stop()
       setTimeout(() => resolve(0), queryServer.readers.size > 0 ? farewellMs : 0)
     }
+    // What the intake's last message named, and whether it was its last one.
+    let end = 0
+    let isStopping = false
+    let isTaking = false
+    const takeFrames = (): void => {
+      isTaking = engine.takeSome(end)
+      control.send(controlAck, 0, engine.position)
+      if (isTaking) setImmediate(takeFrames)
+      else if (isStopping) stop()
+    }
     const take = (message: ControlMessage): void => {
-      if (message.type === controlDoorbell || message.type === controlStop) {
-        engine.takeFrames(message.value)
-        control.send(controlAck, 0, engine.position)
-      }
-      if (message.type === controlStop) stop()
+      if (message.type !== controlDoorbell && message.type !== controlStop) return
+      end = message.value
+      isStopping ||= message.type === controlStop
+      if (!isTaking) takeFrames()
     }
     const control = new ControlStream(engineControlFd, take, stop)
     control.send(controlAck, 0, engine.position)

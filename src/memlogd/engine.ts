@@ -152,24 +152,32 @@ export class Engine {
 
   /** Stores every frame below the queue position `end`. */
   takeFrames(end: number): void {
-    const area = this.#parts.queue.areaBytes
-    while (this.#position < end) {
+    while (this.takeSome(end));
+  }
+
+  /**
+   * Stores frames below the queue position `end`, as many as are read at once, and commits. True if there
+   * are more: between two calls readers get their turn.
+   */
+  takeSome(end: number): boolean {
+    if (this.#position < end) {
+      const area = this.#parts.queue.areaBytes
       const offset = this.#position % area
       const left = area - offset
-      if (left < queueFrameHeaderBytes) {
-        this.#position += left
-        continue
-      }
-      const length = Math.min(this.#chunk.length, end - this.#position, left)
-      this.#parts.queue.read(this.#chunk, 0, length, offset)
-      if (!this.#takeChunk(length)) {
-        this.#note(this.clock.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
-        this.#position = end
-        this.#frameOffset = 0
-      }
+      if (left < queueFrameHeaderBytes) this.#position += left
+      else this.#takeRead(offset, Math.min(this.#chunk.length, end - this.#position, left), end)
     }
     this.#settle()
     this.#commit(this.#position, 0)
+    return this.#position < end
+  }
+
+  #takeRead(offset: number, length: number, end: number): void {
+    this.#parts.queue.read(this.#chunk, 0, length, offset)
+    if (this.#takeChunk(length)) return
+    this.#note(this.clock.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
+    this.#position = end
+    this.#frameOffset = 0
   }
 
   /** Adds an entry of memlogd's own, readable at once. Not for inputs, which are in the middle of a frame. */

@@ -117,8 +117,8 @@ describe('datagrams that are not as they should be', () => {
   it('a directory, a write-only end and an epoll descriptor are refused and told', async () => {
     daemon.client(`
 import select
-r, w = os.pipe()
-send(b"refused", [os.open("/", os.O_RDONLY), w, select.epoll().fileno()])
+r, w = os.pipe(); poll = select.epoll()
+send(b"refused", [os.open("/", os.O_RDONLY), w, poll.fileno()])
 send(b"after", [r]); os.write(w, b"still read\\n")`)
     expect(await messages('after', 1)).toEqual(['still read'])
     await eventually('an event', () => daemon.messages('memlogd').some((text) => text.startsWith('refused')))

@@ -51,6 +51,15 @@ export async function eventually<T>(
   }
 }
 
+/** What tests read of the statistics. */
+export interface Statistics {
+  ring: { stored: number; lines: number; bytes: number }
+  sources: number
+  readers: { delivered: number; lost: number; lag: number }[]
+  counters: Record<string, number>
+  memory: { rss: number; heapTotal: number; arrayBuffers: number }
+}
+
 export class Daemon {
   readonly folder: string
   readonly logSocket: string
@@ -127,6 +136,12 @@ export class Daemon {
     )
   }
 
+  /** memlogd's statistics, as docs/PROTOCOL.md section 2 tells them. */
+  async statistics(): Promise<Statistics> {
+    const reply = await exchange(this.querySocket, Buffer.from('\0{"stats":true}\n'))
+    return JSON.parse(reply.toString().split('\n')[1] ?? '')
+  }
+
   /** Sends SIGTERM and waits for the end; resolves with the exit status. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.process.exitCode === null && this.process.signalCode === null) {
@@ -137,6 +152,17 @@ export class Daemon {
     rmSync(this.folder, { recursive: true, force: true })
     return this.process.exitCode
   }
+}
+
+/** Sends bytes to a stream socket and resolves with everything that comes until its end. */
+export function exchange(path: string, bytes: Buffer): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    const socket = createConnection(path, () => socket.write(bytes))
+    socket.on('data', (chunk) => chunks.push(chunk as Buffer))
+    socket.on('error', reject)
+    socket.on('close', () => resolve(Buffer.concat(chunks)))
+  })
 }
 
 /** True when a dump can be had from the socket. */
