@@ -1,4 +1,4 @@
-import { openCommand } from '../cli/command.ts'
+import { openCommand, printOut } from '../cli/command.ts'
 import { ExitError, exitOk } from '../cli/errors.ts'
 import { systemClock } from '../platform/clock.ts'
 import { localOffset } from '../platform/local-time.ts'
@@ -13,6 +13,7 @@ import { Printer } from './printer.ts'
 import { readLog } from './read-log.ts'
 import { makeSelection } from './selection.ts'
 import { Session } from './session.ts'
+import { sourceNames } from './source-names.ts'
 import { chosenFormat, formatOptions, isTextFormat } from './view-options.ts'
 
 /** logread's entry. */
@@ -28,6 +29,10 @@ export async function runLogread(args: readonly string[]): Promise<number> {
 }
 
 async function read(values: LogreadValues): Promise<number> {
+  if (values.sourceNames) {
+    printOut((await sourceNames(values.socket)).map((name) => `${name}\n`).join(''))
+    return exitOk
+  }
   const { realSeconds: seconds, realNanos: nanos } = systemClock.now()
   const selection = makeSelection(values, {
     now: { seconds, nanos },

@@ -170,3 +170,30 @@ describe('what is wrong', () => {
     expect(() => found(operands, ['-lines'])).toThrow('-lines: the value is missing (N)')
   })
 })
+
+test('whatever is typed: an answer that accounts for every word, or a usage error in one line', () => {
+  const pieces = ['-', '--', '=', '-n', '5', 'f', 'lines', 'source', 'x', '', '"', '\n', '\x1b', '-since', 'help', 'ü']
+  let seed = 7
+  const next = (below: number) => {
+    seed = (seed * 48_271) % 2_147_483_647
+    return seed % below
+  }
+  const word = () => Array.from({ length: 1 + next(4) }, () => pieces[next(pieces.length)]).join('')
+  const both = defineCommand({ ...shape, flags, hasClusters: true, hasOperands: true })
+  const outcomes = { flags: 0, help: 0, version: 0, error: 0 }
+  for (let run = 0; run < 50_000; run++) {
+    const words = Array.from({ length: next(5) }, word)
+    const command = next(2) === 0 ? plain : both
+    try {
+      const split = splitFlagWords(command, words)
+      outcomes[split.kind]++
+      if (split.kind === 'flags') expect([...words.slice(0, split.skip), ...split.operands]).toEqual(words)
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      outcomes.error++
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not come through.
+      expect(error.message).not.toMatch(/[\x00-\x1f\x7f]/)
+    }
+  }
+  expect(Math.min(outcomes.flags, outcomes.error, outcomes.help)).toBeGreaterThan(100)
+})
