@@ -83,7 +83,7 @@ void control_read(struct intake *intake) {
   struct engine *engine = &intake->engine;
   long got = sys_recv(engine->control, engine->buffer + engine->bytes, sizeof engine->buffer - engine->bytes, 0);
   if (got == -EAGAIN || got == -EINTR) return;
-  if (got <= 0) return engine_kill(intake);
+  if (got <= 0) return engine_ends(intake);
   engine->bytes += (u32)got;
   u32 done = 0;
   for (;;) {

@@ -3,6 +3,8 @@
 
 /* Descriptors are first moved up here, so that putting one in its place can't overwrite another. */
 #define PARKING_FD 512
+/* An engine that closed its control stream is ending; how long it may take, so that its own status is known. */
+#define END_MS 500
 
 static void write_file(const char *path, const char *text) {
   int fd = sys_open(path, O_WRONLY | O_CLOEXEC);
@@ -82,17 +84,28 @@ void engine_start_if_due(struct intake *intake) {
   if (engine->pid == 0 && intake->stop_at_ms == 0 && intake->now_ms >= engine->start_at_ms) engine_start(intake);
 }
 
-void engine_kill(struct intake *intake) {
+static void disconnect(struct intake *intake) {
   struct engine *engine = &intake->engine;
   if (engine->control >= 0) sys_close(engine->control);
   engine->control = -1;
   engine->is_synced = engine->is_rung = false;
-  if (engine->pid > 0) sys_kill(engine->pid, SIGKILL);
+  engine->progress_ms = intake->now_ms;
+}
+
+void engine_ends(struct intake *intake) { disconnect(intake); }
+
+void engine_kill(struct intake *intake) {
+  disconnect(intake);
+  if (intake->engine.pid > 0) sys_kill(intake->engine.pid, SIGKILL);
 }
 
 void engine_check_stall(struct intake *intake) {
   struct engine *engine = &intake->engine;
-  if (engine->pid == 0 || engine->control < 0) return;
+  if (engine->pid == 0) return;
+  if (engine->control < 0) {
+    if (intake->now_ms >= engine->progress_ms + END_MS) engine_kill(intake);
+    return;
+  }
   u64 limit = engine->is_synced ? ENGINE_STALL_MS : ENGINE_START_MS;
   bool is_waiting = engine->is_rung || !engine->is_synced;
   if (!is_waiting || intake->now_ms < engine->progress_ms + limit) return;
@@ -104,7 +117,8 @@ i64 engine_due_ms(const struct intake *intake) {
   const struct engine *engine = &intake->engine;
   u64 due;
   if (engine->pid == 0) due = engine->start_at_ms;
-  else if (engine->control >= 0 && (engine->is_rung || !engine->is_synced))
+  else if (engine->control < 0) due = engine->progress_ms + END_MS;
+  else if (engine->is_rung || !engine->is_synced)
     due = engine->progress_ms + (engine->is_synced ? ENGINE_STALL_MS : ENGINE_START_MS);
   else return -1;
   return due > intake->now_ms ? (i64)(due - intake->now_ms) : 0;
@@ -117,9 +131,7 @@ void engine_reap(struct intake *intake) {
     if (pid != engine->pid) continue;
     /* What it still acknowledged counts: read it, then close. */
     if (engine->control >= 0) control_read(intake);
-    if (engine->control >= 0) sys_close(engine->control);
-    engine->control = -1;
-    engine->is_synced = engine->is_rung = false;
+    disconnect(intake);
     engine->pid = 0;
     engine->exits++;
     if (intake->stop_at_ms == 0) event_count(intake, EVENT_ENGINE_EXITED, engine->exits, (u32)status, "", 0);

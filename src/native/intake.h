@@ -125,6 +125,8 @@ void engine_start_if_due(struct intake *intake);
 void engine_check_stall(struct intake *intake);
 void engine_reap(struct intake *intake);
 void engine_kill(struct intake *intake);
+/* It closed its end of the control stream: it is about to be gone. */
+void engine_ends(struct intake *intake);
 /* In how many milliseconds the engine needs looking after, or -1. */
 i64 engine_due_ms(const struct intake *intake);
 void control_read(struct intake *intake);

@@ -224,10 +224,10 @@ static int bind_address(const char *subject, const char *digits, int type, u32 *
   u32 family = address[0] | (u32)address[1] << 8;
   bool is_known = (bytes == sizeof(struct sockaddr_in) && family == AF_INET) || (bytes == sizeof(struct sockaddr_in6) && family == AF_INET6);
   if (!is_known) return fail(error, subject, "the address is not valid"), -1;
+  /* accept must never wait: a connection that was announced may be gone again. */
   int fd = sys_socket((int)family, type | SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return fail(error, subject, error_text(fd)), -1;
-  int one = 1;
-  if (type == SOCK_STREAM) sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (type == SOCK_STREAM) sys_set_socket_number(fd, SO_REUSEADDR, 1);
   int result = sys_bind(fd, address, bytes);
   if (result == 0 && type == SOCK_STREAM) result = sys_listen(fd, LISTEN_BACKLOG);
   if (result < 0) {

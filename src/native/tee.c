@@ -26,6 +26,7 @@ struct stream {
   u32 held_at, held_bytes;
   u32 kept_at, kept_bytes; /* for memlogd: not sent yet */
   bool is_dropping;        /* in the middle of what memlogd will not get */
+  bool ends_inside;        /* the command's last byte so far did not end a line */
   bool is_cut;             /* the last line that memlogd got lacks its newline */
   bool sent_whole_line;    /* the last byte that was sent ended a line, or none was sent */
   u64 stalled_ms;          /* since when memlogd takes nothing; 0: it does */
@@ -82,9 +83,8 @@ static void give_up(struct stream *stream) {
   const u8 *bytes = stream->kept + stream->kept_at;
   stream->lost_bytes += count;
   stream->lost_lines += count_newlines(bytes, count);
-  bool ends_inside = count > 0 ? bytes[count - 1] != '\n' : false;
   stream->kept_bytes = 0;
-  stream->is_dropping = stream->is_dropping || ends_inside;
+  if (count > 0 && bytes[count - 1] != '\n') stream->is_dropping = true;
 }
 
 static void append(struct stream *stream, const u8 *bytes, u32 count) {
@@ -98,26 +98,27 @@ static void append(struct stream *stream, const u8 *bytes, u32 count) {
 
 static bool has_room(const struct stream *stream) { return stream->kept_bytes < TEE_BUFFER_BYTES; }
 
+/* How many of the bytes belong to a line that is being left out already; all of them if it does not end here. */
+static u32 rest_of_line(const u8 *bytes, u32 count) {
+  u32 rest = 0;
+  while (rest < count && bytes[rest] != '\n') rest++;
+  return rest < count ? rest + 1 : count;
+}
+
 /* Keeps bytes for memlogd, or counts them as lost. */
 static void keep(struct stream *stream, const u8 *bytes, u32 count) {
-  if (stream->log < 0 || (!stream->is_dropping && !has_room(stream))) {
+  u32 rest = stream->ends_inside && stream->is_dropping ? rest_of_line(bytes, count) : 0;
+  bool ends_inside = bytes[count - 1] != '\n';
+  bool takes_none = stream->log < 0 || !has_room(stream) || (stream->is_dropping && stream->stalled_ms != 0);
+  if (takes_none || rest == count) {
     drop(stream, bytes, count);
-    return;
-  }
-  if (stream->is_dropping) {
-    u32 rest = 0;
-    while (rest < count && bytes[rest] != '\n') rest++;
-    if (rest == count || !has_room(stream) || stream->stalled_ms != 0) {
-      drop(stream, bytes, count);
-      return;
-    }
-    drop(stream, bytes, rest + 1);
+  } else {
+    if (rest > 0) drop(stream, bytes, rest);
     if (stream->is_cut) append(stream, (const u8 *)"\n", 1);
     stream->is_cut = stream->is_dropping = false;
-    bytes += rest + 1;
-    count -= rest + 1;
+    append(stream, bytes + rest, count - rest);
   }
-  append(stream, bytes, count);
+  stream->ends_inside = ends_inside;
 }
 
 static void send_kept(struct stream *stream, u64 now_ms) {
@@ -268,7 +269,7 @@ static void finish(struct stream *stream) {
   give_up(stream);
   if (stream->lost_bytes == 0) return;
   /* A last line without newline is a line too. */
-  if (stream->is_dropping && (stream->lost_lines == 0 || stream->held_bytes > 0)) stream->lost_lines++;
+  if (stream->is_dropping && stream->ends_inside) stream->lost_lines++;
   struct text text;
   text_start(&text, "logwrite: ");
   text_number(&text, (i64)stream->lost_lines);

@@ -1,0 +1,157 @@
+"""The engine dies, hangs, lies; the intake starts it again, and every byte is seen."""
+from support import *
+
+
+def story_what_the_engine_is_started_with():
+    # Exactly its descriptors, its options, its own place in the order of victims.
+    with socket.socket() as leak:
+        m = Memlogd(pass_fds=(leak.fileno(),))
+        engine = m.engines()[0]
+        kinds = {int(k): v.split(":")[0] for k, v in engine["links"].items()}
+        assert kinds == {0: "/dev/null", 1: "pipe", 2: "pipe", 3: "socket", 4: "/memfd", 5: "/memfd", 6: "socket"}, kinds
+        assert engine["oom"] == "0" and json.loads(engine["argv"][0])["out"] == m.out
+        may = subprocess.run(["sh", "-c", "echo -999 > /proc/self/oom_score_adj"], stderr=subprocess.DEVNULL).returncode == 0
+        assert open(f"/proc/{m.pid}/oom_score_adj").read().strip() == ("-999" if may else "0")
+        status = dict(line.split(":\t") for line in engine["status"])
+        assert int(status["SigBlk"], 16) == 0
+        first = m.frames()[0]
+        assert (first["frame"], first["detail"], first["argument"], first["at"]) == ("EVENT", EVENTS["started"], m.pid, 0)
+        m.stop()
+
+
+def story_the_queue_is_read_only_for_the_engine():
+    m = Memlogd()
+    flags = open(f"/proc/{m.engines()[0]['started']}/fdinfo/4").read()
+    assert int(flags.split("flags:")[1].split()[0], 8) & os.O_ACCMODE == os.O_RDONLY
+    m.stop()
+
+
+def story_killed_again_and_again_under_load():
+    # Eight kill -9 while four writers write: no writer gets an error, every byte is seen, in order, once by position.
+    m = Memlogd()
+    ends = [socket.socketpair() for _ in range(4)]
+    for n, (a, b) in enumerate(ends): m.send(b"load%d" % n, [b.fileno()]); b.close()
+    sent, done = [bytearray() for _ in ends], threading.Event()
+    def write(n):
+        line = 0
+        while not done.is_set():
+            part = b"".join(b"%d:%d\n" % (n, line + i) for i in range(50)); line += 50
+            ends[n][0].sendall(part); sent[n].extend(part); time.sleep(0.0005)
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for t in threads: t.start()
+    for kill in range(8):
+        engines = until("an engine runs", lambda: len(e := m.engines()) > kill and e)
+        time.sleep(0.05)
+        os.kill(engines[-1]["started"], signal.SIGKILL)
+    done.set()
+    for t in threads: t.join()
+    for a, _ in ends: a.close()
+    for n in range(4): assert m.source(f"load{n}")[0] == bytes(sent[n]), n
+    assert m.events("exited")[-1]["argument"] == signal.SIGKILL
+    until("all exits are told", lambda: m.events("exited")[-1]["count"] == 8)
+    assert m.process.poll() is None
+    m.stop()
+
+
+def story_positions_survive():
+    # A new engine begins where its ring file says, at or above what the queue's header tells as acknowledged.
+    m = Memlogd()
+    r, w = os.pipe(); m.send(b"x", [r]); os.write(w, b"hello"); until("data", lambda: m.frames("DATA"))
+    time.sleep(0.1)
+    os.kill(m.engines()[0]["started"], signal.SIGKILL)
+    second = until("a second engine", lambda: m.engines()[1:])[0]
+    assert second["begin"] >= second["acknowledged"] > 0
+    m.stop()
+
+
+def story_an_engine_that_hangs_is_killed():
+    m = Memlogd()
+    r, w = os.pipe(); m.send(b"x", [r]); m.opened("x")
+    os.kill(m.engines()[0]["started"], signal.SIGSTOP)
+    os.write(w, b"waiting")
+    until("a second engine", lambda: m.engines()[1:])
+    until("it has the bytes", lambda: m.frames("DATA"))
+    assert m.events("stalled") and m.events("exited")
+    m.stop()
+
+
+def story_an_engine_that_never_says_where_it_begins_is_killed():
+    m = Memlogd(mode="mute")
+    with open(m.modes, "w") as f: f.write("")
+    until("a second engine", lambda: m.engines()[1:])
+    until("told", lambda: m.events("stalled"))
+    m.stop()
+
+
+def story_an_idle_engine_is_left_alone():
+    m = Memlogd()
+    time.sleep(2.5)
+    assert len(m.engines()) == 1
+    m.stop()
+
+
+def story_garbage_on_the_control_stream():
+    # Each kind of nonsense costs the engine its life, and the intake nothing.
+    good = struct.pack("<IIQ", 3, 0, 0)
+    nonsense = [struct.pack("<IIQ", 99, 0, 0), struct.pack("<IIQ", 3, 0, 1 << 60), struct.pack("<IIQ", 3, 0, 3),
+                struct.pack("<IIQ", 4, 1, 1 << 40), struct.pack("<IIQ", 4, 1, 5), struct.pack("<IIQ", 4, 1, 8) + b"\1\2\3\4abcd",
+                struct.pack("<IIQ", 4, 77, 8) + b"\1\2\3\4/x\0y", struct.pack("<IIQ", 1, 0, 0), b"\0" * 16, struct.pack("<IIQ", 3, 0, 0)]
+    m = Memlogd()
+    r, w = os.pipe(); m.send(b"x", [r]); m.opened("x")
+    for n, raw in enumerate(nonsense):
+        until("an engine", lambda: len(m.engines()) == n + 1)
+        m.do(do="raw", hex=raw.hex())
+    until("the last engine", lambda: len(m.engines()) == len(nonsense) + 1)
+    os.write(w, b"still here"); until("data", lambda: m.frames("DATA"))
+    m.stop()
+
+
+def story_an_engine_that_cannot_start_is_retried_ever_slower():
+    m = Memlogd(mode="exit")
+    until("four starts", lambda: len(m.engines()) >= 4)
+    with open(m.modes, "w") as f: f.write("")
+    until("exits are told", lambda: m.events("exited"))
+    assert m.events("exited")[-1]["argument"] == 3 << 8, m.events("exited")
+    m.stop()
+
+
+def story_what_the_engine_says_is_kept():
+    m = Memlogd()
+    m.do(do="say", text="a stack trace\n")
+    id = m.opened("memlogd.engine")[0]["id"]
+    until("its words", lambda: m.data(id) == b"a stack trace\n")
+    assert m.opened("memlogd.engine")[0]["kind"] == 7
+    m.stop()
+
+
+def story_the_engine_has_a_fifo_read():
+    # Docker's way: the daemon holds the FIFO open both ways, so its end never comes; CLOSE reads what is there and ends it.
+    m = Memlogd()
+    before = m.fds()
+    path = m.dir + "/docker"
+    os.mkfifo(path)
+    held = os.open(path, os.O_RDWR)
+    m.do(do="open", kind=6, token=77, path=path, name="container")
+    opened = m.opened("container")[0]
+    assert opened["token"] == opened["detail"] == 77 and opened["kind"] == 6
+    os.write(held, b"x" * 60_000)
+    os.write(held, b"end")
+    m.do(do="close", id=opened["id"])
+    m.ended(opened["id"])
+    assert m.data(opened["id"]) == b"x" * 60_000 + b"end"
+    assert m.fds() == before
+    m.do(do="close", id=opened["id"]); m.do(do="close", id=4_000_000_000)
+    for where, error in ((m.dir + "/missing", 2), (m.dir, 22), (m.out, 22)):
+        m.do(do="open", kind=6, token=1, path=where, name="n")
+        until("the failure is told", lambda: [e for e in m.events("open_failed") if e["text"] == where and e["argument"] == error])
+    m.stop()
+
+
+def story_the_intake_ends_and_the_engine_with_it():
+    m = Memlogd()
+    engine = m.engines()[0]["started"]
+    m.process.kill(); m.process.wait()
+    until("the engine ends", lambda: not os.path.exists(f"/proc/{engine}") or "Z" in open(f"/proc/{engine}/stat").read().split()[2])
+
+
+if __name__ == "__main__": run(globals())

@@ -1,0 +1,67 @@
+/**
+ * The native half as an ordinary program under ASan and UBSan, with waits short enough for tests, and the
+ * Python scenarios that drive it. Built once per content of its sources, into .cache/native-test.
+ */
+import { execFile, execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { constantsHeader } from '../../src/build/constants-header.ts'
+import * as constants from '../../src/protocol/constants.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const sourceFolder = join(root, 'src/native')
+const storyMsMax = 60_000
+const storyOutputMax = 4 * 1024 * 1024
+
+/** Waits that a test can afford. Everything else is as shipped. */
+const testConstants = { ...constants, engineStallMs: 700, engineStartMs: 1500, teeDrainMs: 500 }
+
+const flags = ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
+const warnings = ['-Wall', '-Wextra', '-Werror', '-Wshadow']
+
+/** Compiles the native half, or finds what was compiled of the same sources before. */
+export function hostedProgram(): string {
+  const files = readdirSync(sourceFolder).sort()
+  const header = constantsHeader(testConstants)
+  const hash = createHash('sha256').update([...flags, ...warnings, header].join('\n'))
+  for (const file of files) hash.update(file).update(readFileSync(join(sourceFolder, file)))
+  const folder = join(root, '.cache/native-test', hash.digest('hex').slice(0, 16))
+  const program = join(folder, 'memlogd')
+  if (existsSync(program)) return program
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'constants.h'), header)
+  const sources = files.filter((file) => file.endsWith('.c')).map((file) => join(sourceFolder, file))
+  // Two test files may get here at once: each builds its own, the last rename wins.
+  const made = `${program}.${process.pid}`
+  execFileSync('cc', [...flags, ...warnings, '-DMEMLOGD_HOSTED', `-I${folder}`, '-o', made, ...sources])
+  renameSync(made, program)
+  return program
+}
+
+export function environment(program: string): NodeJS.ProcessEnv {
+  return { ...process.env, NATIVE: program, STAND_IN: join(import.meta.dirname, 'stand-in.py') }
+}
+
+/** A test for every story in the Python file. */
+export function describeStories(file: string): void {
+  const program = hostedProgram()
+  const env = environment(program)
+  const script = join(import.meta.dirname, file)
+  const names = execFileSync('python3', [script, '--list'], { env, encoding: 'utf8' }).trim().split('\n')
+  describe(file, () => {
+    it.each(names)('%s', { timeout: storyMsMax + 5000 }, async (name) => {
+      expect(await tell(script, name, env)).toBe('')
+    })
+  })
+}
+
+/** Runs one story; what it complains of, or ''. */
+function tell(script: string, name: string, env: NodeJS.ProcessEnv): Promise<string> {
+  return new Promise((done) => {
+    execFile('python3', [script, name], { env, timeout: storyMsMax, maxBuffer: storyOutputMax }, (error, out, err) => {
+      done(error === null ? '' : `${error.message}\n${out}${err}`)
+    })
+  })
+}

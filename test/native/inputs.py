@@ -1,0 +1,147 @@
+"""Syslog, the kernel's log, Docker's socket."""
+from support import *
+
+
+def story_syslog_datagrams():
+    # Everybody may write to it; the kernel tells who did. Descriptors that somebody sends along are thrown away.
+    m = Memlogd(start=False)
+    path = m.dir + "/dev-log"
+    m.config["syslog-path"] = path
+    m.start()
+    before = m.fds()
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o666
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(path)
+    s.send(b"<13>hello"); s.send(b""); s.send(b"y" * 60_000)
+    socket.send_fds(s, [b"with fds"], [0, 1, 2])
+    frames = until("four datagrams", lambda: len(f := m.frames("DATAGRAM")) == 4 and f)
+    for frame, text in zip(frames, (b"<13>hello", b"", b"y" * 60_000, b"with fds")):
+        data = frame["data"].encode("latin1")
+        assert struct.unpack("<IIII", data[:16]) == (os.getpid(), os.getuid(), os.getgid(), 0) and data[16:] == text and frame["detail"] == 0
+    assert m.opened("syslog")[0]["kind"] == 2 and m.fds() == before
+    os.kill(m.pid, signal.SIGTERM); m.process.wait()
+    assert not os.path.exists(path)
+
+
+def story_syslog_flood_under_a_full_queue():
+    # The engine stands still and the queue is full: senders wait a moment, then datagrams are dropped, and the number told is exact.
+    m = Memlogd(start=False)
+    path = m.dir + "/dev-log"
+    m.config["syslog-path"] = path
+    m.start(); m.hold()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(path)
+    total, begun = 6000, time.monotonic()
+    for n in range(total): s.send(b"%06d" % n + b"z" * 1000)
+    took = time.monotonic() - begun
+    assert took < 5, took
+    m.release()
+    count = lambda: len(m.frames("DATAGRAM")) + sum(e["count"] for e in m.events("lost"))
+    until("received + lost = sent", lambda: count() == total)
+    assert sum(e["count"] for e in m.events("lost")) > 1000 and m.events("lost")[0]["argument"] == 2
+    m.stop()
+
+
+def address(port): return struct.pack("<H", socket.AF_INET) + struct.pack(">H", port) + socket.inet_aton("127.0.0.1") + bytes(8)
+
+
+def free_port(type):
+    with socket.socket(socket.AF_INET, type) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def story_syslog_over_udp():
+    port = free_port(socket.SOCK_DGRAM)
+    m = Memlogd({"syslog-udp": address(port).hex()})
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0))
+    s.sendto(b"<1>remote", ("127.0.0.1", port)); s.sendto(b"q" * 65_507, ("127.0.0.1", port))
+    frames = until("both", lambda: len(f := m.frames("DATAGRAM")) == 2 and f)
+    data = frames[0]["data"].encode("latin1")
+    assert struct.unpack("<IIII", data[:16])[3] == 16 and data[16:32] == address(s.getsockname()[1]) and data[32:] == b"<1>remote"
+    assert len(frames[1]["data"]) == 32 + 65_507
+    m.stop()
+
+
+def story_syslog_over_udp6():
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.bind(("::1", 0)); port = s.getsockname()[1]
+    raw = struct.pack("<H", socket.AF_INET6) + struct.pack(">H", port) + bytes(4) + socket.inet_pton(socket.AF_INET6, "::1") + bytes(4)
+    m = Memlogd({"syslog-udp": raw.hex()})
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.sendto(b"six", ("::1", port))
+    data = until("it", lambda: m.frames("DATAGRAM"))[0]["data"].encode("latin1")
+    assert struct.unpack("<I", data[12:16])[0] == 28 and data[24:40] == socket.inet_pton(socket.AF_INET6, "::1") and data[44:] == b"six"
+    m.stop()
+
+
+def story_syslog_over_tcp():
+    # Every connection is a source named by its peer; the 257th is refused and told of; a closed one makes room.
+    port = free_port(socket.SOCK_STREAM)
+    m = Memlogd({"syslog-tcp": address(port).hex()})
+    before = m.fds()
+    peers = [socket.create_connection(("127.0.0.1", port)) for _ in range(256)]
+    for n, peer in enumerate(peers): peer.sendall(b"%d" % n)
+    assert len(m.opened("127.0.0.1", 256)) == 256 and m.opened("127.0.0.1")[0]["kind"] == 4
+    extra = socket.create_connection(("127.0.0.1", port))
+    until("it is told", lambda: m.events("full"))
+    assert extra.recv(1) == b"" and m.events("full")[0]["argument"] == 4
+    for peer in peers: peer.close()
+    for f in m.opened("127.0.0.1"): m.ended(f["id"])
+    assert sorted(int(m.data(f["id"])) for f in m.opened("127.0.0.1")) == list(range(256))
+    again = socket.create_connection(("127.0.0.1", port)); again.sendall(b"again"); again.close()
+    m.opened("127.0.0.1", 257)
+    until("no descriptor stays", lambda: m.fds() == before)
+    m.stop()
+
+
+def story_ipv6_peers_are_named_as_rfc_5952_says():
+    with socket.socket(socket.AF_INET6) as s:
+        s.bind(("::", 0)); port = s.getsockname()[1]
+    raw = struct.pack("<H", socket.AF_INET6) + struct.pack(">H", port) + bytes(24)
+    m = Memlogd({"syslog-tcp": raw.hex()})
+    a = socket.create_connection(("::1", port)); b = socket.create_connection(("127.0.0.1", port))
+    m.opened("::1"); m.opened("127.0.0.1")
+    m.stop()
+
+
+def story_kernel_records():
+    # A record a read, from the first one on; what comes later comes once, whatever happens to the engine.
+    if not os.access("/dev/kmsg", os.R_OK): return
+    try: fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError: return
+    records = []
+    try:
+        while True: records.append(os.read(fd, 8192))
+    except BlockingIOError: pass
+    m = Memlogd({"kmsg-path": "/dev/kmsg"})
+    frames = until("the records", lambda: len(f := m.frames("RECORD")) >= len(records) and f)
+    assert frames[0]["data"].encode("latin1").split(b";")[0].split(b",")[1] == records[0].split(b",")[1]
+    assert m.opened("kernel")[0]["kind"] == 5
+    with open("/dev/kmsg", "wb", buffering=0) as k: k.write(b"<14>memlogd test record\n")
+    until("a new record", lambda: any("memlogd test record" in f["data"] for f in m.frames("RECORD")))
+    os.kill(m.engines()[0]["started"], signal.SIGKILL)
+    until("a second engine", lambda: m.engines()[1:])
+    time.sleep(0.2)
+    numbers = [int(f["data"].split(",")[1]) for f in m.frames("RECORD")]
+    assert numbers == sorted(set(numbers)), "a record came twice"
+    m.stop()
+
+
+def story_no_kernel_log():
+    m = Memlogd({"kmsg-path": "/nonexistent/kmsg"})
+    until("it is told", lambda: m.events("kmsg"))
+    assert (m.events("kmsg")[0]["argument"], m.events("kmsg")[0]["text"]) == (2, "/nonexistent/kmsg")
+    m.stop()
+
+
+def story_docker_socket():
+    # The folder is made, the listening socket is the engine's descriptor 7, the file goes at the end.
+    m = Memlogd(start=False)
+    path = m.dir + "/plugins/deep/memlogd.sock"
+    m.config["docker-path"] = path
+    m.start()
+    assert m.engines()[0]["links"]["7"].startswith("socket:") and stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    c = socket.socket(socket.AF_UNIX); c.connect(path)
+    os.kill(m.pid, signal.SIGTERM); m.process.wait()
+    assert not os.path.exists(path)
+
+
+if __name__ == "__main__": run(globals())

@@ -1,0 +1,291 @@
+"""Descriptors, datagrams and records come in; the frames that the engine sees are what was sent, exactly."""
+from support import *
+
+
+def story_every_kind_of_descriptor():
+    # One sender passes everything that can be read; each is read to its end, under its name, byte for byte.
+    m = Memlogd()
+    before = m.fds()
+    r, w = os.pipe(); m.send(b"pipe", [r]); os.close(r); os.write(w, b"a\nb"); os.close(w)
+    a, b = socket.socketpair(); m.send(b"stream", [b.fileno()]); b.close(); a.sendall(b"\0\xff\n" * 1000); a.close()
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); m.send(b"dgram", [b.fileno()]); b.close()
+    a.send(b"one\n"); a.send(b""); a.send(b"two\n")
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET); m.send(b"seq", [b.fileno()]); b.close(); a.send(b"packet\n"); a.close()
+    path = m.dir + "/file"
+    with open(path, "wb") as f: f.write(b"x" * 100_000 + b"\nend")
+    fd = os.open(path, os.O_RDONLY); os.lseek(fd, 99_998, os.SEEK_SET); m.send(b"file", [fd])
+    main, sub = pty.openpty(); m.send(b"tty", [sub]); os.close(sub); os.write(main, b"typed\n"); m.opened("tty")
+    null = os.open("/dev/null", os.O_RDONLY); m.send(b"null", [null]); os.close(null)
+    memfd = os.memfd_create("x"); os.write(memfd, b"memory"); os.lseek(memfd, 0, 0); m.send(b"memfd", [memfd]); os.close(memfd)
+    assert m.source("pipe") == (b"a\nb", m.source("pipe")[1])
+    assert m.source("stream")[0] == b"\0\xff\n" * 1000
+    until("datagrams", lambda: m.data(m.opened("dgram")[0]["id"]) == b"one\ntwo\n")
+    assert m.source("seq")[0] == b"packet\n"
+    assert m.source("file")[0] == b"xx\nend"
+    assert os.lseek(fd, 0, os.SEEK_CUR) == 99_998, "the sender's offset was moved"
+    os.close(fd)
+    until("the terminal's line", lambda: b"typed" in m.data(m.opened("tty")[0]["id"]))
+    os.close(main)
+    assert m.source("tty")[1]["detail"] == 0
+    assert m.source("null")[0] == b""
+    assert m.source("memfd")[0] == b"memory"
+    # A datagram socket has no end: it stays, whatever its peer does.
+    until("no other descriptor stays", lambda: m.fds() == before + 1)
+    m.stop()
+
+
+def story_flags_of_shared_descriptions_stay():
+    # The sender goes on using what it passed: nothing of it becomes non-blocking behind its back.
+    m = Memlogd()
+    r, w = os.pipe(); a, b = socket.socketpair(); main, sub = pty.openpty()
+    m.send(b"shared", [r, b.fileno(), sub]); m.opened("shared", 3)
+    for fd in (r, b.fileno(), sub): assert not fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK
+    m.stop()
+
+
+def fifo(m, name):
+    path = f"{m.dir}/{name}"
+    os.mkfifo(path)
+    return path
+
+
+def story_fifo_whose_writer_comes_later():
+    # LinuxKit's service passes the FIFO before the container has opened it. That is no end.
+    m = Memlogd()
+    path = fifo(m, "fifo")
+    r = os.open(path, os.O_RDONLY | os.O_NONBLOCK); m.send(b"later", [r]); os.close(r)
+    id = m.opened("later")[0]["id"]
+    time.sleep(0.2)
+    assert not m.frames("END", id=id)
+    w = os.open(path, os.O_WRONLY); os.write(w, b"late\n"); os.close(w)
+    assert m.source("later")[0] == b"late\n"
+    m.stop()
+
+
+def story_fifo_whose_writer_has_gone():
+    # The container wrote and ended before memlogd got the FIFO: its bytes are read and the source ends.
+    m = Memlogd()
+    for name, text in ((b"gone", b"gone\n"), (b"silent", b"")):
+        path = fifo(m, name.decode())
+        r = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        w = os.open(path, os.O_WRONLY); os.write(w, text); os.close(w)
+        m.send(name, [r]); os.close(r)
+        assert m.source(name.decode())[0] == text
+    m.stop()
+
+
+def story_fifo_that_its_sender_holds_open():
+    # Passed for reading and writing: writers may come and go, it never ends.
+    m = Memlogd()
+    path = fifo(m, "held")
+    fd = os.open(path, os.O_RDWR); m.send(b"held", [fd]); os.close(fd)
+    id = m.opened("held")[0]["id"]
+    for text in (b"1\n", b"2\n"):
+        w = os.open(path, os.O_WRONLY); os.write(w, text); os.close(w)
+        time.sleep(0.05)
+    until("both lines", lambda: m.data(id) == b"1\n2\n")
+    assert not m.frames("END", id=id)
+    m.stop()
+
+
+def story_many_fifos_that_end_at_once():
+    # The last writer leaves just while the FIFO is adopted: the end is seen every time.
+    m = Memlogd()
+    count = 300
+    for n in range(count):
+        path = fifo(m, f"f{n}")
+        r = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        w = os.open(path, os.O_WRONLY); os.write(w, b"%d\n" % n)
+        closer = threading.Thread(target=os.close, args=(w,))
+        m.send(b"racy", [r]) if n % 2 else closer.start()
+        closer.start() if n % 2 else m.send(b"racy", [r])
+        os.close(r); closer.join(); os.unlink(path)
+    for record in m.opened("racy", count): m.ended(record["id"])
+    assert sorted(int(m.data(r["id"])) for r in m.opened("racy")) == list(range(count))
+    m.stop()
+
+
+def story_descriptors_that_cannot_be_read():
+    # Refused, told of, closed: directories, write-only ends, listeners, epoll, path handles.
+    m = Memlogd()
+    before = m.fds()
+    r, w = os.pipe(); listener = socket.socket(socket.AF_UNIX); listener.bind(m.dir + "/l"); listener.listen()
+    epoll = select.epoll()
+    bad = [os.open("/", os.O_RDONLY), w, listener.fileno(), epoll.fileno(), os.open("/etc/passwd", os.O_PATH), os.open("/dev/null", os.O_WRONLY)]
+    m.send(b"bad", bad)
+    until("all are refused", lambda: sum(e["count"] for e in m.events("refused")) == len(bad))
+    assert m.events("refused")[0]["text"] == "bad"
+    assert not m.frames("OPEN", name="bad") and m.fds() == before
+    m.stop()
+
+
+def story_names():
+    # Raw names arrive as they are; longer ones are cut at 512 bytes and told of.
+    m = Memlogd()
+    r, w = os.pipe()
+    for name in (b"n" * 512, b"m" * 513, b"l" * 60000, b"a/../b\n\0", b"\xff\x01 x"): m.send(name, [r])
+    # An empty datagram can carry descriptors too.
+    m.send(b"", [r])
+    until("six sources", lambda: len(m.frames("OPEN", kind=1)) == 6)
+    assert [f["name"] for f in m.frames("OPEN", kind=1)] == ["n" * 512, "m" * 512, "l" * 512, "a/../b\n\0", "\xff\x01 x", ""]
+    until("both cuts are told", lambda: sum(e["count"] for e in m.events("name_cut")) == 2)
+    assert all(f["same"] for f in m.frames("OPEN"))
+    m.stop()
+
+
+def story_datagrams_without_descriptors():
+    # Ignored, counted, told of at most once a second however many come.
+    m = Memlogd()
+    for _ in range(500): m.send(b"nothing", [])
+    until("all are counted", lambda: sum(e["count"] for e in m.events("without")) == 500)
+    assert len(m.events("without")) <= 4
+    m.stop()
+
+
+def story_truncated_control_message():
+    # memlogd is at its limit of descriptors: those that arrive are adopted, the rest is told of, nothing breaks.
+    m = Memlogd()
+    resource.prlimit(m.pid, resource.RLIMIT_NOFILE, (m.fds() + 3, 10_000))
+    pipes = [os.pipe() for _ in range(10)]
+    m.send(b"cut", [r for r, _ in pipes])
+    until("the cut is told", lambda: m.events("truncated"))
+    arrived = m.events("truncated")[0]["argument"]
+    assert 0 < arrived < 10 and len(m.opened("cut", arrived)) == arrived
+    resource.prlimit(m.pid, resource.RLIMIT_NOFILE, (10_000, 10_000))
+    r, w = os.pipe(); m.send(b"after", [r]); os.close(r); os.write(w, b"fine"); os.close(w)
+    assert m.source("after")[0] == b"fine"
+    m.stop()
+
+
+def story_253_descriptors_at_once():
+    m = Memlogd()
+    pipes = [os.pipe() for _ in range(253)]
+    m.send(b"many", [r for r, _ in pipes])
+    for n, (r, w) in enumerate(pipes): os.write(w, b"%d" % n); os.close(w); os.close(r)
+    for record in m.opened("many", 253): m.ended(record["id"])
+    assert sorted(int(m.data(r["id"])) for r in m.opened("many")) == list(range(253))
+    m.stop()
+
+
+def story_as_many_sources_as_there_are_slots():
+    # The 4097th is closed and told of; when others end, their slots serve again.
+    m = Memlogd()
+    before = m.fds()
+    own = len(m.frames("OPEN")) or 1
+    r, w = os.pipe()
+    total, sent = 4096 - own, 0
+    while sent < total + 5:
+        part = min(253, total + 5 - sent)
+        m.send(b"slots", [r] * part)
+        sent += part
+    until("five are too many", lambda: sum(e["count"] for e in m.events("full")) == 5)
+    assert len(m.opened("slots", total)) == total
+    os.close(w); os.close(r)
+    until("all ended", lambda: len(m.frames("END")) == total, 20)
+    until("no descriptor stays", lambda: m.fds() == before)
+    r, w = os.pipe(); m.send(b"again", [r]); os.close(r); os.write(w, b"x"); os.close(w)
+    assert m.source("again")[0] == b"x"
+    m.stop()
+
+
+def story_a_thousand_sources():
+    # A thousand containers write a hundred lines each; every byte arrives, in order, once.
+    m = Memlogd()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    ends = []
+    for n in range(1000):
+        a, b = socket.socketpair(); m.send(b"s%d" % n, [b.fileno()]); b.close(); ends.append(a)
+    for line in range(100):
+        for n, a in enumerate(ends): a.sendall(b"%d:%d\n" % (n, line))
+    for a in ends: a.close()
+    until("all ended", lambda: len(m.frames("END")) >= 1000, 30)
+    data = {}
+    for f in m.frames("DATA"): data[f["id"]] = data.get(f["id"], "") + f["data"]
+    for f in m.frames("OPEN", kind=1):
+        n = int(f["name"][1:])
+        assert data[f["id"]] == "".join(f"{n}:{line}\n" for line in range(100))
+    m.stop()
+
+
+def story_a_slow_engine_holds_writers_up_and_loses_nothing():
+    # The engine stands still: the queue fills, the writer blocks; it goes on and every byte is there.
+    m = Memlogd()
+    r, w = os.pipe(); m.send(b"flood", [r]); os.close(r)
+    id = m.opened("flood")[0]["id"]
+    m.hold()
+    os.set_blocking(w, False)
+    sent, last = bytearray(), time.monotonic()
+    while time.monotonic() - last < 0.3:
+        part = b"%015d\n" % len(sent) * 256
+        try: n = os.write(w, part)
+        except BlockingIOError: time.sleep(0.005); continue
+        sent += part[:n]; last = time.monotonic()
+    assert 3_000_000 < len(sent) < 5_000_000, len(sent)
+    m.release()
+    os.set_blocking(w, True)
+    os.write(w, b"end"); os.close(w)
+    m.ended(id)
+    assert m.data(id) == bytes(sent) + b"end"
+    blocks = until("the queue's memory is given back", lambda: (n := os.stat(f"/proc/{m.engines()[-1]['started']}/fd/4").st_blocks * 512) < 1_500_000 and n)
+    m.stop()
+
+
+def story_timestamps_are_of_the_read():
+    m = Memlogd()
+    r, w = os.pipe(); m.send(b"time", [r])
+    before = time.time(), time.monotonic()
+    os.write(w, b"now")
+    frame = until("the frame", lambda: m.frames("DATA"))[0]
+    assert before[0] - 0.001 <= frame["real"] <= time.time() and before[1] - 0.001 <= frame["mono"] <= time.monotonic()
+    assert frame["mono"] - before[1] < 0.2
+    m.stop()
+
+
+def story_descriptors_that_the_caller_bound():
+    # A container runtime bound the sockets and hands them over as 3 and 4; they are not unlinked at the end.
+    m = Memlogd(start=False)
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); log.bind(m.log)
+    query = socket.socket(socket.AF_UNIX); query.bind(m.query)
+    m.config.update({"log-fd": str(log.fileno()), "query-fd": str(query.fileno())})
+    for key in ("log-path", "query-path", "query-link"): del m.config[key]
+    m.popen = dict(pass_fds=(log.fileno(), query.fileno()))
+    m.start()
+    r, w = os.pipe(); m.send(b"given", [r]); os.close(r); os.write(w, b"x"); os.close(w)
+    assert m.source("given")[0] == b"x"
+    c = socket.socket(socket.AF_UNIX); c.connect(m.query)
+    os.kill(m.pid, signal.SIGTERM); m.process.wait()
+    assert os.path.exists(m.log) and os.path.exists(m.query)
+
+
+def story_stop():
+    # However it is told to stop: what was written before is handled, files are removed, it takes less than a second.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        m = Memlogd()
+        r, w = os.pipe(); m.send(b"last", [r]); m.opened("last")
+        os.kill(m.pid, signal.SIGSTOP)
+        os.write(w, b"words")
+        r2, w2 = os.pipe(); os.write(w2, b"newcomer"); m.send(b"new", [r2])
+        os.kill(m.pid, number); os.kill(m.pid, signal.SIGCONT)
+        m.process.wait(5)
+        assert m.data(m.opened("last")[0]["id"]) == b"words"
+        assert m.data(m.opened("new")[0]["id"]) == b"newcomer"
+        assert m.events("stopping") and m.records()[-1] == {"stopped": True}
+        m.stop()
+
+
+def story_stop_with_an_engine_that_hangs():
+    m = Memlogd()
+    os.kill(m.engines()[0]["started"], signal.SIGSTOP)
+    m.stop()
+
+
+def story_files_of_another_are_not_removed():
+    # Somebody replaced our socket; at the end theirs stays.
+    m = Memlogd()
+    os.unlink(m.log)
+    other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); other.bind(m.log)
+    os.kill(m.pid, signal.SIGTERM)
+    assert m.process.wait(5) == 0 and os.path.exists(m.log) and not os.path.exists(m.query)
+
+
+if __name__ == "__main__": run(globals())

@@ -1,0 +1,193 @@
+"""Binding: what is in the way is replaced, or named; the daemon returns when the sockets are there."""
+from support import *
+
+
+def story_a_stale_socket_is_replaced():
+    m = Memlogd(start=False)
+    for path, type in ((m.log, socket.SOCK_DGRAM), (m.query, socket.SOCK_STREAM)):
+        with socket.socket(socket.AF_UNIX, type) as s: s.bind(path)
+    with socket.socket(socket.AF_UNIX) as s: s.bind(m.link)
+    m.start()
+    assert os.readlink(m.link) == "memlogq.sock"
+    c = socket.socket(socket.AF_UNIX); c.connect(m.link)
+    assert all(stat.S_IMODE(os.stat(p).st_mode) == 0o600 for p in (m.log, m.query))
+    m.stop()
+
+
+def story_another_memlogd_is_alive():
+    m = Memlogd()
+    assert m.failure() == f"memlogd: {m.log}: another memlogd is listening (pid {m.pid})"
+    m2 = Memlogd({"query-path": m.query}, start=False)
+    assert m2.failure() == f"memlogd: {m.query}: another memlogd is listening (pid {m.pid})"
+    assert not os.path.exists(m2.log), "a failed start leaves no socket"
+    assert m2.config.update({"daemonize": "1"}) is None and "pid %d" % m.pid in m2.failure()
+    r, w = os.pipe(); m.send(b"x", [r]); m.opened("x")
+    m.stop()
+
+
+def story_the_pid_is_the_daemons():
+    m = Memlogd({"daemonize": "1"}, start=False)
+    p = m.spawn(); p.wait(10)
+    pid = int(m.failure().split("pid ")[1][:-1])
+    assert pid != p.pid and os.readlink(f"/proc/{pid}/cwd") == "/"
+    os.kill(pid, signal.SIGTERM)
+    until("it ended", lambda: not os.path.exists(m.query))
+
+
+def story_places_where_nothing_can_be_bound():
+    def message(path, **more): return Memlogd({"log-path": path}, start=False).failure(**more)
+    d = tempfile.mkdtemp()
+    os.chmod(d, 0o755)
+    open(d + "/file", "w").close()
+    assert message(d + "/no/log") == f"memlogd: {d}/no/log: the folder {d}/no/ does not exist"
+    assert message(d + "/file/log") == f"memlogd: {d}/file/log: the folder {d}/file/ is not a folder"
+    assert message(d + "/file") == f"memlogd: {d}/file: exists and is not a socket: it is left alone"
+    assert os.path.isfile(d + "/file")
+    os.mkdir(d + "/folder")
+    assert "exists and is not a socket" in message(d + "/folder")
+    assert message(d + "/folder/") == f"memlogd: {d}/folder/: is a folder"
+    assert "longer than 107 bytes" in message(d + "/" + "x" * 107)
+    assert message("") == "memlogd: '': a socket needs a path"
+    if os.getuid() == 0 and os.path.exists("/usr/bin/python3"):
+        m = Memlogd({"log-path": d + "/denied"}, start=False)
+        os.chmod(m.dir, 0o777)
+        assert m.failure(user=65534, env=dict(environment(m.dir, m.config), MEMLOGD_NODE="/usr/bin/python3", PYTHONHOME="/usr")) == f"memlogd: {d}/denied: permission denied"
+    os.symlink(d + "/file", d + "/link")
+    assert "exists and is not a socket" in message(d + "/link")
+
+
+def story_the_longest_path():
+    d = tempfile.mkdtemp()
+    path = d + "/" + "p" * (107 - len(d) - 1)
+    m = Memlogd({"log-path": path})
+    m.log = path
+    r, w = os.pipe(); m.send(b"x", [r]); m.opened("x")
+    m.stop()
+
+
+def story_a_dangling_link_in_the_way():
+    m = Memlogd(start=False)
+    os.symlink("/nonexistent/x", m.log)
+    m.start()
+    assert stat.S_ISSOCK(os.lstat(m.log).st_mode)
+    m.stop()
+
+
+def story_the_links_place_is_taken():
+    # A file there is not ours to remove; a living socket neither.
+    m = Memlogd(start=False)
+    open(m.link, "w").close()
+    assert m.failure() == f"memlogd: {m.link}: exists and is not a socket: it is left alone"
+    os.unlink(m.link)
+    other = socket.socket(socket.AF_UNIX); other.bind(m.link); other.listen()
+    assert "another memlogd is listening" in m.failure() and not os.path.exists(m.log)
+
+
+def story_a_link_in_another_folder():
+    m = Memlogd(start=False)
+    os.mkdir(m.dir + "/sub")
+    m.config["query-link"] = m.link = m.dir + "/sub/link"
+    m.start()
+    assert os.readlink(m.link) == m.query
+    m.stop()
+
+
+def story_relative_paths():
+    m = Memlogd(start=False)
+    m.config.update({"log-path": "log.sock", "query-path": "memlogq.sock", "query-link": "memlogdq.sock"})
+    m.popen = dict(cwd=m.dir)
+    m.start()
+    assert os.readlink(m.link) == "memlogq.sock"
+    m.stop()
+
+
+def story_mode_and_group():
+    m = Memlogd({"socket-mode": str(0o660), "socket-gid": "12345"} if os.getuid() == 0 else {"socket-mode": str(0o660)})
+    for path in (m.log, m.query):
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+        assert os.getuid() != 0 or os.stat(path).st_gid == 12345
+    m.stop()
+
+
+def story_daemonize():
+    # Returns 0 when the sockets are there, keeps nothing of its caller: no terminal, no folder, no descriptor.
+    m = Memlogd({"daemonize": "1"}, start=False)
+    r, w = os.pipe()
+    os.set_inheritable(w, True)
+    begun = time.monotonic()
+    p = m.spawn(close_fds=False)
+    out, err = p.communicate(timeout=10)  # ends only if the daemon let go of stdout and stderr
+    assert (p.returncode, out, err) == (0, "", ""), (p.returncode, out, err)
+    assert os.path.exists(m.log) and os.path.exists(m.query) and os.path.exists(m.link)
+    os.close(w)
+    assert os.read(r, 1) == b"", "the daemon kept a descriptor of its caller"
+    c = socket.socket(socket.AF_UNIX); c.connect(m.query)
+    pid = struct.unpack("iii", c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    assert os.readlink(f"/proc/{pid}/cwd") == "/" and os.getsid(pid) == pid
+    assert [os.readlink(f"/proc/{pid}/fd/{n}") for n in range(3)] == ["/dev/null"] * 3
+    until("the engine", m.engines)
+    os.kill(pid, signal.SIGHUP); time.sleep(0.1)
+    os.kill(pid, signal.SIGTERM)
+    until("the end", lambda: not os.path.exists(f"/proc/{pid}/stat") or open(f"/proc/{pid}/stat").read().split()[2] == "Z", 2)
+    m.check_sanitizer()
+
+
+def story_many_start_at_once():
+    # Ten daemons on the same stale sockets: exactly one runs, nine say who it is.
+    m = Memlogd({"daemonize": "1"}, start=False)
+    for path, type in ((m.log, socket.SOCK_DGRAM), (m.query, socket.SOCK_STREAM)):
+        with socket.socket(socket.AF_UNIX, type) as s: s.bind(path)
+    starts = [m.spawn() for _ in range(10)]
+    messages = [p.communicate(timeout=20)[1] for p in starts]
+    assert sorted(p.returncode for p in starts) == [0] + [1] * 9, messages
+    assert sum("another memlogd is listening" in text for text in messages) == 9, messages
+    c = socket.socket(socket.AF_UNIX); c.connect(m.link)
+    pid = struct.unpack("iii", c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    os.kill(pid, signal.SIGTERM)
+    until("the end", lambda: not os.path.exists(m.query))
+
+
+def story_descriptors_that_are_not_what_they_should_be():
+    d = tempfile.mkdtemp()
+    stream = socket.socket(socket.AF_UNIX); r, w = os.pipe()
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def message(**config): return Memlogd({k.replace("_", "-"): v for k, v in config.items()}, start=False, pass_fds=(stream.fileno(), r, udp.fileno())).failure()
+    assert message(log_path=None, log_fd="77") == "memlogd: -fd-log 77: no such descriptor is open"
+    assert message(log_path=None, log_fd=str(stream.fileno())).endswith("is not a Unix datagram socket")
+    assert message(log_path=None, log_fd=str(udp.fileno())).endswith("is not a Unix datagram socket")
+    assert message(query_path=None, query_link=None, query_fd=str(r)).endswith("is not a Unix stream socket")
+    assert message(query_path=None, query_link=None, query_fd=str(stream.fileno())).endswith("is not bound, or connected")
+
+
+def story_bad_network_addresses():
+    def message(**config): return Memlogd({k.replace("_", "-"): v for k, v in config.items()}, start=False).failure()
+    assert message(syslog_udp="zz") == "memlogd: -syslog-udp: the address is not valid"
+    assert message(syslog_tcp="02") == "memlogd: -syslog-tcp: the address is not valid"
+    assert message(syslog_udp="0200ffff" + socket.inet_aton("203.0.113.9").hex() + "00" * 8) == "memlogd: -syslog-udp: the address is not one of this machine's"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0)); taken.listen()
+        hexed = "0200" + struct.pack(">H", taken.getsockname()[1]).hex() + "7f000001" + "00" * 8
+        assert message(syslog_tcp=hexed) == "memlogd: -syslog-tcp: the address is in use"
+
+
+def story_the_config_role_says_no():
+    # Its status is ours: a usage error, a signal.
+    m = Memlogd({"exit": 2}, start=False)
+    assert m.failure(status=2) == "config role says no"
+    assert Memlogd({"kill": 15}, start=False).failure(status=143) == ""
+    env = dict(environment(m.dir, {}), MEMLOGD_NODE="/nonexistent/node")
+    assert m.failure(status=1, env=env) == "memlogd-config: could not be started: not found"
+
+
+def story_children_of_ignored_sigchld():
+    # Whoever started us ignores SIGCHLD, or left standard descriptors closed: nothing changes.
+    m = Memlogd(start=False)
+    m.popen = dict(preexec_fn=lambda: (signal.signal(signal.SIGCHLD, signal.SIG_IGN), os.close(0)))
+    m.start()
+    r, w = os.pipe(); m.send(b"x", [r]); m.opened("x")
+    os.kill(m.engines()[0]["started"], signal.SIGKILL)
+    until("a second engine", lambda: m.engines()[1:])
+    m.stop()
+
+
+if __name__ == "__main__": run(globals())

@@ -1,0 +1,129 @@
+"""
+What the scenarios of the native half share. $NATIVE is the program under test, $STAND_IN the script that plays the
+JavaScript roles. Every scenario is a function that begins with `story_`; `run()` calls the one named on the command line.
+"""
+import array, ctypes, fcntl, json, os, pty, resource, select, shutil, signal, socket, stat, struct, subprocess, sys, tempfile, threading, time
+
+NATIVE, STAND_IN = os.environ["NATIVE"], os.environ["STAND_IN"]
+EVENTS = dict(started=1, exited=2, without=3, truncated=4, name_cut=5, full=6, refused=7, lost=8, kmsg=9, kmsg_long=10,
+              stalled=11, open_failed=12, stopping=13)
+
+
+def until(what, check, seconds=10):
+    end = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found: return found
+        if time.monotonic() > end: raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
+
+
+def environment(folder, config):
+    return dict(os.environ, MEMLOGD_NODE=sys.executable, PYTHONHOME=sys.base_prefix, MEMLOGD_BUNDLE=STAND_IN, STAND_IN_CONFIG=json.dumps(config),
+                ASAN_OPTIONS=f"log_path={folder}/sanitizer", UBSAN_OPTIONS=f"log_path={folder}/sanitizer:print_stacktrace=1")
+
+
+class Memlogd:
+    def __init__(self, config=None, mode="", engine=None, start=True, **popen):
+        self.dir = tempfile.mkdtemp(prefix="native-")
+        self.log, self.query, self.link = (f"{self.dir}/{n}" for n in ("log.sock", "memlogq.sock", "memlogdq.sock"))
+        self.out, self.pause, self.commands, self.modes = (f"{self.dir}/{n}" for n in ("out", "pause", "commands", "modes"))
+        options = dict(out=self.out, pause=self.pause, commands=self.commands, mode=mode, modes=self.modes, **(engine or {}))
+        self.config = {"log-path": self.log, "query-path": self.query, "query-link": self.link, "engine": json.dumps(options)}
+        self.config.update(config or {})
+        self.config = {k: v for k, v in self.config.items() if v is not None}
+        self.popen, self.process = popen, None
+        if start: self.start()
+
+    def spawn(self, **more):
+        settings = dict(env=environment(self.dir, self.config), stderr=subprocess.PIPE, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        settings.update(self.popen)
+        settings.update(more)
+        return subprocess.Popen(["memlogd"], executable=NATIVE, **settings)
+
+    def start(self):
+        self.process = self.spawn()
+        until("memlogd's engine runs", lambda: self.engines() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.stderr.read()
+        return self
+
+    @property
+    def pid(self): return self.process.pid
+
+    def records(self):
+        if not os.path.exists(self.out): return []
+        with open(self.out) as file: text = file.read()
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def engines(self): return [r for r in self.records() if "started" in r]
+
+    def frames(self, frame=None, **wanted):
+        """Each frame once, by its position, in order."""
+        found = {r["at"]: r for r in self.records() if "frame" in r}
+        return [r for _, r in sorted(found.items()) if frame in (None, r["frame"]) and all(r.get(k) == v for k, v in wanted.items())]
+
+    def events(self, name): return self.frames("EVENT", detail=EVENTS[name])
+
+    def opened(self, name, count=1):
+        return until(f"{count} sources {name!r}", lambda: len(f := self.frames("OPEN", name=name)) >= count and f)
+
+    def data(self, id): return "".join(r["data"] for r in self.frames("DATA", id=id)).encode("latin1")
+
+    def ended(self, id): return until(f"the end of {id}", lambda: self.frames("END", id=id))[0]
+
+    def source(self, name):
+        """Waits for the one source of that name to end; its bytes and its END frame."""
+        id = self.opened(name)[-1]["id"]
+        end = self.ended(id)
+        return self.data(id), end
+
+    def send(self, name, fds):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.connect(self.log)
+        if fds: socket.send_fds(s, [name], fds)
+        else: s.send(name)
+        s.close()
+
+    def do(self, **command):
+        with open(self.commands + ".new", "w") as file: file.write(json.dumps(command) + "\n")
+        os.rename(self.commands + ".new", self.commands)
+        until("the engine took the command", lambda: not os.path.exists(self.commands))
+
+    def hold(self): open(self.pause, "w").close()
+    def release(self): os.unlink(self.pause)
+    def fds(self): return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def check_sanitizer(self):
+        reports = [n for n in os.listdir(self.dir) if n.startswith("sanitizer")]
+        if reports: raise AssertionError(open(f"{self.dir}/{reports[0]}").read())
+
+    def stop(self, number=signal.SIGTERM, status=0, seconds=1.5):
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=10)
+        took = time.monotonic() - begun
+        self.check_sanitizer()
+        assert self.process.returncode == status, (self.process.returncode, err)
+        assert err == "", err
+        assert took < seconds, f"stopping took {took} s"
+        for path in (self.log, self.query, self.link): assert not os.path.lexists(path), path
+        shutil.rmtree(self.dir)
+
+    def failure(self, status=1, **more):
+        """Starts and must fail; the message."""
+        process = self.spawn(**more)
+        out, err = process.communicate(timeout=10)
+        self.check_sanitizer()
+        assert process.returncode == status, (process.returncode, out, err)
+        return err.strip()
+
+
+def run(names):
+    stories = {k[6:]: v for k, v in names.items() if k.startswith("story_")}
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(stories))
+        return
+    for name in sys.argv[1:] or stories:
+        begun = time.monotonic()
+        stories[name]()
+        print(f"ok {name} {time.monotonic() - begun:.2f} s", flush=True)

@@ -1,0 +1,258 @@
+"""logwrite: the command notices nothing, both places get everything, what could not be logged is counted."""
+from support import *
+
+
+def spawn(m, *args, config=None, **more):
+    env = environment(m.dir, config or {"skip-from-args": True})
+    if "env" in more: env.update(more.pop("env"))
+    settings = dict(env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    settings.update(more)
+    return subprocess.Popen(["logwrite", *args], executable=NATIVE, **settings)
+
+
+def logwrite(m, *args, input=None, **more):
+    p = spawn(m, "-socket", m.log, *args, **(dict(stdin=subprocess.PIPE) if input is not None else {}), **more)
+    out, err = p.communicate(input, timeout=20)
+    m.check_sanitizer()
+    return p.returncode, out, err
+
+
+def story_both_places_get_everything():
+    m = Memlogd()
+    assert logwrite(m, "echo", "testing123") == (0, b"testing123\n", b"")
+    assert m.source("echo.stdout")[0] == b"testing123\n" and m.source("echo.stderr")[0] == b""
+    assert logwrite(m, "-n", "name", "/bin/sh", "-c", "echo out; echo err >&2; exit 42") == (42, b"out\n", b"err\n")
+    assert m.source("name.stdout")[0] == b"out\n" and m.source("name.stderr")[0] == b"err\n"
+    m.stop()
+
+
+def story_a_megabyte_of_random_bytes():
+    m = Memlogd()
+    raw = os.urandom(3_000_000)
+    assert logwrite(m, "-n", "cat", "cat", input=raw) == (0, raw, b"")
+    assert m.source("cat.stdout")[0] == raw
+    m.stop()
+
+
+def story_arguments_are_untouched():
+    m = Memlogd()
+    args = ["-n", "--", "-x", "", " a  b ", "*", "é"]
+    code, out, err = logwrite(m, "-n", "args", sys.executable, "-c", "import sys; print(sys.argv[1:])", *args)
+    assert out.decode().strip() == repr(args), out
+    m.stop()
+
+
+def story_unbuffered_in_effect():
+    # What the command wrote is in both places while it still runs.
+    m = Memlogd()
+    p = spawn(m, "-socket", m.log, "-n", "slow", "sh", "-c", "echo first; read x; echo second", stdin=subprocess.PIPE)
+    assert p.stdout.readline() == b"first\n"
+    id = m.opened("slow.stdout")[0]["id"]
+    until("the log has it", lambda: m.data(id) == b"first\n")
+    assert p.communicate(b"\n")[0] == b"second\n" and m.source("slow.stdout")[0] == b"first\nsecond\n"
+    m.stop()
+
+
+def story_exit_statuses():
+    m = Memlogd()
+    script = m.dir + "/script"
+    with open(script, "w") as f: f.write("echo no hash-bang $1\n")
+    assert logwrite(m, script)[0:3] == (126, b"", f"logwrite: {script}: permission denied\n".encode())
+    os.chmod(script, 0o755)
+    assert logwrite(m, script, "arg") == (0, b"no hash-bang arg\n", b"")
+    assert logwrite(m, "no-such-command-anywhere") == (127, b"", b"logwrite: no-such-command-anywhere: not found\n")
+    assert logwrite(m, m.dir + "/no/such") == (127, b"", f"logwrite: {m.dir}/no/such: not found\n".encode())
+    assert logwrite(m, "/")[0] == 126 and logwrite(m, "")[0] == 127
+    for status in (0, 1, 255): assert logwrite(m, "sh", "-c", f"exit {status}")[0] == status
+    for number in (9, 15, 6): assert logwrite(m, "sh", "-c", f"kill -{number} $$")[0] == 128 + number
+    os.mkdir(m.dir + "/a"); os.mkdir(m.dir + "/b")
+    for folder, mode in (("a", 0o644), ("b", 0o755)):
+        with open(f"{m.dir}/{folder}/tool", "w") as f: f.write("#!/bin/sh\necho found in $0\n")
+        os.chmod(f"{m.dir}/{folder}/tool", mode)
+    assert logwrite(m, "tool", env=dict(PATH=f"{m.dir}/none:{m.dir}/a:{m.dir}/b:/bin"))[1] == f"found in {m.dir}/b/tool\n".encode()
+    m.stop()
+
+
+def story_signals_reach_the_command():
+    m = Memlogd()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+        name = signal.Signals(number).name[3:]
+        p = spawn(m, "-socket", m.log, "sh", "-c", f"trap 'echo got {name}; exit 5' {name}; echo ready; while :; do sleep 0.05; done")
+        assert p.stdout.readline() == b"ready\n"
+        p.send_signal(number)
+        assert p.communicate(timeout=10) == (f"got {name}\n".encode(), b"") and p.returncode == 5
+    p = spawn(m, "-socket", m.log, "sleep", "100")
+    time.sleep(0.3); p.terminate(); assert p.wait(5) == 143
+    m.stop()
+
+
+def story_the_commands_own_signals_are_the_callers():
+    # Mask and dispositions are what the caller had: SIGPIPE default, SIGCHLD default, nothing blocked; or ignored, where it ignored them.
+    m = Memlogd()
+    show = "grep -E 'Sig(Blk|Ign)' /proc/self/status"
+    clean = dict(restore_signals=True)
+    out = logwrite(m, "sh", "-c", show, **clean)[1].decode().split()
+    assert out == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16], out
+    ignore = lambda: [signal.signal(n, signal.SIG_IGN) for n in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGHUP)]
+    code, out, err = logwrite(m, "grep", "SigIgn", "/proc/self/status", preexec_fn=ignore)
+    assert code == 0 and int(out.split()[1], 16) == 1 << 16 | 1 << 12 | 1, out
+    m.stop()
+
+
+def story_a_terminals_interrupt_comes_once():
+    # Ctrl-C goes to the whole foreground group: the command has it already, logwrite must not send it again.
+    m = Memlogd()
+    pid, main = pty.fork()
+    if pid == 0:
+        os.environ.update(environment(m.dir, {"skip-from-args": True}))
+        code = "import signal, time, sys\nn = 0\ndef got(*a):\n  global n; n += 1\nsignal.signal(2, got)\nprint('ready', flush=True)\nend = time.time() + 1\nwhile time.time() < end: time.sleep(0.05)\nprint('count', n, flush=True)"
+        os.execv(NATIVE, ["logwrite", "-socket", m.log, "-n", "tty", sys.executable, "-c", code])
+    seen = b""
+    while b"ready" not in seen: seen += os.read(main, 1000)
+    os.write(main, b"\x03")
+    try:
+        while b"count" not in seen: seen += os.read(main, 1000)
+    except OSError: pass
+    os.waitpid(pid, 0)
+    assert b"count 1" in seen, seen
+    m.stop()
+
+
+def story_no_daemon():
+    m = Memlogd(start=False)
+    assert logwrite(m, "echo", "x") == (1, b"", f"logwrite: {m.log}: no such socket: memlogd does not run\n".encode())
+    code, out, err = logwrite(m, "-best-effort", "sh", "-c", "echo x; exit 3")
+    assert (code, out) == (3, b"x\n") and err == f"logwrite: {m.log}: no such socket: memlogd does not run; the command runs unlogged\n".encode()
+    assert logwrite(m, "-best-effort", "nope-nope")[0] == 127
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s: s.bind(m.log)
+    assert b"nobody listens" in logwrite(m, "echo", "x")[2]
+    assert spawn(m, "-x", config={"exit": 2}).wait() == 2
+
+
+def story_memlogd_dies():
+    # The command is neither blocked nor killed; what was not logged is counted: every line, every byte.
+    m = Memlogd()
+    p = spawn(m, "-socket", m.log, "-n", "long", "sh", "-c", "echo before; read x; for i in 1 2 3 4 5; do echo after $i; done; printf tail; exit 6", stdin=subprocess.PIPE)
+    assert p.stdout.readline() == b"before\n"
+    id = m.opened("long.stdout")[0]["id"]
+    until("it is logged", lambda: m.data(id) == b"before\n")
+    m.process.kill(); m.process.wait()
+    out, err = p.communicate(b"\n", timeout=10)
+    assert p.returncode == 6 and out == b"after 1\nafter 2\nafter 3\nafter 4\nafter 5\ntail"
+    assert err == b"logwrite: 6 lines (44 bytes) of long.stdout could not be logged\n", err
+
+
+def numbered(count): return b"".join(b"%07d\n" % n for n in range(count))
+
+
+def story_memlogd_stalls():
+    # It is stopped for good: after a moment the command runs at full speed, whole lines are left out, and the sum is exact.
+    m = Memlogd()
+    os.kill(m.pid, signal.SIGSTOP)
+    text = numbered(400_000)
+    begun = time.monotonic()
+    code, out, err = logwrite(m, "-n", "cat", "cat", input=text)
+    assert time.monotonic() - begun < 8 and code == 0 and out == text
+    lines, size = (int(w) for w in err.decode().replace("(", "").split() if w.isdigit())
+    os.kill(m.pid, signal.SIGCONT)
+    data = m.source("cat.stdout")[0]
+    assert err.startswith(b"logwrite: ") and lines > 100_000
+    logged = data.split(b"\n")[:-1] if data.endswith(b"\n") else data.split(b"\n")
+    assert len(data) + size == len(text), (len(data), size, len(text))
+    m.stop()
+
+
+def story_memlogd_stalls_for_a_while():
+    # It goes on in the middle: the lines that are logged are whole lines but the one that was cut at each stop, and lost + logged = written.
+    m = Memlogd()
+    p = spawn(m, "-socket", m.log, "-n", "cat", "cat", stdin=subprocess.PIPE)
+    id = m.opened("cat.stdout")[0]["id"]
+    drain = []
+    reader = threading.Thread(target=lambda: drain.append(p.stdout.read())); reader.start()
+    p.stdin.write(numbered(1000)); p.stdin.flush()
+    os.kill(m.pid, signal.SIGSTOP)
+    p.stdin.write(numbered(300_000)); p.stdin.flush()
+    os.kill(m.pid, signal.SIGCONT)
+    time.sleep(0.7)
+    p.stdin.write(numbered(1000)); p.stdin.flush(); p.stdin.close()
+    err = p.stderr.read(); reader.join(); assert p.wait() == 0
+    assert drain[0] == numbered(1000) + numbered(300_000) + numbered(1000)
+    words = err.decode().replace("(", "").split()
+    lines, size = int(words[1]), int(words[3])
+    data = m.source("cat.stdout")[0]
+    logged = data.split(b"\n")[:-1]
+    cut = [l for l in logged if len(l) != 7]
+    assert len(cut) <= 1, cut[:5]
+    assert len(logged) - len(cut) + lines == 302_000 and lines > 1000, (len(logged), lines)
+    assert data.endswith(numbered(1000))
+    m.stop()
+
+
+def story_background_children():
+    # Their output is copied after the command's end, until they close it; and not for ever.
+    m = Memlogd()
+    code, out, err = logwrite(m, "-n", "bg", "sh", "-c", "(sleep 0.2; echo late) & echo early")
+    assert (code, out) == (0, b"early\nlate\n") and m.source("bg.stdout")[0] == b"early\nlate\n"
+    begun = time.monotonic()
+    p = spawn(m, "-socket", m.log, "sh", "-c", "echo $$; (trap '' PIPE; sleep 5 2>&1) & exit 4")
+    assert p.stdout.readline() and p.wait(5) == 4
+    assert 0.3 < time.monotonic() - begun < 2.5
+    m.stop()
+
+
+def story_our_reader_goes_away():
+    # `logwrite yes | head -1`: the command gets SIGPIPE as it would without logwrite.
+    m = Memlogd()
+    r, w = os.pipe()
+    p = spawn(m, "-socket", m.log, "yes", stdout=w)
+    os.close(w); os.read(r, 10); os.close(r)
+    assert p.wait(5) == 128 + signal.SIGPIPE
+    m.stop()
+
+
+def story_a_slow_reader_does_not_delay_signals_or_the_log():
+    m = Memlogd()
+    r, w = os.pipe()
+    p = spawn(m, "-socket", m.log, "-n", "y", "sh", "-c", "echo to-stderr >&2; exec yes", stdout=w)
+    os.close(w)
+    id = m.opened("y.stderr")[0]["id"]
+    until("stderr is logged though stdout is stuck", lambda: m.data(id) == b"to-stderr\n")
+    time.sleep(0.2); p.terminate()
+    time.sleep(0.2)
+    assert not os.path.exists(f"/proc/{p.pid}/task/{p.pid}/children") or open(f"/proc/{p.pid}/task/{p.pid}/children").read() == "", "yes is dead"
+    os.close(r)
+    assert p.wait(5) == 143
+    m.stop()
+
+
+def story_standard_descriptors_closed():
+    m = Memlogd()
+    p = spawn(m, "-socket", m.log, "-n", "closed", "echo", "x", preexec_fn=lambda: (os.close(0), os.close(1)))
+    assert p.wait(5) == 0 and m.source("closed.stdout")[0] == b"x\n"
+    m.stop()
+
+
+def story_the_command_gets_no_descriptor_of_ours():
+    m = Memlogd()
+    out = logwrite(m, "ls", "/proc/self/fd")[1].split()
+    assert out == [b"0", b"1", b"2", b"3"], out
+    m.stop()
+
+
+def story_no_javascript_where_there_is_nothing_to_parse():
+    m = Memlogd(start=False)
+    p = spawn(m, "true", env=dict(MEMLOGD_NODE="/nonexistent"))
+    p.communicate()
+    assert p.returncode in (0, 1)  # 1: no memlogd on this machine's own path
+    p = spawn(m, env=dict(MEMLOGD_NODE="/nonexistent"))
+    assert b"could not be started" in p.communicate()[1] and p.returncode == 1
+
+
+def story_long_names_are_cut():
+    m = Memlogd()
+    logwrite(m, "-n", "n" * 1000, "echo", "x")
+    assert m.source("n" * 505 + ".stdout")[0] == b"x\n"
+    m.stop()
+
+
+if __name__ == "__main__": run(globals())
