@@ -10,7 +10,52 @@ export const logreadManual: Manual = {
     'On a terminal, bytes of a message that could control the terminal are shown escaped. Piped output is the bytes as they came.',
     'A memlogd of the original implementation is understood too: what it does not filter, logread filters.',
   ],
-  more: [],
+  more: [
+    {
+      title: 'WHAT IS ASKED',
+      paragraphs: ['Where memlogd understands the question it filters itself, and only what is wanted is sent.'],
+      rows: [
+        [
+          'GLOB',
+          'Matches whole names: * anything, ? one character, [a-z] one of these. A name must match one of the globs without an exclamation mark, if there are any, and none of the others.',
+        ],
+        [
+          'LEVEL',
+          'One of emerg, alert, crit, err, warning, notice, info, debug, or of 0 to 7: that and worse. A..B from one to the other. Lines without a priority count as info.',
+        ],
+        ['RE', 'A regular expression of JavaScript.'],
+        [
+          'TIME',
+          '2017-04-15T15:37:37Z, "2017-04-15 15:37", 14:00, "today 14:00", yesterday, 10m or -10m (so long ago), +10m, @1492270657, now, boot.',
+        ],
+      ],
+    },
+    {
+      title: 'TARGETS',
+      paragraphs: [
+        'With --to lines go to a target, at least once: a target that is away is tried again while memlogd holds the lines, and what it no longer holds is reported at the target as lost. With --state this goes on where it stopped. Options of a target follow a question mark, joined by ampersands.',
+      ],
+      rows: [
+        ['dir:FOLDER', 'A file for each source. max-size (1M), max-files (10), compress=gzip, max-total.'],
+        [
+          'syslog+udp://HOST[:PORT], syslog+tcp:, syslog+tls:',
+          'RFC 5424; TCP and TLS with octet counting. hostname; for TLS ca, cert, key, servername.',
+        ],
+        [
+          'otlp+http://HOST[:PORT][/PATH], otlp+https:',
+          'OpenTelemetry logs. header.NAME, token-file, compress=gzip, batch-bytes, timeout, hostname, resource.KEY.',
+        ],
+        [
+          'loki+http://HOST[:PORT][/PATH], loki+https:',
+          'The push API of Loki. As before, and tenant, label.NAME, metadata=off.',
+        ],
+        [
+          'exec:CMD, exec+FORMAT:CMD',
+          'Lines on the standard input of a command, which is started again when it ends; JSON, or another of the formats.',
+        ],
+      ],
+    },
+  ],
   exitStatus: [
     ['0', 'Everything that was asked for was shown; with --wait: a line matched.'],
     ['1', 'There is no memlogd, or it went away while its lines were followed; with --wait: no line matched.'],

@@ -29,6 +29,28 @@ export const memlogdManual: Manual = {
   ],
   more: [
     {
+      title: 'INPUTS',
+      paragraphs: ['Besides what is passed to the log socket, and off unless a flag asks for it:'],
+      rows: [
+        [
+          'syslog',
+          "Messages of libc's syslog, of logger and of everything that speaks RFC 3164 or RFC 5424. The source is the message's tag; priority, facility, pid, and the pid and user that the kernel knows the sender by, are fields. The time is that of receipt.",
+        ],
+        [
+          'the kernel',
+          "Source kernel, from the first record of the boot. The time is the kernel's own; records that it overwrote before they were read are told of as lost.",
+        ],
+        [
+          'Docker',
+          "docker run --log-driver memlogd. Sources are the container's name with .stdout and .stderr; --log-opt tag, labels and env are understood. docker logs is answered out of memory, so it reaches as far back as the ring does.",
+        ],
+        [
+          'priorities of streams',
+          'A line that begins with <N> has priority N, facility * 8 + severity, as daemons write it for systemd; the mark itself is not kept.',
+        ],
+      ],
+    },
+    {
       title: 'SIGNALS',
       paragraphs: [],
       rows: [
