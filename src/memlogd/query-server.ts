@@ -1,4 +1,5 @@
 /** The clients of the query socket: who they are, what they asked, and waking those that wait for entries. */
+import { EntryFilter, filterKeys } from '../match/entry-filter.ts'
 import { queryClientsMax, requestMs } from '../protocol/constants.ts'
 import { encodeHeader, type ParsedRequest, type QueryRequest, RequestReader } from '../protocol/query.ts'
 import type { Engine } from './engine.ts'
@@ -7,6 +8,8 @@ import { BufferPool, type Connection, extendedReply, plainReply, Reader, type Re
 
 /** One read of the ring and one write to a client, in bytes. */
 const readerBufferBytes = 64 * 1024
+/** In a larger ring the last entries that a filter wants are not looked for here: it would keep others waiting. */
+const tailBytesMax = 64 * 1024 * 1024
 
 export interface QueryServerParts {
   engine: Engine
@@ -99,7 +102,8 @@ export class QueryServer {
 
   #answer(connection: Connection, parsed: Exclude<ParsedRequest, { kind: 'fault' }>): Reader | undefined {
     const { engine } = this.#parts
-    let options: ReaderOptions = { mode: parsed.mode, encoder: plainReply, pool: this.#pool }
+    const later = (call: () => void): void => void this.#parts.after(0, call)
+    let options: ReaderOptions = { mode: parsed.mode, encoder: plainReply, pool: this.#pool, later }
     if (parsed.kind === 'extended') {
       const { request } = parsed
       if (request.stats === true) {
@@ -125,13 +129,19 @@ export class QueryServer {
       applied.push('cursor')
       Object.assign(options, this.#fromCursor(cursor.ring, cursor.sequence))
     }
-    const leavesToClient = request.sources ?? request.priority ?? request.since ?? request.until ?? request.reverse
-    if (leavesToClient === undefined) {
-      if (tail !== undefined) {
+    const filter = EntryFilter.make(request)
+    if (filter instanceof EntryFilter) {
+      options.filter = filter
+      applied.push(...filterKeys.filter((key) => request[key] !== undefined))
+    }
+    // The order is turned by the client, and so it is the client that takes the first or last of them then; it also
+    // applies filters that make no sense to this server, and what comes after them.
+    if (request.reverse !== true && (filter === undefined || filter instanceof EntryFilter)) {
+      if (tail !== undefined && this.#parts.engine.ring.bytes <= tailBytesMax) {
         applied.push('tail')
         options.tail = tail
       }
-      if (limit !== undefined) {
+      if (limit !== undefined && (tail === undefined || options.tail !== undefined)) {
         applied.push('limit')
         options.limit = limit
       }

@@ -2,6 +2,7 @@
  * One client of the query socket, from its request to its end: a cursor in the ring and at most one
  * write under way. A client that is slow, or never reads, costs one buffer and delays nobody.
  */
+import { type EntryFilter, keepWanted } from '../match/entry-filter.ts'
 import { entryKindEnd, queryModeDump, queryModeFollow } from '../protocol/constants.ts'
 import { EntryView } from '../protocol/entry.ts'
 import { formatMoment } from '../protocol/timestamp.ts'
@@ -68,8 +69,15 @@ export const plainReply: ReplyEncoder = {
   },
 }
 
+/** Reads of the ring in which nothing is wanted, before others get their turn. */
+const readsPerTurn = 16
+/** Entries that are looked through at a time, from the newest back, for the last ones that are wanted. */
+const tailWindowEntries = 512
+
 export interface ReaderOptions {
   mode: number
+  /** Calls back when others have had their turn. */
+  later(call: () => void): void
   encoder: ReplyEncoder
   pool: BufferPool
   /** Sequence number to begin with, >= 1; where it is not given, the mode decides. */
@@ -78,6 +86,8 @@ export interface ReaderOptions {
   tail?: number
   /** At most so many entries. */
   limit?: number
+  /** Only entries that it wants. */
+  filter?: EntryFilter | undefined
   /** Sent before everything else. */
   header?: Buffer
   /** A gap that the reader is told of first. */
@@ -94,6 +104,7 @@ export class Reader {
   #end: number
   #delivered = 0
   #lost = 0
+  #leftOut = 0
   #isWriting = false
   #isFinished = false
   #pending: Buffer[] = []
@@ -106,7 +117,7 @@ export class Reader {
     const next = this.#ring.committedSequence
     this.#end = options.mode === queryModeDump ? next : Number.POSITIVE_INFINITY
     let from = options.from ?? (options.mode === queryModeFollow ? next : this.#ring.tailSequence)
-    if (options.tail !== undefined) from = Math.max(from, next - options.tail, this.#ring.tailSequence)
+    if (options.tail !== undefined) from = this.#tailStart(Math.max(from, this.#ring.tailSequence), options.tail)
     this.#cursor = new Cursor(this.#ring, Math.min(from, next))
     if (options.header !== undefined) this.#pending.push(options.header)
     if (options.gap !== undefined) this.#pending.push(this.#encode(this.#gap(options.gap, this.#cursor.sequence)))
@@ -120,6 +131,10 @@ export class Reader {
   }
   get lost(): number {
     return this.#lost
+  }
+  /** Entries that the filter did not want. */
+  get leftOut(): number {
+    return this.#leftOut
   }
   /** Entries that this reader has not been sent yet. */
   get lag(): number {
@@ -143,15 +158,13 @@ export class Reader {
       this.#write(this.#encode(this.#gap(gap, missed)))
       return
     }
-    const stop = Math.min(
-      this.#end,
-      this.#cursor.sequence + (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.#delivered,
-    )
-    if (this.#cursor.isAt(stop)) {
-      if (stop !== Number.POSITIVE_INFINITY) this.finish(stop === this.#end ? 'complete' : 'limit')
-      return
-    }
-    this.#sendEntries(stop)
+    const isOver = this.#isLimitReached || this.#cursor.isAt(this.#end)
+    if (isOver) this.finish(this.#isLimitReached ? 'limit' : 'complete')
+    else this.#sendEntries()
+  }
+
+  get #isLimitReached(): boolean {
+    return this.#delivered >= (this.#options.limit ?? Number.POSITIVE_INFINITY)
   }
 
   /** Ends the reply, with the reason in its last entry. */
@@ -170,19 +183,71 @@ export class Reader {
     this.#isFinished = true
   }
 
-  #sendEntries(stop: number): void {
-    const { pool, encoder } = this.#options
+  #sendEntries(): void {
+    const { pool, encoder, filter, limit = Number.POSITIVE_INFINITY } = this.#options
     const buffer = pool.take()
-    const before = this.#cursor.sequence
-    const bytes = this.#cursor.read(this.#room(buffer, encoder), stop)
-    if (bytes === 0) {
-      pool.give(buffer)
-      return
+    const room = this.#room(buffer, encoder)
+    for (let reads = 0; reads < readsPerTurn; reads++) {
+      const before = this.#cursor.sequence
+      // Without a filter each entry counts: no more are read than the limit leaves.
+      const stop = filter === undefined ? before + limit - this.#delivered : this.#end
+      const bytes = this.#cursor.read(room, Math.min(stop, this.#end))
+      if (bytes === 0) {
+        pool.give(buffer)
+        if (this.#cursor.isAt(this.#end)) this.finish('complete')
+        return
+      }
+      const wanted = this.#countWanted(room, bytes, this.#cursor.sequence - before)
+      if (wanted > 0) {
+        this.#write(this.#encode(buffer.subarray(0, wanted)), buffer)
+        return
+      }
     }
-    const sent = this.#cursor.sequence - before
-    this.#delivered += sent
+    // Nothing wanted so far: the rest is looked through when others have had their turn.
+    pool.give(buffer)
+    this.#options.later(() => this.wake())
+  }
+
+  /** Keeps the wanted ones of `count` entries, up to the limit; returns their bytes. */
+  #countWanted(entries: Buffer, bytes: number, count: number): number {
+    const { filter, limit = Number.POSITIVE_INFINITY } = this.#options
+    const before = this.#delivered
+    if (filter === undefined) this.#delivered += count
+    const wanted =
+      filter === undefined
+        ? bytes
+        : keepWanted(entries, 0, bytes, (entry) => {
+            const isKept = this.#delivered < limit && filter.isWanted(entry)
+            if (isKept) this.#delivered++
+            return isKept
+          })
+    const sent = this.#delivered - before
+    this.#leftOut += count - sent
     this.#engine.counters.add('entriesDelivered', sent)
-    this.#write(this.#encode(buffer.subarray(0, bytes)), buffer)
+    return wanted
+  }
+
+  /** Where the last `tail` wanted entries of what is buffered, from `first` on, begin. */
+  #tailStart(first: number, tail: number): number {
+    const next = this.#ring.committedSequence
+    const { filter, pool } = this.#options
+    if (filter === undefined || tail === 0) return Math.max(first, next - tail)
+    const buffer = pool.take()
+    let missing = tail
+    let from = next
+    while (from > first && missing > 0) {
+      const windowStart = Math.max(first, from - tailWindowEntries)
+      const found: number[] = []
+      const cursor = new Cursor(this.#ring, windowStart)
+      for (let bytes = cursor.read(buffer, from); bytes > 0; bytes = cursor.read(buffer, from)) {
+        keepWanted(buffer, 0, bytes, (entry) => filter.isWanted(entry) && found.push(entry.sequence) > 0)
+      }
+      if (found.length >= missing) from = found[found.length - missing] as number
+      else from = windowStart
+      missing -= found.length
+    }
+    pool.give(buffer)
+    return from
   }
 
   /** Plain replies grow when they are encoded: they take a part of the buffer, but the largest entry always fits. */

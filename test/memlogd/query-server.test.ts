@@ -196,6 +196,79 @@ describe('extended protocol', () => {
   })
 })
 
+describe('filters that the server applies', () => {
+  /** Entries `odd 1`, `even 2`, ... of the sources odd and even. */
+  function mixed(count: number): Bench {
+    const bench = new Bench(10_000)
+    const ids = { odd: bench.queue.open('odd'), even: bench.queue.open('even') }
+    for (let index = 1; index <= count; index++) bench.queue.data(index % 2 ? ids.odd : ids.even, `${index}\n`)
+    bench.engine.takeFrames(bench.queue.head)
+    return bench
+  }
+
+  it('sources', () => {
+    const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['od*'] }))
+    expect(reply.texts).toEqual(['1', '3', '5'])
+    expect(reply.header.applied).toEqual(['sources'])
+    expect(reply.end?.delivered).toBe('3')
+  })
+
+  it.each([
+    [0, []],
+    [1, ['5']],
+    [2, ['3', '5']],
+    [3, ['1', '3', '5']],
+    [4, ['1', '3', '5']],
+  ])('the last %i of a source', (tail, texts) => {
+    const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['odd'], tail }))
+    expect(reply.texts).toEqual(texts)
+    expect(reply.header.applied).toEqual(['sources', 'tail'])
+  })
+
+  it('the last ones of a source, over several windows', () => {
+    const reply = replyOf(mixed(5000).ask(queryModeDump, { sources: ['even'], tail: 1500 }))
+    expect(reply.texts).toEqual(Array.from({ length: 1500 }, (_, index) => String(2002 + 2 * index)))
+  })
+
+  it('a limit counts what is wanted', () => {
+    const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['even'], limit: 2 }))
+    expect(reply.texts).toEqual(['2', '4'])
+    expect(reply.end?.reason).toBe('limit')
+  })
+
+  it('times, both inclusive, and severities', () => {
+    const bench = mixed(6)
+    // Frames are stamped 1500000000.123456789, one second apart; the first three opened sources.
+    const at = (index: number) => ({ seconds: 1_500_000_002 + index, nanos: 123_456_789 })
+    expect(replyOf(bench.ask(queryModeDump, { since: at(3), until: at(4) })).texts).toEqual(['3', '4'])
+    expect(replyOf(bench.ask(queryModeDump, { priority: [0, 5] })).texts).toEqual([])
+    expect(replyOf(bench.ask(queryModeDump, { priority: [6, 6] })).texts).toHaveLength(6)
+  })
+
+  it('nothing wanted in a long ring: others get their turn in between', () => {
+    const bench = mixed(9000)
+    bench.write('x'.repeat(199))
+    for (let index = 0; index < 5000; index++) bench.write('y'.repeat(199))
+    const connection = bench.ask(queryModeDump, { sources: ['nobody'] })
+    connection.takeAll()
+    expect(connection.isEnded).toBe(false)
+    for (const timer of [...bench.timers]) timer()
+    while (!connection.isEnded) {
+      expect(connection.takeAll()).toBeDefined()
+      const timer = bench.timers.pop()
+      if (timer === undefined) break
+      timer()
+    }
+    expect(replyOf(connection).end).toMatchObject({ delivered: '0', reason: 'complete' })
+  })
+
+  it('a reply that is turned around is left to the client, with everything that depends on the order', () => {
+    const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['odd'], reverse: true, limit: 1, tail: 2 }))
+    expect(reply.header.applied).toEqual(['sources'])
+    expect(reply.texts).toEqual(['1', '3', '5'])
+  })
+})
+
 describe('readers', () => {
   it('that do not read cost one buffer, lose what is overwritten, and are told exactly', () => {
     const bench = new Bench(10)
