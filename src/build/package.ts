@@ -70,7 +70,12 @@ export async function packageExecutable(
   const bases = needsGenerator(base) ? [requireGenerator(base, generator), base] : [base]
   return runStep(layout, {
     name: `package-${base.cpu}`,
-    inputs: [bundleFile(layout), ...bases.map(({ path }) => path), join(layout.root, 'src/build/run-pkg.ts')],
+    inputs: [
+      bundleFile(layout),
+      ...bases.map(({ path }) => path),
+      join(layout.root, 'src/build/run-pkg.ts'),
+      join(layout.root, 'src/build/package.ts'),
+    ],
     values: [process.version],
     outputs: [outfile],
     run: () => runPkg(layout, base.cpu, bases, outfile),
@@ -103,7 +108,9 @@ function runPkg(layout: Layout, cpu: Cpu, bases: readonly PreparedBase[], outfil
     arch: cpuNames[base.cpu].node,
     output: join(folder, `memlogd-${base.cpu}`),
   }))
-  runTool(process.execPath, [join(layout.root, 'src/build/run-pkg.ts'), folder, JSON.stringify(targets)], {
+  const script = join(layout.root, 'src/build/run-pkg.ts')
+  const codeCache = cpu === hostCpu() ? 'code-cache' : 'none'
+  runTool(process.execPath, [script, folder, JSON.stringify(targets), codeCache], {
     env: { ...process.env, HOME: folder, TMPDIR: folder },
   })
   renameSync(join(folder, `memlogd-${cpu}`), outfile)
