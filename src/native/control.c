@@ -18,6 +18,7 @@ void control_ring(struct intake *intake) {
   struct engine *engine = &intake->engine;
   if (engine->control < 0 || !engine->is_synced || engine->is_rung || intake->queue.head == intake->queue.tail) return;
   if (!send_message(intake, CONTROL_DOORBELL, intake->queue.head)) return;
+  intake->queue.announced = intake->queue.head;
   engine->is_rung = true;
   engine->progress_ms = intake->now_ms;
 }
@@ -25,7 +26,9 @@ void control_ring(struct intake *intake) {
 void control_stop(struct intake *intake) {
   struct engine *engine = &intake->engine;
   if (engine->control < 0 || engine->is_stopping) return;
-  if (send_message(intake, CONTROL_STOP, intake->queue.head)) engine->is_stopping = true;
+  if (!send_message(intake, CONTROL_STOP, intake->queue.head)) return;
+  intake->queue.announced = intake->queue.head;
+  engine->is_stopping = true;
 }
 
 static bool handle_ack(struct intake *intake, u64 position) {

@@ -14,7 +14,7 @@ static void check(bool holds, const char *what) {
 }
 
 static void check_queue(const struct queue *queue) {
-  CHECK(queue->tail <= queue->head);
+  CHECK(queue->tail <= queue->announced && queue->announced <= queue->head);
   CHECK(queue->head - queue->tail <= QUEUE_BYTES_DEFAULT);
   CHECK(queue->head % 8 == 0 && queue->tail % 8 == 0);
   CHECK(get_u32(queue->map) == QUEUE_MAGIC);

@@ -110,7 +110,7 @@ void queue_put(struct queue *queue, const struct frame *frame) {
 }
 
 bool queue_acknowledge(struct queue *queue, u64 position) {
-  if (position < queue->tail || position > queue->head || position % 8 != 0) return false;
+  if (position < queue->tail || position > queue->announced || position % 8 != 0) return false;
   queue->tail = position;
   put_u64(queue->map + 24, position);
   return true;

@@ -23,6 +23,7 @@ struct queue {
   u8 *map;
   u64 head; /* written up to here */
   u64 tail; /* acknowledged up to here */
+  u64 announced; /* the engine was told of frames up to here */
   int fd;          /* ours, writable */
   int readable_fd; /* the engine's, read-only */
 };

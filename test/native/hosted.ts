@@ -5,7 +5,7 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { constantsHeader } from '../../src/build/constants-header.ts'
 import * as constants from '../../src/protocol/constants.ts'
@@ -21,21 +21,48 @@ const testConstants = { ...constants, engineStallMs: 700, engineStartMs: 1500, t
 const flags = ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wshadow']
 
-/** Compiles the native half, or finds what was compiled of the same sources before. */
+/** Small enough that slots run out, and the queue is full and at its end often. */
+const fuzzSources = 96
+const fuzzConstants = {
+  ...testConstants,
+  sourcesMax: fuzzSources,
+  queueFramesOffset: constants.queueHeaderBytes + fuzzSources * constants.queueSourceSlotBytes,
+  queueBytesDefault: 1024 * 1024,
+}
+/** The fuzz driver plays these itself, or does without. */
+const fuzzLeavesOut = ['engine-process', 'intake', 'hosted', 'front', 'entry', 'tee', 'run-command', 'daemonize']
+
+/** The whole native half as a program. */
 export function hostedProgram(): string {
-  const files = readdirSync(sourceFolder).sort()
-  const header = constantsHeader(testConstants)
+  return compile('memlogd', testConstants, cFiles())
+}
+
+/** The intake with test/native/fuzz.c around it. */
+export function fuzzProgram(): string {
+  const parts = cFiles().filter((file) => !fuzzLeavesOut.includes(basename(file, '.c')))
+  return compile('fuzz', fuzzConstants, [join(import.meta.dirname, 'fuzz.c'), ...parts])
+}
+
+function cFiles(): string[] {
+  const names = readdirSync(sourceFolder).filter((name) => name.endsWith('.c'))
+  return names.sort().map((name) => join(sourceFolder, name))
+}
+
+/** Compiles, or finds what was compiled of the same sources before. */
+function compile(name: string, values: object, sources: readonly string[]): string {
+  const header = constantsHeader({ ...values })
   const hash = createHash('sha256').update([...flags, ...warnings, header].join('\n'))
-  for (const file of files) hash.update(file).update(readFileSync(join(sourceFolder, file)))
+  const inputs = new Set([...sources, ...readdirSync(sourceFolder).map((file) => join(sourceFolder, file))])
+  for (const file of [...inputs].sort()) hash.update(file).update(readFileSync(file))
   const folder = join(root, '.cache/native-test', hash.digest('hex').slice(0, 16))
-  const program = join(folder, 'memlogd')
+  const program = join(folder, name)
   if (existsSync(program)) return program
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'constants.h'), header)
-  const sources = files.filter((file) => file.endsWith('.c')).map((file) => join(sourceFolder, file))
   // Two test files may get here at once: each builds its own, the last rename wins.
   const made = `${program}.${process.pid}`
-  execFileSync('cc', [...flags, ...warnings, '-DMEMLOGD_HOSTED', `-I${folder}`, '-o', made, ...sources])
+  const folders = [`-I${folder}`, `-I${sourceFolder}`]
+  execFileSync('cc', [...flags, ...warnings, '-DMEMLOGD_HOSTED', ...folders, '-o', made, ...sources])
   renameSync(made, program)
   return program
 }
