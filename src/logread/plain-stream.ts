@@ -1,9 +1,9 @@
 /**
- * The reply of an upstream memlogd, a line of JSON per entry, in whatever chunks it comes, to batches of
- * entries. Such a server knows no sequence numbers; they are counted here from 1.
+ * Lines of JSON, one for each entry, in whatever chunks they come, to batches of entries: the reply of an upstream
+ * memlogd, or a saved file. Where a line has no sequence number, it gets the one after that of the line before.
  */
 import { maxLineBytesLimit, sourceNameBytesMax } from '../protocol/constants.ts'
-import { entryBytes, writeEntry } from '../protocol/entry.ts'
+import { type EntryParts, entryBytes, writeEntry } from '../protocol/entry.ts'
 import { type Moment, parseStamp } from '../protocol/timestamp.ts'
 import type { TakeEntries } from './entry-stream.ts'
 
@@ -15,9 +15,18 @@ const batchBytes = 64 * 1024
 /** The largest number that an entry's seconds can hold. */
 const secondsMax = 0xffff_ffff
 
+/** What one line says. */
+export type LineEntry = Omit<EntryParts, 'sequence'> & { sequence?: number }
+
+/** Undefined if the line is no entry. */
+export type ParseLine = (line: Buffer) => LineEntry | undefined
+
 export class PlainStream {
   fault: string | undefined
+  /** Lines seen so far, the one with the fault included. */
+  lines = 0
   private readonly take: TakeEntries
+  private readonly parse: ParseLine
   private readonly carry: Buffer[] = []
   private carryBytes = 0
   private sequence = 1
@@ -26,8 +35,9 @@ export class PlainStream {
   private last = 0
   private held: Promise<void>[] = []
 
-  constructor(take: TakeEntries) {
+  constructor(take: TakeEntries, parse: ParseLine = parsePlainLine) {
     this.take = take
+    this.parse = parse
   }
 
   /** Takes the next bytes. Returns a promise if a taker did. */
@@ -68,19 +78,18 @@ export class PlainStream {
   }
 
   private takeLine(line: Buffer): void {
-    const parts = parsePlainLine(line)
+    this.lines++
+    const parts = this.parse(line)
     if (parts === undefined) {
       this.fault = 'a line that is neither a reply header nor a log entry'
       return
     }
-    const source = Buffer.from(parts.source).subarray(0, sourceNameBytesMax)
-    const message = Buffer.from(parts.message).subarray(0, maxLineBytesLimit)
-    const size = entryBytes(source.length, 0, message.length)
+    const size = entryBytes(parts.source.length, parts.fields?.length ?? 0, parts.message.length)
     if (this.used + size > this.batch.length) this.startBatch(size)
     this.last = this.used
-    const { seconds: realSeconds, nanos: realNanos } = parts.time
-    const times = { realSeconds, realNanos, monoSeconds: 0, monoNanos: 0 }
-    this.used = writeEntry(this.batch, this.used, { sequence: this.sequence++, ...times, source, message })
+    const sequence = parts.sequence ?? this.sequence
+    this.used = writeEntry(this.batch, this.used, { ...parts, sequence })
+    this.sequence = sequence + 1
   }
 
   private startBatch(size: number): void {
@@ -108,20 +117,34 @@ export class PlainStream {
   }
 }
 
-/** What one line says, or undefined if it is no entry of an upstream server. */
-export function parsePlainLine(line: Buffer): { time: Moment; source: string; message: string } | undefined {
-  let body: unknown
+/** A line of an upstream server, or undefined if it is none. */
+export function parsePlainLine(line: Buffer): LineEntry | undefined {
+  const body = parseObject(line)
+  return body === undefined ? undefined : basicEntry(body)
+}
+
+export function parseObject(line: Buffer): Record<string, unknown> | undefined {
   try {
-    body = JSON.parse(line.toString('utf8'))
+    const body: unknown = JSON.parse(line.toString('utf8'))
+    return typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : undefined
   } catch {
     return undefined
   }
-  if (typeof body !== 'object' || body === null) return undefined
-  const { time, source, msg } = body as Record<string, unknown>
+}
+
+/** The three keys that every line has. */
+export function basicEntry({ time, source, msg }: Record<string, unknown>): LineEntry | undefined {
   if (typeof time !== 'string' || typeof source !== 'string' || typeof msg !== 'string') return undefined
-  const moment = { seconds: 0, nanos: 0 }
+  const moment: Moment = { seconds: 0, nanos: 0 }
   const stamp = Buffer.from(time)
   if (!parseStamp(stamp, 0, stamp.length, moment)) return undefined
-  if (moment.seconds < 0) return { time: { seconds: 0, nanos: 0 }, source, message: msg }
-  return { time: { ...moment, seconds: Math.min(moment.seconds, secondsMax) }, source, message: msg }
+  const isBefore1970 = moment.seconds < 0
+  return {
+    realSeconds: isBefore1970 ? 0 : Math.min(moment.seconds, secondsMax),
+    realNanos: isBefore1970 ? 0 : moment.nanos,
+    monoSeconds: 0,
+    monoNanos: 0,
+    source: Buffer.from(source).subarray(0, sourceNameBytesMax),
+    message: Buffer.from(msg).subarray(0, maxLineBytesLimit),
+  }
 }

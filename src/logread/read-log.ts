@@ -36,7 +36,9 @@ class Reading {
     const { printer, selection } = options
     this.pipeline = new Pipeline(selection, (entry, startsGroup) => printer.print(entry, startsGroup))
     this.feed = options.makeFeed({
-      onHeader: (header) => this.pipeline.begin(header, Math.floor(Date.now() / 1000)),
+      // Nothing is new to who only looks at what is there.
+      onHeader: (header) =>
+        this.pipeline.begin(header, options.isFollowing ? Math.floor(Date.now() / 1000) : Number.POSITIVE_INFINITY),
       onEntries: (bytes, start, end) => this.take(bytes, start, end),
     })
   }

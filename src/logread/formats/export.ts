@@ -19,6 +19,8 @@ const nameBytesMax = 64
 /** Fields that have a name of their own in the journal. */
 const knownNames: Readonly<Record<string, string>> = { pid: 'SYSLOG_PID', hostname: '_HOSTNAME' }
 
+const hostFieldName = 'MEMLOGD_F_HOSTNAME'
+
 /** Whether a value can stand on a line of its own: the journal wants printable text and tabs. */
 function isLine(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; ) {
@@ -90,6 +92,8 @@ function makeExport(options: FormatOptions): WriteEntry {
       const name = fieldName(key)
       hasHostname ||= name === '_HOSTNAME'
       appendField(sink, name, value, 0, value.length)
+      // So that it can be told from this machine's own name when the file is read again.
+      if (name === '_HOSTNAME') appendField(sink, hostFieldName, value, 0, value.length)
     }
     if (!hasHostname && hostname.length > 0) appendField(sink, '_HOSTNAME', hostname, 0, hostname.length)
     appendField(sink, 'MESSAGE', entry.bytes, entry.messageStart, entry.messageEnd)

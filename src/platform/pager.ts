@@ -1,0 +1,74 @@
+/** A program that shows text page by page, on whose standard input lines are written. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Bytes that may wait for the pager before the writer has to. */
+const waitingBytesMax = 256 * 1024
+
+export class Pager {
+  readonly isTerminal = true
+  /** Settled when the pager has ended. */
+  readonly ended: Promise<void>
+  private readonly child: ReturnType<typeof spawn>
+  private isOpen = true
+  private drained: Promise<void> | undefined
+
+  /** `command` is a shell's, as in PAGER. */
+  constructor(command: string, env: NodeJS.ProcessEnv) {
+    this.child = spawn('/bin/sh', ['-c', command], { stdio: ['pipe', 'inherit', 'inherit'], env })
+    const close = () => {
+      this.isOpen = false
+    }
+    this.child.stdin?.on('error', close)
+    this.ended = new Promise((resolve) => {
+      this.child.on('error', () => resolve())
+      this.child.on('close', () => resolve())
+    })
+    this.ended.then(close)
+  }
+
+  get hasReader(): boolean {
+    return this.isOpen
+  }
+
+  write(bytes: Buffer, start = 0, end = bytes.length): boolean {
+    const { stdin } = this.child
+    if (!this.isOpen || stdin === null) return false
+    // A copy: the caller uses its buffer again.
+    stdin.write(Buffer.from(bytes.subarray(start, end)))
+    if (stdin.writableLength > waitingBytesMax) this.drained ??= this.waitForDrain()
+    return this.isOpen
+  }
+
+  get busy(): Promise<void> | undefined {
+    return this.drained
+  }
+
+  /** No more text comes; resolves when the user has left the pager. */
+  async finish(): Promise<void> {
+    this.child.stdin?.end()
+    await this.ended
+  }
+
+  private async waitForDrain(): Promise<void> {
+    const { stdin } = this.child
+    if (stdin !== null) await Promise.race([once(stdin, 'drain').catch(() => undefined), this.ended])
+    this.drained = undefined
+  }
+}
+
+/** Whether the first word of a command can be found. */
+export function isInPath(command: string, path: string | undefined): boolean {
+  const name = command.trim().split(/\s/)[0] ?? ''
+  const candidates = name.includes('/') ? [name] : (path ?? '').split(delimiter).map((folder) => join(folder, name))
+  return candidates.some((candidate) => {
+    try {
+      accessSync(candidate, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
