@@ -171,7 +171,19 @@ export class Query {
     const stream = this.state === 'plain' ? this.plain : this.entries
     const held = stream.push(bytes)
     if (stream.fault !== undefined) this.fail('broken-reply', `the reply makes no sense: ${stream.fault}`)
+    // The end entry says that nothing follows: whether the daemon closes first does not matter.
+    if (this.entries.end !== undefined) this.endAfter(held ?? undefined)
     return held ?? undefined
+  }
+
+  private endAfter(held: Promise<void> | undefined): void {
+    if (held === undefined) this.client?.close()
+    else
+      held.then(
+        () => this.client?.close(),
+        // Told by who pushed the bytes.
+        () => undefined,
+      )
   }
 
   /** The line that ends at `newline`, with what came of it before; undefined while it has no end (-1). */

@@ -1,60 +1,49 @@
 import { openCommand, printOut } from '../cli/command.ts'
-import { ExitError, exitOk } from '../cli/errors.ts'
+import { ExitError, exitOk, UsageError } from '../cli/errors.ts'
 import { systemClock } from '../platform/clock.ts'
 import { localOffset } from '../platform/local-time.ts'
-import { Output, OutputError } from '../platform/output.ts'
-import { queryModeDump, queryModeDumpFollow, queryModeFollow } from '../protocol/constants.ts'
+import { OutputError } from '../platform/output.ts'
+import { runSources, runStats } from './about-command.ts'
 import { QueryError } from './client.ts'
-import type { MakeFeed } from './feed.ts'
-import { makeWriter } from './formats/table.ts'
 import { type LogreadValues, logreadCommand } from './options.ts'
-import { requestOf, type Selection } from './pipeline.ts'
-import { Printer } from './printer.ts'
-import { readLog } from './read-log.ts'
+import { runRead } from './read-command.ts'
 import { makeSelection } from './selection.ts'
-import { Session } from './session.ts'
 import { sourceNames } from './source-names.ts'
-import { chosenFormat, formatOptions, isTextFormat } from './view-options.ts'
+import { runWait } from './wait-command.ts'
 
 /** logread's entry. */
 export async function runLogread(args: readonly string[]): Promise<number> {
   const parsed = await openCommand(logreadCommand, args)
   if (parsed === undefined) return exitOk
   try {
-    return await read(parsed.values)
+    return await run(parsed.values)
   } catch (error) {
     if (error instanceof QueryError || error instanceof OutputError) throw new ExitError(error.code, error.message)
     throw error
   }
 }
 
-async function read(values: LogreadValues): Promise<number> {
+/** One of the things that logread does, by the flags. */
+async function run(values: LogreadValues): Promise<number> {
+  checkTasks(values)
   if (values.sourceNames) {
     printOut((await sourceNames(values.socket)).map((name) => `${name}\n`).join(''))
     return exitOk
   }
   const { realSeconds: seconds, realNanos: nanos } = systemClock.now()
-  const selection = makeSelection(values, {
-    now: { seconds, nanos },
-    offsetOf: values.local ? localOffset : undefined,
-  })
-  // With -f -n 0 the daemon sends new lines alone: there is no buffered part of which the last ones are wanted.
-  const isNewOnly = values.follow && selection.tail === 0
-  if (isNewOnly) selection.tail = undefined
-  const output = new Output(1, 'standard output')
-  const write = makeWriter(chosenFormat(values), formatOptions(values, output, process.env))
-  const end = await readLog({
-    selection,
-    isFollowing: values.follow,
-    makeFeed: daemonFeed(values, selection, isNewOnly),
-    printer: new Printer(output, write, isTextFormat(values.output)),
-  })
-  if (end === 'gone') throw new ExitError('DAEMON_GONE', `${values.socket}: memlogd went away`)
-  return exitOk
+  const now = { seconds, nanos }
+  const selection = makeSelection(values, { now, offsetOf: values.local ? localOffset : undefined })
+  if (values.stats) return await runStats(values)
+  if (values.sources) return await runSources(values, selection)
+  if (values.wait !== undefined) return await runWait(values, selection, values.wait)
+  return await runRead(values, selection)
 }
 
-function daemonFeed(values: LogreadValues, selection: Selection, isNewOnly: boolean): MakeFeed {
-  const mode = isNewOnly ? queryModeFollow : values.follow ? queryModeDumpFollow : queryModeDump
-  const request = requestOf(selection)
-  return (handlers) => new Session({ path: values.socket, mode, request, ...handlers })
+function checkTasks(values: LogreadValues): void {
+  const tasks = [values.stats && '--stats', values.sources && '--sources', values.wait !== undefined && '--wait']
+  const given = tasks.filter((task) => task !== false)
+  if (given.length > 1) throw new UsageError(`${given[1]}: cannot be used with ${given[0]}`)
+  if (values.wait !== undefined) return
+  if (values.failOn !== undefined) throw new UsageError('--fail-on: needs a line to wait for (--wait)')
+  if (values.timeout !== undefined) throw new UsageError('--timeout: needs a line to wait for (--wait)')
 }

@@ -9,6 +9,7 @@ import { EntryFilter, type FilterRequest, withoutKeys } from '../match/entry-fil
 import { entryKindGap } from '../protocol/constants.ts'
 import { EntryView } from '../protocol/entry.ts'
 import type { QueryRequest, ReplyHeader } from '../protocol/query.ts'
+import { sequenceAfter } from './cursor.ts'
 import { Context } from './filters/context.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
 import { Reverse } from './filters/reverse.ts'
@@ -48,6 +49,8 @@ export function requestOf(selection: Selection): QueryRequest {
 export class Pipeline {
   /** Set once nothing more is wanted. */
   isDone = false
+  /** Where another run goes on if this one was done before everything had been taken. */
+  doneAt: number | undefined
   private readonly selection: Selection
   private readonly output: PassEntry
   private readonly view = new EntryView()
@@ -146,6 +149,8 @@ export class Pipeline {
     if (this.isDone) return
     this.output(entry, startsGroup)
     this.count++
-    if (this.selection.limit !== undefined && this.count >= this.selection.limit) this.isDone = true
+    if (this.selection.limit === undefined || this.count < this.selection.limit) return
+    this.isDone = true
+    if (this.reverse === undefined) this.doneAt = sequenceAfter(entry)
   }
 }

@@ -67,7 +67,9 @@ class Reading {
   /** Tells how far everything is printed; not while a step holds entries back. */
   private progress(): void {
     const { cursor } = this.feed
-    if (cursor !== undefined && this.options.printer.hasReader) this.options.onProgress?.(cursor)
+    if (cursor === undefined || !this.options.printer.hasReader) return
+    const sequence = this.pipeline.doneAt ?? cursor.sequence
+    this.options.onProgress?.({ ring: cursor.ring, sequence })
   }
 
   private endBufferedSoon(): void {

@@ -4,7 +4,7 @@
  * whoever writes here reads no further entries meanwhile, and the daemon keeps them.
  */
 import { writeSync } from 'node:fs'
-import { isatty } from 'node:tty'
+import { isOnTerminal } from './terminal.ts'
 
 /** Writes like `fs.writeSync`; tests put their own in its place. */
 export type WriteCall = (fd: number, bytes: Buffer, offset: number, length: number) => number
@@ -56,7 +56,7 @@ export class Output {
   }
 
   get isTerminal(): boolean {
-    return isatty(this.fd)
+    return isOnTerminal(this.fd)
   }
 
   /** False once the reader has gone: nothing that is written from then on arrives anywhere. */

@@ -150,12 +150,27 @@ describe('logread', () => {
     expect([status, said]).toEqual([1, 'logread: standard output: no space left on device\n'])
   })
 
+  it('shows a dump through the pager on a terminal', async () => {
+    server = await standIn((socket) => socket.end(dump))
+    const command = `exec -a logread '${process.execPath}' '${mainPath}' --color=never -socket '${server.path}'`
+    const terminal = spawn('script', ['-qec', `bash -c "${command}"`, '/dev/null'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, LOGREAD_PAGER: 'sed s/^/page:/' },
+    })
+    let shown = ''
+    terminal.stdout.on('data', (chunk) => {
+      shown += chunk
+    })
+    await once(terminal, 'close')
+    expect(shown.replaceAll('\r', '')).toBe(`page:${first}page:${second}`)
+  })
+
   it('sends no control bytes to a terminal', async () => {
     const message = Buffer.from('\x1b[31mred\x9b\tok')
     server = await standIn((socket) =>
       socket.end(Buffer.concat([head, sample(1, { source: 'e\x07vil', message }), endEntry(1)])),
     )
-    const command = `exec -a logread '${process.execPath}' '${mainPath}' --color=never -socket '${server.path}'`
+    const command = `exec -a logread '${process.execPath}' '${mainPath}' --color=never --no-pager -socket '${server.path}'`
     const terminal = spawn('script', ['-qec', `bash -c "${command}"`, '/dev/null'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })

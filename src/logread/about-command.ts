@@ -1,0 +1,76 @@
+/** logread --sources and --stats: about the log instead of out of it. */
+import { ExitError, exitOk, UsageError } from '../cli/errors.ts'
+import { localOffset } from '../platform/local-time.ts'
+import { queryModeDump } from '../protocol/constants.ts'
+import { StampWriter } from '../protocol/timestamp.ts'
+import { SourceStatistics, sourcesJson, sourcesTable } from './about/sources.ts'
+import { parseStatistics, statisticsMetrics, statisticsText } from './about/stats.ts'
+import { Query } from './client.ts'
+import { chooseFeed } from './feeds.ts'
+import type { LogreadValues } from './options.ts'
+import { Pipeline, type Selection } from './pipeline.ts'
+import { daemonGone, standardOutput } from './read-command.ts'
+
+export async function runSources(values: LogreadValues, selection: Selection): Promise<number> {
+  checkFormat(values, '--sources', ['short', 'json'])
+  const statistics = new SourceStatistics()
+  const pipeline = new Pipeline(selection, (entry) => statistics.add(entry))
+  const makeFeed = chooseFeed({ values, selection, isFollowing: false })
+  const feed = makeFeed({
+    onHeader: (header) => pipeline.begin(header, Number.POSITIVE_INFINITY),
+    onEntries: (bytes, start, end) => {
+      pipeline.take(bytes, start, end)
+    },
+  })
+  if ((await feed.run()) === 'gone') throw daemonGone(values)
+  pipeline.finish()
+  const stamp = new StampWriter(values.local ? localOffset : undefined)
+  print(values.output === 'json' ? sourcesJson(statistics, stamp) : sourcesTable(statistics, stamp))
+  return exitOk
+}
+
+export async function runStats(values: LogreadValues): Promise<number> {
+  checkFormat(values, '--stats', ['short', 'json', 'prometheus'])
+  if (values.file !== undefined) throw new UsageError('--stats: cannot be used with --file')
+  const line = await askForStatistics(values)
+  const statistics = parseStatistics(line)
+  if (statistics === undefined) {
+    throw new ExitError('BROKEN_REPLY', `${values.socket}: the statistics make no sense`)
+  }
+  if (values.output === 'json') print(`${line.toString('utf8')}\n`)
+  else print(values.output === 'prometheus' ? statisticsMetrics(statistics) : statisticsText(statistics))
+  return exitOk
+}
+
+async function askForStatistics(values: LogreadValues): Promise<Buffer> {
+  let line: Buffer | undefined
+  let isUpstream = false
+  const query: Query = new Query({
+    path: values.socket,
+    mode: queryModeDump,
+    request: { stats: true },
+    onHeader: (header) => {
+      isUpstream = header === undefined
+      if (isUpstream) query.close()
+    },
+    onEntries: () => undefined,
+    onStats: (bytes) => {
+      line = bytes
+    },
+  })
+  await query.outcome
+  if (isUpstream) {
+    throw new ExitError('NO_STATISTICS', `${values.socket}: this memlogd is an upstream one, which has no statistics`)
+  }
+  if (line === undefined) throw daemonGone(values)
+  return line
+}
+
+function checkFormat(values: LogreadValues, flag: string, formats: readonly string[]): void {
+  if (formats.includes(values.output)) return
+  throw new UsageError(`--output: "${values.output}": ${flag} has ${formats.join(', ')}`)
+}
+
+function print(text: string): void {
+  standardOutput().write(Buffer.from(text))
+}

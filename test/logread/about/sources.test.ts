@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import { SourceStatistics, sourcesJson, sourcesTable } from '../../../src/logread/about/sources.ts'
+import { StampWriter } from '../../../src/protocol/timestamp.ts'
+import { gap, sample, viewOf } from '../../support/entries.ts'
+
+function statistics(entries: Buffer[]): SourceStatistics {
+  const found = new SourceStatistics()
+  for (const entry of entries) found.add(viewOf(entry))
+  return found
+}
+
+const some = [
+  sample(1, { source: 'rngd', message: 'x'.repeat(1000) }),
+  sample(11, { source: 'rngd', message: 'x'.repeat(1000), flags: 1 }),
+  sample(6, { source: 'rngd', message: 'x'.repeat(1000) }),
+  sample(3, { source: 'e\x1bvil', message: '' }),
+  gap(4, 9, { first: '4', last: '12' }),
+  gap(5, 7, { reason: 'kernel-overwritten' }),
+]
+
+describe('the sources', () => {
+  it('are listed with their lines, bytes, share, rate, first and last', () => {
+    expect(sourcesTable(statistics(some), new StampWriter())).toBe(
+      [
+        'SOURCE    LINES  BYTES  SHARE  LINES/S  FIRST                 LAST                  CUT  LOST',
+        'rngd          3   3.1K  98.3%      0.2  2017-04-15T15:37:38Z  2017-04-15T15:37:48Z    1     0',
+        'e\\x1bvil      1     56   1.7%      0.0  2017-04-15T15:37:40Z  2017-04-15T15:37:40Z    0     0',
+        'kernel        0      0   0.0%      0.0  -                     -                       0     7',
+        '9 lines were lost whose source is not known',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('are lines of JSON for programs', () => {
+    const lines = sourcesJson(statistics(some), new StampWriter()).trimEnd().split('\n')
+    expect(JSON.parse(lines[0] as string)).toEqual({
+      source: 'rngd',
+      lines: 3,
+      bytes: 3168,
+      share: 0.9826,
+      rate: 0.2,
+      first: '2017-04-15T15:37:38Z',
+      last: '2017-04-15T15:37:48Z',
+      cut: 1,
+      lost: 0,
+    })
+    expect(JSON.parse(lines[2] as string)).toMatchObject({ source: 'kernel', lost: 7 })
+  })
+
+  it('may be none', () => {
+    expect(sourcesTable(statistics([]), new StampWriter())).toBe(
+      'SOURCE  LINES  BYTES  SHARE  LINES/S  FIRST  LAST  CUT  LOST\n',
+    )
+    expect(sourcesJson(statistics([]), new StampWriter())).toBe('')
+  })
+
+  it('are counted together beyond a bound', () => {
+    const many = new SourceStatistics()
+    for (let index = 0; index < 10_020; index++) many.add(viewOf(sample(index, { source: `s${index}`, message: '' })))
+    expect(many.sorted().length).toBe(10_001)
+    expect(many.sorted().find(({ source }) => source === '(others)')?.lines).toBe(20)
+  })
+})

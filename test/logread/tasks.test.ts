@@ -1,0 +1,175 @@
+/** What logread does besides showing lines, as a process of its own. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { exportFormat } from '../../src/logread/formats/export.ts'
+import { jsonFormat } from '../../src/logread/formats/json.ts'
+import { runApplet, startApplet, until } from '../support/applet.ts'
+import { endEntry, gap, sample } from '../support/entries.ts'
+import { formattedBytes } from '../support/formatted.ts'
+import { headerLine, ringId, type StandIn, standIn, upstreamStandIn } from '../support/stand-in.ts'
+
+let server: StandIn | undefined
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'logread-'))
+})
+afterEach(async () => {
+  rmSync(folder, { recursive: true })
+  await server?.close()
+  server = undefined
+})
+
+const head = headerLine({ next: 4 })
+const three = [sample(1), sample(2, { source: 'sshd', priority: 35, message: 'Failed' }), sample(3)]
+const dump = Buffer.concat([head, ...three, endEntry(3)])
+const ask = (...args: string[]) => runApplet('logread', ['--socket', server?.path ?? '', ...args])
+
+describe('logread --wait', () => {
+  it('prints the line and exits with 0; looks at what is buffered first', async () => {
+    server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
+    expect(await ask('--wait', 'failed', '-o', 'cat')).toMatchObject({ status: 0, stdout: 'Failed\n', stderr: '' })
+    expect(server.requests[0]).toMatchObject({ mode: 2 })
+  })
+
+  it('exits with 124 when the time is up, at once with a time of 0', async () => {
+    server = await standIn((socket, request) =>
+      socket.write(request.kind === 'extended' && request.mode === 0 ? dump : Buffer.concat([head, ...three])),
+    )
+    expect(await ask('--wait', 'never', '--timeout', '150ms')).toMatchObject({ status: 124, stdout: '', stderr: '' })
+    expect(await ask('--wait', 'never', '--timeout', '0s')).toMatchObject({ status: 1, stdout: '' })
+  })
+
+  it('exits with 3 if the other line came first', async () => {
+    server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
+    expect(await ask('--wait', 'line 3', '--fail-on', 'Failed', '-o', 'cat')).toMatchObject({
+      status: 3,
+      stdout: 'Failed\n',
+    })
+  })
+
+  it('says that the daemon went away', async () => {
+    server = await standIn((socket) => socket.end(Buffer.concat([head, gap(1, 5), endEntry(0, 'stopping')])))
+    expect(await ask('--wait', 'never')).toMatchObject({
+      status: 2,
+      stderr: `logread: ${server.path}: memlogd went away\n`,
+    })
+  })
+})
+
+describe('logread --cursor-file', () => {
+  it('goes on where the last run stopped', async () => {
+    server = await standIn((socket, request) => {
+      const isResumed = request.kind === 'extended' && request.request.cursor !== undefined
+      socket.end(isResumed ? Buffer.concat([head, gap(4, 2, { first: '4', last: '5' }), sample(6), endEntry(1)]) : dump)
+    })
+    const path = join(folder, 'cursor')
+    expect((await ask('--cursor-file', path)).stdout.split('\n')).toHaveLength(4)
+    expect(readFileSync(path, 'utf8')).toBe(`{"ring":"${ringId}","sequence":4}\n`)
+    const resumed = await ask('--cursor-file', path, '-o', 'cat')
+    expect(resumed.stdout).toBe('2 lines lost\nline 6\n')
+    expect(server.requests[1]).toMatchObject({ request: { cursor: { ring: ringId, sequence: 4 } } })
+    expect(readFileSync(path, 'utf8')).toContain('"sequence":7}')
+  })
+
+  it('remembers the last line that was shown, not the last that was sent', async () => {
+    server = await standIn((socket) => socket.end(dump))
+    const path = join(folder, 'cursor')
+    expect((await ask('--cursor-file', path, '-g', 'line', '-c', '1')).stdout).toContain('line 1')
+    expect(readFileSync(path, 'utf8')).toContain('"sequence":2}')
+  })
+
+  it('is written when a signal ends the run', async () => {
+    server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
+    const path = join(folder, 'cursor')
+    const running = startApplet('logread', ['-f', '--cursor-file', path, '--socket', server.path])
+    await until(() => running.printed().includes('line 3'), 'the last line')
+    running.child.kill('SIGTERM')
+    expect(await running.finished).toMatchObject({ status: 143, stderr: '' })
+    expect(readFileSync(path, 'utf8')).toContain('"sequence":4}')
+  })
+
+  it('needs a server that numbers its lines', async () => {
+    server = await upstreamStandIn('{"time":"2017-04-15T15:37:37Z","source":"a","msg":"b"}\n')
+    const ran = await ask('--cursor-file', join(folder, 'cursor'))
+    expect([ran.status, ran.stdout]).toEqual([1, ''])
+    expect(ran.stderr).toContain('knows no cursors')
+  })
+})
+
+describe('logread --file', () => {
+  it('answers from a saved file', async () => {
+    const json = join(folder, 'log.json')
+    const journal = join(folder, 'log.export')
+    writeFileSync(json, formattedBytes(jsonFormat, three))
+    writeFileSync(journal, formattedBytes(exportFormat, three))
+    for (const path of [json, journal]) {
+      expect((await runApplet('logread', ['--file', path])).stdout.split('\n')).toHaveLength(4)
+      const asked = await runApplet('logread', ['--file', path, '-p', 'err', '-o', 'json'])
+      expect(asked.stdout).toBe(formattedBytes(jsonFormat, three.slice(1, 2)).toString())
+    }
+    expect((await runApplet('logread', ['--file', json, '-n', '1', '-o', 'cat'])).stdout).toBe('line 3\n')
+    expect((await runApplet('logread', ['--file', json, '--sources'])).stdout).toMatch(
+      /^SOURCE[^\n]*\nrngd\.stderr +2 /,
+    )
+    expect((await runApplet('logread', ['--file', json, '--wait', 'never'])).status).toBe(1)
+  })
+
+  it('says what is wrong with it', async () => {
+    const path = join(folder, 'log')
+    writeFileSync(path, `${formattedBytes(jsonFormat, three).toString()}{"x":1}\n`)
+    expect(await runApplet('logread', ['--file', path])).toMatchObject({
+      status: 1,
+      stderr: `logread: ${path}: line 4 is no log entry in JSON (wanted a file of -o json or -o export)\n`,
+    })
+    expect((await runApplet('logread', ['--file', `${path}.none`])).stderr).toBe(
+      `logread: ${path}.none: no such file\n`,
+    )
+  })
+})
+
+describe('logread about the log', () => {
+  it('--stats shows what the daemon counts', async () => {
+    server = await standIn((socket) =>
+      socket.end(Buffer.concat([headerLine({ applied: ['stats'] }), Buffer.from('{"ring":{"lines":5}}\n')])),
+    )
+    expect((await ask('--stats')).stdout).toBe('ring\n  lines  5\n')
+    expect((await ask('--stats', '-o', 'json')).stdout).toBe('{"ring":{"lines":5}}\n')
+    expect((await ask('--stats', '-o', 'prometheus')).stdout).toContain('memlogd_ring_lines 5\n')
+    expect(await ask('--stats', '-o', 'cat')).toMatchObject({ status: 2 })
+  })
+
+  it('--stats cannot be had from an upstream server', async () => {
+    server = await upstreamStandIn('{"time":"2017-04-15T15:37:37Z","source":"a","msg":"b"}\n')
+    const ran = await ask('--stats')
+    expect(ran.status).toBe(1)
+    expect(ran.stderr).toContain('has no statistics')
+  })
+
+  it('--sources counts what is in memory, as the filters select', async () => {
+    server = await standIn((socket) => socket.end(dump))
+    expect((await ask('--sources', '-s', 's*')).stdout).toMatch(/^SOURCE.*\nsshd +1 [^\n]*\n$/)
+  })
+})
+
+describe('what is wrong with a command line', () => {
+  it.each([
+    [['-s', 'a[b'], '--source: "a[b", character 2: wanted a ] that ends the ['],
+    [['-p', 'bad'], '--priority: "bad", character 1: wanted emerg'],
+    [['-g', 'a(b'], '--grep: "a(b", character 2: wanted a ) that ends this ('],
+    [['--since', 'soon'], '--since: "soon", character 1: wanted a time such as'],
+    [['--wait', 'x', '--timeout', '30'], '--timeout: "30", character 1: wanted a number and a unit'],
+    [['--timeout', '30s'], '--timeout: needs a line to wait for (--wait)'],
+    [['-r', '-f'], '--reverse: cannot be used with --follow'],
+    [['-A', '3'], '--after-context: needs a pattern (--grep)'],
+    [['--stats', '--sources'], '--sources: cannot be used with --stats'],
+    [['-o', 'prometheus'], '--output: "prometheus" is for --stats'],
+    [['--file', 'x', '-f'], '--follow: cannot be used with --file'],
+  ])('%j', async (args, text) => {
+    const ran = await runApplet('logread', ['--socket', '/nowhere', ...args])
+    expect([ran.status, ran.stdout]).toEqual([2, ''])
+    expect(ran.stderr).toContain(`logread: ${text}`)
+    expect(ran.stderr.split('\n')).toHaveLength(2)
+  })
+})
