@@ -1,0 +1,159 @@
+// A command runs under logwrite: its output is shown and logged, and it notices nothing else: not its
+// streams, not its signals, not its exit status; not even memlogd's end.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { binFolder, Daemon, eventually, run } from '../support/daemon.ts'
+
+const logwrite = join(binFolder, 'logwrite')
+let daemon: Daemon
+beforeAll(async () => {
+  daemon = await Daemon.start()
+})
+afterAll(() => daemon.stop())
+
+function start(socket: string, ...args: string[]): ChildProcess & { output: string; errors: string } {
+  const child = Object.assign(spawn(logwrite, ['-socket', socket, ...args]), { output: '', errors: '' })
+  child.stdout?.on('data', (bytes: Buffer) => {
+    child.output += bytes
+  })
+  child.stderr?.on('data', (bytes: Buffer) => {
+    child.errors += bytes
+  })
+  return child
+}
+
+function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
+  return new Promise((resolve) => child.once('close', (status, signal) => resolve([status, signal])))
+}
+
+describe('the command', () => {
+  it('shows its output and logs it as CMD.stdout and CMD.stderr', async () => {
+    const ran = daemon.logwrite(['sh', '-c', 'echo out; echo err >&2'])
+    expect(ran).toMatchObject({ status: 0, stdout: 'out\n', stderr: 'err\n' })
+    await eventually(
+      'both are logged',
+      () => daemon.messages('sh.stdout').length + daemon.messages('sh.stderr').length === 2,
+    )
+    expect(daemon.lines()).toEqual(
+      expect.arrayContaining([
+        ['sh.stdout', 'out'],
+        ['sh.stderr', 'err'],
+      ]),
+    )
+  })
+
+  it('has its arguments and its stdin untouched', async () => {
+    const args = ['-n', 'args', 'sh', '-c', 'printf "%s|" "$@"; cat', 'sh', '-n', '--socket', '-h', '', 'a b']
+    expect(daemon.logwrite(args, { input: 'from stdin' }).stdout).toBe('-n|--socket|-h||a b|from stdin')
+    expect(await eventually('it is logged', () => daemon.messages('args.stdout')[0])).toBe(
+      '-n|--socket|-h||a b|from stdin',
+    )
+  })
+
+  it('may put out any bytes', async () => {
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index))
+    const file = join(daemon.folder, 'bytes')
+    writeFileSync(file, bytes)
+    expect(Buffer.from(daemon.logwrite(['-n', 'binary', 'cat', file]).stdout, 'latin1')).toEqual(bytes)
+    const dump = await eventually('both lines', () => {
+      const { stdout } = daemon.logread()
+      return stdout.includes('binary.stdout \x0b') && stdout
+    })
+    expect(dump).toContain(bytes.subarray(0, 10).toString('latin1'))
+    expect(dump).toContain(bytes.subarray(11).toString('latin1'))
+  })
+
+  it.each([
+    ['its exit status', ['sh', '-c', 'exit 3'], 3],
+    ['128 and the signal', ['sh', '-c', 'kill -9 $$'], 137],
+    ['127 if it is not found', ['no-such-command'], 127],
+    ['126 if it can not be run', ['/etc/passwd'], 126],
+  ])('ends logwrite with %s', (_name, args, status) => {
+    expect(daemon.logwrite(args).status).toBe(status)
+  })
+
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('gets %s', async (signal) => {
+    const child = start(
+      daemon.logSocket,
+      '-n',
+      signal,
+      'sh',
+      '-c',
+      `trap 'echo caught; exit 7' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`,
+    )
+    await eventually('it is ready', () => child.output.includes('ready'))
+    child.kill(signal)
+    expect(await ended(child)).toEqual([7, null])
+    expect(child.output).toBe('ready\ncaught\n')
+  })
+
+  it('gets SIGPIPE when logwrite has no reader any more', () => {
+    expect(run('sh', ['-c', `${logwrite} -socket ${daemon.logSocket} -n pipe yes | head -1`])).toMatchObject({
+      status: 0,
+      stdout: 'y\n',
+    })
+  })
+
+  it('runs without a JavaScript engine in memory', async () => {
+    const child = start(daemon.logSocket, 'sh', '-c', 'echo ready; sleep 5')
+    await eventually('it runs', () => child.output.includes('ready'))
+    const anonymous = Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1])
+    child.kill('SIGTERM')
+    await ended(child)
+    expect(anonymous).toBeLessThan(1024)
+  })
+
+  it('may leave children behind: their output is copied for a second, then logwrite ends', async () => {
+    const begin = Date.now()
+    const ran = daemon.logwrite(['-n', 'orphans', 'sh', '-c', '(sleep 0.3; echo late; sleep 20) & echo early'])
+    expect(Date.now() - begin).toBeLessThan(5000)
+    expect(ran).toMatchObject({ status: 0, stdout: 'early\nlate\n' })
+  })
+})
+
+describe('memlogd', () => {
+  it('is not there: one line and status 1, or a warning with -best-effort', () => {
+    const nowhere = join(daemon.folder, 'nowhere')
+    const refused = run(logwrite, ['-socket', nowhere, 'echo', 'x'])
+    expect(refused).toMatchObject({ status: 1, stdout: '' })
+    expect(refused.stderr).toMatch(/^logwrite: .*nowhere.*\n$/)
+    const ran = run(logwrite, ['-best-effort', '-socket', nowhere, 'echo', 'x'])
+    expect(ran).toMatchObject({ status: 0, stdout: 'x\n' })
+    expect(ran.stderr).toMatch(/^logwrite: .*nowhere.*\n$/)
+  })
+
+  it.each([
+    ['stalls', 'SIGSTOP'],
+    ['dies', 'SIGKILL'],
+  ] as const)(
+    '%s while the command runs: all output is shown, what is not logged is counted',
+    async (_name, signal) => {
+      const own = await Daemon.start()
+      const lines = 50_000
+      const child = start(own.logSocket, 'sh', '-c', `echo begin; read go; seq 1 ${lines}; echo end >&2`)
+      await eventually('it runs', () => child.output.includes('begin'))
+      const engine = own.enginePid
+      own.process.kill(signal)
+      child.stdin?.end('go\n')
+      expect(await ended(child)).toEqual([0, null])
+      expect(child.output.split('\n')).toHaveLength(lines + 2)
+      const report = /^logwrite: (\d+) lines? .*sh\.stdout/m.exec(child.errors)
+      expect(Number(report?.[1])).toBeGreaterThan(1000)
+      expect(Number(report?.[1])).toBeLessThanOrEqual(lines)
+      if (signal === 'SIGSTOP') own.process.kill('SIGCONT')
+      await own.stop()
+      if (engine !== undefined) await eventually('the engine ends', () => !isAlive(engine))
+    },
+  )
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
