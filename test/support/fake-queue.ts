@@ -35,10 +35,10 @@ export class FakeQueue implements FrameQueue {
     return this.#slots
   }
 
-  open(name: string | Buffer, kind = sourceKindStream): number {
+  open(name: string | Buffer, kind = sourceKindStream, token = 0): number {
     const id = this.#nextId++
-    this.#slots.set(id % 4096, { id, kind, token: 0, name: Buffer.from(name) })
-    this.frame(frameKindOpen, id, Buffer.alloc(0))
+    this.#slots.set(id % 4096, { id, kind, token, name: Buffer.from(name) })
+    this.frame(frameKindOpen, id, Buffer.alloc(0), token)
     return id
   }
   data(id: number, bytes: string | Buffer): void {

@@ -29,12 +29,13 @@ export class EngineRig {
   readonly queue = new FakeQueue(8 << 20)
   readonly #store = new MemoryStore()
   readonly #options: EngineParts['options']
-  readonly #more: Partial<EngineParts>
+  /** Parts that the next engine gets. */
+  more: Partial<EngineParts>
   engine: Engine
 
   constructor(options: Partial<EngineParts['options']> = {}, more: Partial<EngineParts> = {}) {
     this.#options = { ...optionsDefault, ...options }
-    this.#more = more
+    this.more = more
     this.engine = this.#start()
   }
 
@@ -60,7 +61,7 @@ export class EngineRig {
 
   #start(): Engine {
     const parts = { store: this.#store, queue: this.queue, clock, options: this.#options, onCommit: () => {} }
-    const engine = new Engine({ ...parts, randomId: () => Buffer.alloc(16, 7), ...this.#more })
+    const engine = new Engine({ ...parts, randomId: () => Buffer.alloc(16, 7), ...this.more })
     engine.start()
     return engine
   }
