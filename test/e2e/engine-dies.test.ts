@@ -1,0 +1,182 @@
+// The engine is killed a hundred times in a row while eight programs log. No program notices, no line is lost or doubled,
+// and those who follow go on where they were. Then: an engine that can't start, one that answers no more, and whom the
+// kernel kills first when memory runs out.
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { binFolder, Daemon, eventually, run } from '../support/daemon.ts'
+import { startFollower, startWriters, stopLoads } from '../support/load.ts'
+import { randomFrom, seedFor } from '../support/random.ts'
+import { statistics } from '../support/statistics.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const writers = 8
+/** One engine in so many is killed while it starts. Not more: the intake waits twice as long after each of these. */
+const killedEarlyOneIn = 5
+/** An engine starts in about 100 ms, and in a few times that on a busy machine. */
+const startMs = 150
+/** How long an engine lives at most once it serves readers. */
+const lifeMsMax = 60
+
+let daemon: Daemon | undefined
+afterEach(async () => {
+  stopLoads()
+  await daemon?.stop()
+  daemon = undefined
+})
+
+const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms))
+
+/** Kills one engine after the other at random moments of their lives, until it is enough; returns how many. */
+async function killEngines(victim: Daemon, seed: string, isEnough: (kills: number) => boolean): Promise<number> {
+  const random = randomFrom(seedFor(seed))
+  let last: number | undefined
+  for (let kills = 0; ; kills++) {
+    if (isEnough(kills)) return kills
+    const pid = await eventually('another engine runs', () => victim.enginePid !== last && victim.enginePid)
+    last = pid
+    if (random.chance(1 / killedEarlyOneIn)) await pause(random.below(startMs))
+    else await statistics(victim.querySocket).then(() => pause(random.below(lifeMsMax)))
+    process.kill(pid, 'SIGKILL')
+  }
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0)
+
+it('a hundred dead engines: every line once, in order, and nobody notices', async () => {
+  daemon = await Daemon.start('-max-lines', '20000000', '-max-bytes', '1g')
+  const { logSocket, querySocket } = daemon
+  const load = startWriters(logSocket, writers, 1_000_000, 4000)
+  const follower = startFollower(querySocket, 'last.stdout')
+  const logread = spawn(join(binFolder, 'logread'), ['-socket', querySocket, '-f'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let followed = ''
+  logread.stdout.on('data', (bytes: Buffer) => {
+    followed += bytes.toString('latin1')
+  })
+  await killEngines(daemon, 'a hundred', (kills) => kills === 100)
+  // A reader that comes while no engine runs waits and is served.
+  process.kill(daemon.enginePid ?? 0, 'SIGKILL')
+  expect(daemon.logread('-n', '1').status).toBe(0)
+  load.child.stdin?.end('.')
+  const written = await load.result
+  daemon.logwrite(['-n', 'last', 'echo', 'the end'])
+  const books = await follower.result
+  await eventually('logread -f has everything', () => followed.includes('last.stdout the end'))
+  logread.kill()
+
+  // Everything is still in the ring, and everybody got it.
+  expect(sum(written.lines)).toBeGreaterThan(50_000)
+  for (const [index, lines] of written.lines.entries()) expect(books.sources[`writer-${index}`]).toBe(lines)
+  expect(books.lost).toBe(0)
+  expect(books.delivered).toBe(books.next - books.first)
+  expect(books.connections).toBeGreaterThan(20)
+  const numbers = new Map<string, number>()
+  for (const [, source = '', number] of followed.matchAll(/ (writer-\d) (\d+) of a line\n/g)) {
+    expect(Number(number)).toBe((numbers.get(source) ?? -1) + 1)
+    numbers.set(source, Number(number))
+  }
+  expect([...numbers.values()].map((last) => last + 1).toSorted()).toEqual(written.lines.toSorted())
+  // The log tells of it, and the statistics went on counting.
+  expect(books.messages.memlogd?.join('\n')).toMatch(
+    /the engine ended \(signal 9\) and is started again; what was logged is kept/,
+  )
+  expect((await statistics(querySocket)).counters.engineStarts).toBeGreaterThan(50)
+  // No write took longer than the longest wait for a restart.
+  expect(written.longestWrite).toBeLessThan(10)
+}, 180_000)
+
+it('under full load every line that was written is stored and delivered', async () => {
+  daemon = await Daemon.start('-max-lines', '2000000', '-max-bytes', '256m')
+  const { logSocket, querySocket } = daemon
+  const follower = startFollower(querySocket, 'last.stdout')
+  const load = startWriters(logSocket, writers, 150_000, 0)
+  let isWriting = true
+  void load.child.once('close', () => {
+    isWriting = false
+  })
+  const kills = await killEngines(daemon, 'full load', () => !isWriting)
+  const lines = sum((await load.result).lines)
+  daemon.logwrite(['-n', 'last', 'echo', 'the end'])
+  const books = await follower.result
+  const { stored } = (await statistics(querySocket)).ring
+  expect(kills).toBeGreaterThan(2)
+  expect(lines).toBe(writers * 150_000)
+  expect(books.lost).toBe(0)
+  expect(books.delivered).toBe(stored)
+  const own = Object.entries(books.sources).filter(([name]) => !name.startsWith('writer-'))
+  expect(lines + sum(own.map(([, count]) => count))).toBe(stored)
+}, 180_000)
+
+it('an engine that answers no more is killed and replaced; the log says so', async () => {
+  daemon = await Daemon.start()
+  const stalled = daemon.enginePid ?? 0
+  process.kill(stalled, 'SIGSTOP')
+  daemon.logwrite(['-n', 'waiting', 'echo', 'is kept'])
+  await eventually('another engine runs', () => (daemon?.enginePid ?? stalled) !== stalled, 20_000)
+  const lines = daemon.lines().map((line) => line.join(' '))
+  expect(lines.join('\n')).toMatch(/memlogd the engine did not answer and is killed; what was logged is kept/)
+  expect(lines.join('\n')).toMatch(/waiting\S* is kept/)
+}, 60_000)
+
+/** Stands for Node: refuses to be an engine as long as a file is there. An engine's first argument is JSON. */
+const reluctantNode = `#!/bin/bash
+role=memlogd-config
+case "$2" in "{"*)
+    role=memlogd-engine
+    echo started >>FOLDER/starts
+    if [ -e FOLDER/refuse ]; then
+        echo 'no engine today' >&2
+        exit 3
+    fi ;;
+esac
+exec -a "$role" NODE "$@"
+`
+
+it('an engine that cannot start is tried again, ever more slowly, and the log says why', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'memlogd-'))
+  const node = join(folder, 'node')
+  const [log, query] = [join(folder, 'log.sock'), join(folder, 'query.sock')]
+  writeFileSync(node, reluctantNode.replaceAll('FOLDER', folder).replace('NODE', process.execPath), { mode: 0o755 })
+  writeFileSync(join(folder, 'refuse'), '')
+  const memlogd = spawn(join(root, 'dist/native/memlogd'), ['-socket-log', log, '-socket-query', query], {
+    env: { ...process.env, MEMLOGD_NODE: node, MEMLOGD_BUNDLE: join(root, 'dist/memlogd.cjs') },
+    stdio: 'ignore',
+  })
+  try {
+    const starts = (): number => readFileSync(join(folder, 'starts'), 'utf8').split('\n').length - 1
+    await eventually('the engine is tried', () => existsSync(join(folder, 'starts')) && starts() >= 3)
+    run(join(binFolder, 'logwrite'), ['-socket', log, '-n', 'early', 'echo', 'is kept'])
+    const before = starts()
+    await pause(2000)
+    // After 50, 100, 200, 400, 800 and 1600 ms, then 3200: not more than these in any two seconds.
+    expect(starts() - before).toBeLessThanOrEqual(5)
+    rmSync(join(folder, 'refuse'))
+    const text = run(join(binFolder, 'logread'), ['-socket', query]).stdout
+    expect(text).toMatch(/memlogd the engine ended \(exit status 3\) and is started again/)
+    expect(text).toMatch(/memlogd\.engine no engine today/)
+    expect(text).toMatch(/early\S* is kept/)
+  } finally {
+    memlogd.kill()
+    await new Promise((done) => memlogd.once('exit', done))
+    rmSync(folder, { recursive: true, force: true })
+  }
+}, 60_000)
+
+/** Whether this process may lower a process's score: CAP_SYS_RESOURCE is bit 24. */
+function mayLowerScores(): boolean {
+  const [, effective = '0'] = /^CapEff:\s*(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+  return (BigInt(`0x${effective}`) >> 24n) % 2n === 1n
+}
+
+it('the intake is the last that the kernel kills for memory', async () => {
+  daemon = await Daemon.start()
+  const read = (pid: number, file: string): number => Number(readFileSync(`/proc/${pid}/${file}`, 'utf8'))
+  const engine = daemon.enginePid ?? 0
+  if (mayLowerScores()) expect(read(daemon.pid, 'oom_score_adj')).toBe(-999)
+  expect(read(engine, 'oom_score_adj')).toBe(0)
+  expect(read(daemon.pid, 'oom_score')).toBeLessThan(read(engine, 'oom_score'))
+})

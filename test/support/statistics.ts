@@ -1,0 +1,26 @@
+/** memlogd's statistics, asked for without logread. */
+import { createConnection } from 'node:net'
+
+export interface Statistics {
+  ring: { stored: number; lines: number; bytes: number; first: number; next: number }
+  sources: number
+  readers: { delivered: number; lost: number; lag: number }[]
+  counters: Record<string, number>
+}
+
+/** Asks the query socket; rejects if it has no answer. */
+export function statistics(path: string): Promise<Statistics> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(path, () => socket.write('\0{"stats":true}\n'))
+    let reply = ''
+    socket.on('data', (bytes: Buffer) => {
+      reply += bytes
+    })
+    socket.on('error', reject)
+    socket.on('close', () => {
+      const [, line] = reply.split('\n')
+      if (line === undefined || line === '') reject(new Error(`no statistics: ${reply}`))
+      else resolve(JSON.parse(line) as Statistics)
+    })
+  })
+}
