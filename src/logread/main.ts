@@ -30,6 +30,10 @@ async function run(values: LogreadValues): Promise<number> {
     printOut((await sourceNames(values.socket)).map((name) => `${name}\n`).join(''))
     return exitOk
   }
+  const { to, on, run, state } = values
+  if (to.length + on.length + run.length > 0 || state !== undefined) {
+    return (await import('./shipping-main.ts')).runShipping(values)
+  }
   const { realSeconds: seconds, realNanos: nanos } = systemClock.now()
   const now = { seconds, nanos }
   const selection = makeSelection(values, { now, offsetOf: values.local ? localOffset : undefined })

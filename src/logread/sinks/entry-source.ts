@@ -13,6 +13,8 @@ export interface Batch {
 
 /** Where a shipper pulls its entries from: a connection of its own to memlogd. */
 export interface EntrySource {
+  /** All that there was has been handed out, and no more will come. */
+  readonly isComplete?: boolean
   /**
    * Entries from `cursor` on, or from the user's beginning if there is none, gaps included; goes on until the
    * connection ends (the iteration ends), fails (it throws), or `signal` fires (it ends). The next batch is asked

@@ -64,20 +64,23 @@ export class Shipper {
     this.#backoff = new Backoff(() => world.random())
   }
 
-  /** Ships until `signal` fires. Never rejects: whatever fails is reported and tried again. */
+  /** Ships until `signal` fires or all there was is shipped. Never rejects: whatever fails is reported and tried again. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#load()
     this.#sink.onLost = () => this.#session.abort()
-    const keeper = this.#keepPlace(signal)
+    const done = new AbortController()
+    const keeper = this.#keepPlace(AbortSignal.any([signal, done.signal]))
     while (!signal.aborted) {
       this.#session = new AbortController()
       const failure = await this.#runSession(AbortSignal.any([signal, this.#session.signal]))
       if (signal.aborted) break
+      if (failure === undefined && this.#source.isComplete === true) break
       const lost = this.#session.signal.aborted
       this.#rewind()
       this.#fail(failure ?? (lost ? 'the connection was lost' : 'the connection to memlogd ended'))
       await this.#wait(this.#backoff.next(), signal)
     }
+    done.abort()
     await keeper
     await this.#sink.close()
     await this.#save()

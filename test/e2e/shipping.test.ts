@@ -1,0 +1,259 @@
+/**
+ * `logread -F --to ...` as a service beside a real memlogd: targets of several kinds at once, one of them dead; the
+ * engine of memlogd killed, logread itself killed, the ring overrun. What is at a target is compared with what was
+ * logged: every line is there, or a gap says how many are not.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { checkLoki, checkOtlp } from '../logread/sinks/http/schema.ts'
+import { freePort } from '../logread/sinks/syslog/receivers.ts'
+import { binFolder, Daemon, eventually } from '../support/daemon.ts'
+
+let folder = ''
+let daemon: Daemon | undefined
+let children: Service[] = []
+let servers: Server[] = []
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'shipping-'))
+  children = []
+  servers = []
+})
+afterEach(async () => {
+  for (const child of children) await child.kill('SIGKILL')
+  for (const server of servers) {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  await daemon?.stop()
+  daemon = undefined
+  rmSync(folder, { recursive: true, force: true })
+})
+
+class Service {
+  readonly child: ChildProcess
+  stderr = ''
+  readonly #ended: Promise<number | null>
+
+  constructor(querySocket: string, args: readonly string[]) {
+    this.child = spawn(join(binFolder, 'logread'), ['-socket', querySocket, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.child.stderr?.on('data', (bytes: Buffer) => {
+      this.stderr += bytes.toString()
+    })
+    this.#ended = new Promise((resolve) => this.child.once('exit', resolve))
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal)
+    return await this.#ended
+  }
+
+  get residentBytes(): number {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8'))?.[1]) * 1024
+  }
+}
+
+async function startDaemon(...flags: string[]): Promise<Daemon> {
+  daemon = await Daemon.start(...flags)
+  return daemon
+}
+
+function ship(on: Daemon, ...args: string[]): Service {
+  const service = new Service(on.querySocket, args)
+  children.push(service)
+  return service
+}
+
+/** An HTTP receiver that checks what it takes. */
+async function receiver(
+  check: (body: unknown) => void,
+): Promise<{ port: number; bodies: unknown[]; faults: string[]; server: Server }> {
+  const bodies: unknown[] = []
+  const faults: string[] = []
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      const body: unknown = JSON.parse(Buffer.concat(parts).toString())
+      try {
+        check(body)
+      } catch (error) {
+        faults.push(String(error))
+      }
+      bodies.push(body)
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    })
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return { port: typeof address === 'object' && address !== null ? address.port : 0, bodies, faults, server }
+}
+
+const fileTexts = (name: string): string[] => {
+  const path = join(folder, 'logs', name)
+  if (!existsSync(path)) return []
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1)
+  return lines.map((text) => text.replace(/^\S+ \S+ /, ''))
+}
+const lokiTexts = (bodies: unknown[]): string[] =>
+  (bodies as { streams: { values: [string, string][] }[] }[]).flatMap((body) =>
+    body.streams.flatMap((stream) => stream.values.map(([, text]) => text)),
+  )
+const otlpTexts = (bodies: unknown[]): string[] =>
+  (bodies as { resourceLogs: { scopeLogs: { logRecords: { body: { stringValue: string } }[] }[] }[] }[]).flatMap(
+    (body) =>
+      body.resourceLogs.flatMap((one) =>
+        one.scopeLogs.flatMap((scope) => scope.logRecords.map((record) => record.body.stringValue)),
+      ),
+  )
+const logSome = (on: Daemon, first: number, count: number) =>
+  on.logwrite(['-n', 'app', 'sh', '-c', `seq -f 'line %.0f' ${first} ${first + count - 1}`])
+const lines = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`)
+
+test('without -f, what is there is shipped, and that is all', async () => {
+  const on = await startDaemon()
+  logSome(on, 1, 100)
+  const ran = on.logread('--to', `dir:${folder}/logs`, '-s', 'app*')
+  expect(ran).toMatchObject({ status: 0, stdout: '', stderr: '' })
+  expect(fileTexts('app.stdout.log')).toEqual(lines(100))
+  expect(readFileSync(join(folder, 'logs/app.stdout.log'), 'utf8')).toMatch(
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ app\.stdout line 1\n/,
+  )
+})
+
+test('filters hold for targets too', async () => {
+  const on = await startDaemon()
+  logSome(on, 1, 20)
+  on.logwrite(['-n', 'other', 'echo', 'line 5'])
+  expect(on.logread('--to', `dir:${folder}/logs`, '-s', 'app*', '-g', '5$')).toMatchObject({ status: 0 })
+  expect(readdirSync(join(folder, 'logs')).filter((name) => !name.startsWith('.'))).toEqual(['app.stdout.log'])
+  expect(fileTexts('app.stdout.log')).toEqual(['line 5', 'line 15'])
+})
+
+test('several targets at once, one dead; the engine is killed, logread is killed: every line arrives', async () => {
+  const on = await startDaemon()
+  const loki = await receiver(checkLoki)
+  const otlp = await receiver(checkOtlp)
+  const targets = [
+    ...['--to', `dir:${folder}/logs?max-size=1M&compress=gzip`],
+    ...['--to', `loki+http://127.0.0.1:${loki.port}`],
+    ...['--to', `otlp+http://127.0.0.1:${otlp.port}`],
+    ...['--to', `syslog+tcp://127.0.0.1:${await freePort()}`],
+  ]
+  const args = ['-F', ...targets, '--state', join(folder, 'state')]
+  const first = ship(on, ...args)
+  logSome(on, 1, 1000)
+  await eventually(
+    'the first lines arrive',
+    () => lokiTexts(loki.bodies).includes('line 1000') && fileTexts('app.stdout.log').length >= 1000,
+  )
+  process.kill(on.enginePid ?? 0, 'SIGKILL')
+  logSome(on, 1001, 1000)
+  await eventually(
+    'lines after the engine’s death arrive',
+    () => fileTexts('app.stdout.log').includes('line 2000'),
+    20_000,
+  )
+  await first.kill('SIGKILL')
+  logSome(on, 2001, 1000)
+  const second = ship(on, ...args)
+  await eventually(
+    'the last line arrives at all',
+    () =>
+      [fileTexts('app.stdout.log'), lokiTexts(loki.bodies), otlpTexts(otlp.bodies)].every((texts) =>
+        texts.includes('line 3000'),
+      ),
+    20_000,
+  )
+  for (const texts of [fileTexts('app.stdout.log'), lokiTexts(loki.bodies), otlpTexts(otlp.bodies)]) {
+    const own = texts.filter((text) => text.startsWith('line '))
+    expect([...new Set(own)].sort()).toEqual(lines(3000).sort())
+    // At most what was shipped in the second before the kill comes twice.
+    expect(own.length).toBeLessThanOrEqual(5000)
+  }
+  expect([...loki.faults, ...otlp.faults]).toEqual([])
+  expect(second.stderr).toMatch(/logread: syslog\+tcp:\/\/127\.0\.0\.1:\d+: connection refused; trying again/)
+  expect(second.stderr.split('\n').filter((text) => text.includes('connection refused')).length).toBe(1)
+  expect(await second.kill('SIGTERM')).toBe(0)
+}, 60_000)
+
+test('what fell off the ring while a target was away is told of at the target', async () => {
+  const on = await startDaemon('-max-lines', '500')
+  const port = await freePort()
+  const service = ship(on, '-F', '--to', `loki+http://127.0.0.1:${port}`, '-s', 'app*')
+  logSome(on, 1, 100)
+  await eventually('logread has noticed', () => service.stderr.includes('connection refused'))
+  const before = service.residentBytes
+  for (let round = 0; round < 10; round++) logSome(on, 101 + round * 20_000, 20_000)
+  expect(service.residentBytes - before).toBeLessThan(20 * 1024 * 1024)
+  const bodies: unknown[] = []
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      bodies.push(JSON.parse(Buffer.concat(parts).toString()))
+      response.writeHead(204).end()
+    })
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  await eventually('the last line arrives', () => lokiTexts(bodies).includes('line 200100'), 60_000)
+  const values = (bodies as { streams: { values: [string, string, Record<string, string>?][] }[] }[]).flatMap((body) =>
+    body.streams.flatMap((stream) => stream.values),
+  )
+  const own = values.filter(([, text]) => text.startsWith('line '))
+  const lost = values.reduce((sum, [, , metadata]) => sum + Number(metadata?.lost ?? 0), 0)
+  expect(lost).toBeGreaterThan(100_000)
+  // Entries of other sources (of memlogd itself) are not shipped, but count as lost where they were overwritten.
+  expect(own.length + lost).toBeGreaterThanOrEqual(200_100)
+  expect(own.length + lost).toBeLessThan(200_100 + 100)
+}, 120_000)
+
+test('hooks run for lines that match', async () => {
+  const on = await startDaemon()
+  const service = ship(
+    on,
+    '-f',
+    '-n',
+    '0',
+    '--on',
+    'panic: (.*)',
+    '--run',
+    `echo "$LOG_SOURCE $LOG_MATCH_1" >>${folder}/hooked`,
+  )
+  await new Promise((wake) => setTimeout(wake, 1000))
+  on.logwrite(['-n', 'kernel', 'echo', 'panic: at the disco'])
+  on.logwrite(['-n', 'kernel', 'echo', 'nothing'])
+  await eventually('the command has run', () => existsSync(join(folder, 'hooked')))
+  expect(readFileSync(join(folder, 'hooked'), 'utf8')).toBe('kernel.stdout at the disco\n')
+  expect(await service.kill('SIGTERM')).toBe(0)
+})
+
+test.each([
+  [['--to', 'dir:'], 'logread: --to "dir:": at its end: a folder is missing; wanted dir:/var/log\n'],
+  [['--to', 'exec:a', '--to', 'exec:a'], 'logread: --to: the same target is given twice\n'],
+  [['--on', 'a'], 'logread: --on: 1 patterns and 0 commands; each --on needs a --run\n'],
+  [['--on', '(', '--run', 'x'], /^logread: --on: "\(", character \d: wanted /],
+  [['--state', '/x'], 'logread: --state: needs a target (--to)\n'],
+  [['--to', 'exec:a', '-r'], 'logread: --reverse: cannot be used with --to\n'],
+])('%j is refused in one line with status 2', (args, message) => {
+  const ran = new Daemon0().logread(args)
+  expect(ran.status).toBe(2)
+  if (typeof message === 'string') expect(ran.stderr).toBe(message)
+  else expect(ran.stderr).toMatch(message)
+  expect(ran.stderr.split('\n').length).toBe(2)
+})
+
+/** Wrong command lines need no daemon. */
+class Daemon0 {
+  logread(args: string[]) {
+    return Daemon.prototype.logread.call({ querySocket: '/nowhere' } as Daemon, ...args)
+  }
+}
