@@ -8,6 +8,11 @@
 
 enum { ON_CONTROL, ON_SIGNAL, ON_LOG, ON_SYSLOG, ON_UDP, ON_TCP, ON_KMSG, ON_SOURCES, ON_COUNT };
 
+static void tell_time(struct intake *intake) {
+  intake->now_us = clock_us();
+  intake->now_ms = intake->now_us / 1000;
+}
+
 static bool start(struct intake *intake) {
   sources_start(intake);
   intake->engine.control = -1;
@@ -20,7 +25,7 @@ static bool start(struct intake *intake) {
   intake->signal_fd = sys_signalfd(mask);
   sys_set_signal(SIGPIPE, SIG_IGN);
   intake->mask = intake->process->mask;
-  intake->now_ms = clock_ms();
+  tell_time(intake);
   return queue_open(&intake->queue) == 0 && intake->epoll_fd >= 0 && intake->ring_fd >= 0 && intake->signal_fd >= 0;
 }
 
@@ -79,7 +84,7 @@ static void choose(const struct intake *intake, struct pollfd *fds) {
       [ON_UDP] = takes_datagrams ? listeners->udp : -1,
       [ON_TCP] = is_stopping || intake->accept_after_ms > intake->now_ms ? -1 : listeners->tcp,
       [ON_KMSG] = is_full || is_stopping ? -1 : listeners->kmsg,
-      [ON_SOURCES] = is_full || is_stopping ? -1 : intake->epoll_fd,
+      [ON_SOURCES] = is_full || is_stopping || intake->pause_until_us > intake->now_us ? -1 : intake->epoll_fd,
   };
   for (u32 at = 0; at < ON_COUNT; at++) {
     fds[at].fd = wanted[at];
@@ -98,6 +103,12 @@ static i64 wait_ms(struct intake *intake, i64 events_ms) {
   if (intake->accept_after_ms > intake->now_ms) wait = sooner(wait, left(intake, intake->accept_after_ms));
   if (queue_wants_rewind(&intake->queue)) wait = sooner(wait, left(intake, intake->written_ms + QUIET_MS));
   return wait;
+}
+
+static i64 wait_us(struct intake *intake, i64 events_ms) {
+  i64 wait = wait_ms(intake, events_ms), us = wait < 0 ? wait : wait * 1000;
+  bool is_pausing = intake->pause_until_us > intake->now_us;
+  return is_pausing ? sooner(us, (i64)(intake->pause_until_us - intake->now_us)) : us;
 }
 
 static void read_syslog(struct intake *intake, int fd, u32 slot, u32 kind) {
@@ -135,10 +146,11 @@ static void begin_stop(struct intake *intake) {
   listeners_unlink(&intake->listeners);
   for (u32 turn = 0; turn < STOP_TURNS_MAX && !intake_is_full(intake); turn++) {
     u64 head = intake->queue.head;
+    intake->pause_until_us = 0;
     struct pollfd fds[ON_COUNT];
     choose(intake, fds);
     fds[ON_CONTROL].fd = fds[ON_SIGNAL].fd = -1;
-    intake->now_ms = clock_ms();
+    tell_time(intake);
     if (sys_poll(fds, ON_COUNT, 0) < 0) break;
     handle(intake, fds);
     if (intake->queue.head == head) break;
@@ -170,7 +182,7 @@ __attribute__((noreturn)) void intake_run(struct intake *intake) {
   kmsg_start(intake, intake->kmsg_path);
   for (;;) {
     struct pollfd fds[ON_COUNT];
-    intake->now_ms = clock_ms();
+    tell_time(intake);
     note_fullness(intake);
     engine_start_if_due(intake);
     engine_check_stall(intake);
@@ -179,8 +191,8 @@ __attribute__((noreturn)) void intake_run(struct intake *intake) {
     control_ring(intake);
     intake_check(intake);
     choose(intake, fds);
-    sys_poll(fds, ON_COUNT, wait_ms(intake, events_ms));
-    intake->now_ms = clock_ms();
+    sys_poll_us(fds, ON_COUNT, wait_us(intake, events_ms));
+    tell_time(intake);
     handle(intake, fds);
     if (intake->stop_wanted && intake->stop_at_ms == 0) begin_stop(intake);
     end_if_stopped(intake);

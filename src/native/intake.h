@@ -12,6 +12,13 @@
 #define OWN_DESCRIPTORS_MAX 64
 /* Sources read in one turn of the loop, before everything else gets its turn again. */
 #define READS_PER_TURN 64
+/*
+ * Sources that write a line at a time would have each line read by itself, at ten times its cost. So a turn that found
+ * little, soon after another one, is followed by a pause in which lines gather; a machine that is not busy never pauses.
+ */
+#define PAUSE_US 300
+#define SOON_US 1000
+#define LITTLE_BYTES 4096
 /* Datagrams, records and connections taken from one descriptor in one turn. */
 #define DATAGRAMS_PER_TURN 256
 /* Datagrams dropped in one turn while the queue is full. */
@@ -70,7 +77,9 @@ struct intake {
   int ring_fd, signal_fd, epoll_fd, null_fd;
   u64 mask;               /* signals blocked before ours */
   bool is_daemon;
-  u64 now_ms;             /* of this turn */
+  u64 now_us, now_ms;     /* of this turn */
+  u64 read_us;            /* when sources were last read */
+  u64 pause_until_us;     /* no sources are read before */
   u64 full_since_ms;      /* 0: there is room */
   u64 accept_after_ms;    /* no descriptors were left: accept again then */
   u64 written_head;       /* the queue's head when last looked at */

@@ -208,15 +208,24 @@ static void read_source(struct intake *intake, u32 slot) {
   source_end(intake, slot, got == -EIO || got == -EAGAIN ? 0 : (int)-got);
 }
 
+static void pause_if_little(struct intake *intake, u64 bytes, int reads) {
+  bool is_soon = intake->now_us < intake->read_us + SOON_US;
+  bool is_little = bytes < (u64)reads * LITTLE_BYTES;
+  intake->pause_until_us = is_soon && is_little ? intake->now_us + PAUSE_US : 0;
+  intake->read_us = intake->now_us;
+}
+
 void sources_read(struct intake *intake) {
   struct epoll_event events[READS_PER_TURN];
   int ready = sys_epoll_ready(intake->epoll_fd, events, READS_PER_TURN);
+  u64 head = intake->queue.head;
   for (int at = 0; at < ready; at++) {
     u32 slot = (u32)events[at].data, id = (u32)(events[at].data >> 32);
     if (slot >= SOURCES_MAX || intake->sources[slot].id != id || intake->sources[slot].state != SOURCE_OPEN) continue;
     if (intake_is_full(intake)) return;
     read_source(intake, slot);
   }
+  if (ready > 0) pause_if_little(intake, intake->queue.head - head, ready);
 }
 
 void sources_read_busy(struct intake *intake) {

@@ -60,10 +60,11 @@ static inline void *sys_mmap(size_t bytes, int flags, int fd) {
 static inline void *sys_memory(size_t bytes) { return sys_mmap(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1); }
 
 /* ---- waiting and time ---- */
-static inline int sys_poll(struct pollfd *fds, u32 count, i64 ms) {
-  struct timespec limit = {ms / 1000, ms % 1000 * 1000000};
-  return (int)CALL5(ppoll, P(fds), count, ms < 0 ? 0 : P(&limit), 0, 8);
+static inline int sys_poll_us(struct pollfd *fds, u32 count, i64 us) {
+  struct timespec limit = {us / 1000000, us % 1000000 * 1000};
+  return (int)CALL5(ppoll, P(fds), count, us < 0 ? 0 : P(&limit), 0, 8);
 }
+static inline int sys_poll(struct pollfd *fds, u32 count, i64 ms) { return sys_poll_us(fds, count, ms < 0 ? ms : ms * 1000); }
 static inline int sys_epoll_create(void) { return (int)CALL1(epoll_create1, EPOLL_CLOEXEC); }
 static inline int sys_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event) {
   return (int)CALL4(epoll_ctl, epoll, what, fd, P(event));
@@ -72,11 +73,12 @@ static inline int sys_epoll_ready(int epoll, struct epoll_event *events, int cou
   return (int)CALL6(epoll_pwait, epoll, P(events), count, 0, 0, 8);
 }
 static inline int sys_clock_gettime(int clock, struct timespec *to) { return (int)CALL2(clock_gettime, clock, P(to)); }
-static inline u64 clock_ms(void) {
+static inline u64 clock_us(void) {
   struct timespec now;
   sys_clock_gettime(CLOCK_MONOTONIC, &now);
-  return (u64)now.seconds * 1000 + (u64)now.nanos / 1000000;
+  return (u64)now.seconds * 1000000 + (u64)now.nanos / 1000;
 }
+static inline u64 clock_ms(void) { return clock_us() / 1000; }
 
 /* ---- sockets ---- */
 static inline int sys_socket(int family, int type) { return (int)CALL3(socket, family, type, 0); }

@@ -176,6 +176,7 @@ static void send_fds(int to, const void *name, u32 name_bytes, const int *fds, u
 static void turn(struct fuzz *fuzz) {
   struct intake *intake = &fuzz->intake;
   struct pollfd fds[ON_COUNT];
+  intake->now_us = intake->now_ms * 1000;
   note_fullness(intake);
   events_flush(intake);
   rewind_when_quiet(intake);
