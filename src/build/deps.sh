@@ -6,7 +6,7 @@ set -eu
 # tool:package, a word each.
 build_tools="node:nodejs npm:npm cc:gcc objcopy:binutils strip:binutils readelf:binutils xz:xz-utils tar:tar"
 run_tools="python3:python3"
-test_tools="$run_tools man:man-db zsh:zsh zstd:zstd"
+test_tools="$run_tools man:man-db zsh:zsh zstd:zstd /lib/systemd/systemd-journal-remote:systemd-journal-remote"
 case $(uname -m) in
 x86_64) foreign=aarch64 package=gcc-aarch64-linux-gnu emulator=aarch64 ;;
 *) foreign=x86_64 package=gcc-x86-64-linux-gnu emulator=x86_64 ;;
