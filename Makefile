@@ -6,7 +6,7 @@ CPU := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 NODE24 := node_modules/node-linux-$(CPU)/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: build deps test-deps check test run man readme static image qemu clean sim
+.PHONY: build deps test-deps check test run man readme static image qemu qemu-memory clean sim
 
 build: deps
 	node build.mjs
@@ -37,6 +37,18 @@ run:
 # Both CPUs, static or not at all.
 static: test-deps
 	node build.mjs static
+
+# The OCI image of both CPUs; `make image CPUS=amd64` for one.
+image: test-deps
+	node build.mjs image $(CPUS)
+
+# Machines of both CPUs, booted; part of `make test`.
+qemu: test-deps build
+	$(VITEST) test/qemu
+
+# The smallest memory with which the machines still pass: some minutes.
+qemu-memory: test-deps build
+	$(NODE24) test/qemu/smallest-memory.ts
 
 # The man pages, made from the tables that --help is made from; `make man PAGES=logread.1` for one.
 PAGES := memlogd.8 logread.1 logwrite.1

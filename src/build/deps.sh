@@ -3,42 +3,65 @@
 # elsewhere it says what to install.
 set -eu
 
-# tool:package, a word each.
-build_tools="node:nodejs npm:npm cc:gcc objcopy:binutils strip:binutils readelf:binutils xz:xz-utils tar:tar"
+# What shows that it is there (a command or a file), and the package that has it; a word each.
+build_tools="node:nodejs npm:npm cc:gcc /usr/include/stdio.h:libc6-dev objcopy:binutils strip:binutils \
+readelf:binutils xz:xz-utils tar:tar"
 run_tools="python3:python3"
 test_tools="$run_tools man:man-db zsh:zsh zstd:zstd /lib/systemd/systemd-journal-remote:systemd-journal-remote"
 case $(uname -m) in
-x86_64) foreign=aarch64 package=gcc-aarch64-linux-gnu emulator=aarch64 ;;
-*) foreign=x86_64 package=gcc-x86-64-linux-gnu emulator=x86_64 ;;
+x86_64) machine=aarch64 dashed=aarch64 cpu=arm64 ;;
+*) machine=x86_64 dashed=x86-64 cpu=amd64 ;;
 esac
+libraries=/usr/$machine-linux-gnu/lib
 if ! { command -v clang && command -v ld.lld && command -v llvm-objcopy; } >/dev/null; then
-    test_tools="$test_tools $foreign-linux-gnu-gcc:$package"
+    test_tools="$test_tools $machine-linux-gnu-gcc:gcc-$dashed-linux-gnu"
 fi
-test_tools="$test_tools qemu-$emulator-static:qemu-user-static"
+test_tools="$test_tools $libraries/libc.a:libc6-dev-$cpu-cross $libraries/libstdc++.so.6:libstdc++6-$cpu-cross"
+# Tests that miss one of these are skipped, and say so.
+wished_tools="qemu-$machine-static:qemu-user-static qemu-system-x86_64:qemu-system-x86 \
+qemu-system-aarch64:qemu-system-arm buildah:buildah runc:runc"
 
 case ${1:-build} in
-build) wanted=$build_tools ;;
-run) wanted="$build_tools $run_tools" ;;
-test) wanted="$build_tools $test_tools" ;;
+build) wanted=$build_tools wished= ;;
+run) wanted="$build_tools $run_tools" wished= ;;
+test) wanted="$build_tools $test_tools" wished=$wished_tools ;;
 *) echo "usage: deps.sh build|run|test" >&2; exit 2 ;;
 esac
 
-missing=
-packages=
-for pair in $wanted; do
-    command -v "${pair%%:*}" >/dev/null || { missing="$missing ${pair%%:*}"; packages="$packages ${pair#*:}"; }
-done
-[ -n "$missing" ] || exit 0
+# Sets missing and packages for the words given.
+look_for() {
+    missing=
+    packages=
+    for pair in "$@"; do
+        case $pair in
+        /*) [ -e "${pair%:*}" ] && continue ;;
+        *) command -v "${pair%:*}" >/dev/null && continue ;;
+        esac
+        missing="$missing ${pair%:*}"
+        packages="$packages ${pair##*:}"
+    done
+}
 
-echo "missing:$missing"
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "install them, on Debian with: apt-get install$packages" >&2
-    exit 1
-fi
-export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086 # a word for each package
-apt-get install -qq -y --no-install-recommends $packages >/dev/null || {
-    apt-get update -qq
+install() {
+    apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+# shellcheck disable=SC2086 # lists of words
+look_for $wanted $wished
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing:$packages"
+    export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086
-    apt-get install -qq -y --no-install-recommends $packages >/dev/null
+    install $packages || { apt-get update -qq && install $packages; } || true
+fi
+
+# shellcheck disable=SC2086
+look_for $wished
+[ -z "$missing" ] || echo "missing:$missing; the tests that need them will be skipped (apt-get install$packages)"
+# shellcheck disable=SC2086
+look_for $wanted
+[ -z "$missing" ] || {
+    echo "missing:$missing; install them, on Debian with: apt-get install$packages" >&2
+    exit 1
 }

@@ -1,17 +1,23 @@
-import { buildAll } from './build.ts'
+import { buildAll, executableFile } from './build.ts'
 import { BuildError } from './build-error.ts'
-import { cpus, hostCpu } from './cpu.ts'
-import { projectLayout } from './layout.ts'
+import { projectVersion } from './bundle.ts'
+import { type Cpu, cpus, hostCpu } from './cpu.ts'
+import { buildImage, listImage, writeImageRoot } from './image.ts'
+import { type Layout, projectLayout } from './layout.ts'
+import { reportSizes } from './sizes.ts'
 
-const usage = `usage: node build.mjs [build|static]
-  build   (default) the executable for this machine's CPU
-  static  the executables for both CPUs, from static base Nodes only
+const usage = `usage: node build.mjs [build|static|image] [amd64] [arm64]
+  build   (default) the executable for this machine's CPU, or for those named
+  static  the executables for both CPUs, or for those named, from static base Nodes only
+  image   the same, and the OCI image that holds them
 `
+
+type Goal = 'build' | 'static' | 'image'
 
 /** The build's command line; returns the exit status. */
 export async function main(root: string, args: readonly string[]): Promise<number> {
-  const [what = 'build', ...rest] = args
-  if (rest.length > 0 || (what !== 'build' && what !== 'static')) {
+  const [goal = 'build', ...named] = args
+  if (!isGoal(goal) || !named.every(isCpu)) {
     process.stderr.write(usage)
     return 2
   }
@@ -20,18 +26,36 @@ export async function main(root: string, args: readonly string[]): Promise<numbe
     process.stderr.write(`build: memlogd is not built for ${process.arch}\n`)
     return 1
   }
-  const staticOnly = what === 'static'
+  const usual = goal === 'build' ? [host] : cpus
   try {
-    await buildAll(projectLayout(root), {
-      cpus: staticOnly ? cpus : [host],
-      staticOnly,
-      env: process.env,
-      say: (line) => void process.stdout.write(`${line}\n`),
-    })
+    await make(projectLayout(root), goal, named.length > 0 ? named : usual)
     return 0
   } catch (error) {
     if (!(error instanceof BuildError)) throw error
     process.stderr.write(`build: ${error.message}\n`)
     return 1
   }
+}
+
+async function make(layout: Layout, goal: Goal, chosen: readonly Cpu[]): Promise<void> {
+  const staticOnly = goal !== 'build'
+  await buildAll(layout, { cpus: chosen, staticOnly, env: process.env, say })
+  if (staticOnly) for (const cpu of chosen) await reportSizes(layout, executableFile(layout, cpu), say)
+  if (goal !== 'image') return
+  for (const cpu of chosen) writeImageRoot(layout, cpu, executableFile(layout, cpu))
+  const tool = buildImage(layout, chosen, projectVersion(layout))
+  say(`image: dist/memlogd-image.tar (made by ${tool})`)
+  for (const [cpu, lines] of listImage(layout)) for (const line of lines) say(`  ${cpu} ${line}`)
+}
+
+function isGoal(word: string): word is Goal {
+  return word === 'build' || word === 'static' || word === 'image'
+}
+
+function isCpu(word: string): word is Cpu {
+  return cpus.some((cpu) => cpu === word)
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
 }

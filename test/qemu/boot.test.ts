@@ -2,12 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { executableFile } from '../../src/build/build.ts'
-import type { Cpu } from '../../src/build/cpu.ts'
 import { projectLayout } from '../../src/build/layout.ts'
 import { guestCases } from './cases.ts'
 import { debianFiles, kernelIn } from './debian.ts'
 import { type BootResult, boot } from './machine.ts'
-import { buildFor, writeInitramfs } from './test-machine.ts'
+import { buildFor, machines, type TestMachine, writeInitramfs } from './test-machine.ts'
 import { Unavailable } from './unavailable.ts'
 
 // Machines of both CPUs are booted from the image's root with an init that does what LinuxKit's does. Each case
@@ -18,17 +17,6 @@ const layout = projectLayout(new URL('../..', import.meta.url).pathname)
 const memoryMegabytesStatic = 256
 const memoryMegabytesDynamic = 512
 const bootMsMax = 180_000
-
-interface TestMachine {
-  readonly cpu: Cpu
-  readonly kernelPackage: string
-}
-
-const machines: readonly TestMachine[] = [
-  { cpu: 'amd64', kernelPackage: 'linux-image-cloud-amd64' },
-  { cpu: 'amd64', kernelPackage: 'linux-image-6.12-cloud-amd64' },
-  { cpu: 'arm64', kernelPackage: 'linux-image-cloud-arm64' },
-]
 
 async function bootMachine({ cpu, kernelPackage }: TestMachine): Promise<BootResult> {
   const kernel = kernelIn(debianFiles(layout.cache, { name: kernelPackage, architecture: cpu }))

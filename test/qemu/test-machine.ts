@@ -14,7 +14,18 @@ import { guestScripts } from './cases.ts'
 import { debianFiles } from './debian.ts'
 import { type ArchiveEntry, archive, typeCharacterDevice, typeFile, typeFolder, typeLink } from './initramfs.ts'
 
-const empty = ['bin', 'dev', 'proc', 'run', 'sbin', 'sys', 'test', 'tmp', 'var', 'lib', 'lib64']
+export interface TestMachine {
+  readonly cpu: Cpu
+  readonly kernelPackage: string
+}
+
+export const machines: readonly TestMachine[] = [
+  { cpu: 'amd64', kernelPackage: 'linux-image-cloud-amd64' },
+  { cpu: 'amd64', kernelPackage: 'linux-image-6.12-cloud-amd64' },
+  { cpu: 'arm64', kernelPackage: 'linux-image-cloud-arm64' },
+]
+
+const empty = ['bin', 'dev', 'proc', 'run', 'sbin', 'sys', 'test', 'tmp', 'var']
 /** Links to busybox for what is started as a program: its shell needs none for itself. */
 const commands = ['cat', 'echo', 'httpd', 'printf', 'seq', 'sh', 'sleep', 'true', 'wc']
 /** What the official Node and the C library itself need; the packages that have them. */
@@ -33,6 +44,7 @@ export function writeInitramfs(layout: Layout, cpu: Cpu, executable: string, fil
   const entries: ArchiveEntry[] = [
     ...empty.map((path) => ({ path, mode: typeFolder | 0o755 })),
     ...imageFiles(layout, executable).map(toEntry),
+    ...libraryFiles(layout, cpu, executable).map(toEntry),
     // The kernel opens it for PID 1 before anything is mounted.
     { path: 'dev/console', mode: typeCharacterDevice | 0o600, device: [5, 1] },
     { path: 'init', mode: typeFile | 0o755, content: readFileSync(join(guest, 'init')) },
@@ -46,7 +58,6 @@ export function writeInitramfs(layout: Layout, cpu: Cpu, executable: string, fil
     })),
     { path: 'usr/bin/guest-tool', mode: typeFile | 0o755, content: guestTool(cpu, join(guest, 'guest-tool.c')) },
   ]
-  if (parseElf(readFileSync(executable)).hasInterpreter) entries.push(...libraries(layout, cpu))
   mkdirSync(join(file, '..'), { recursive: true })
   writeFileSync(file, zstdCompressSync(archive(entries)))
 }
@@ -68,26 +79,27 @@ function guestTool(cpu: Cpu, source: string): Buffer {
   }
 }
 
-function libraries(layout: Layout, cpu: Cpu): ArchiveEntry[] {
-  const loader = cpu === 'amd64' ? 'lib64/ld-linux-x86-64.so.2' : 'lib/ld-linux-aarch64.so.1'
+/** What an executable that is not static needs beside it; nothing for one that is. */
+export function libraryFiles(layout: Layout, cpu: Cpu, executable: string): ImageFile[] {
+  if (!parseElf(readFileSync(executable)).hasInterpreter) return []
   const names = ['libc.so.6', 'libdl.so.2', 'libm.so.6', 'libpthread.so.0', 'libstdc++.so.6', 'libgcc_s.so.1']
   const folders = libraryPackages.map((name) => debianFiles(layout.cache, { name, architecture: cpu }))
   const places = [`lib/${cpuNames[cpu].machine}-linux-gnu`, `usr/lib/${cpuNames[cpu].machine}-linux-gnu`]
-  const entry = (path: string, from: readonly string[]): ArchiveEntry => {
-    const found = folders
-      .flatMap((folder) => from.map((place) => join(folder, place)))
-      .find((place) => existsSync(place))
-    if (found === undefined) throw new Error(`no package has ${path}`)
-    return { path, mode: typeFile | 0o755, content: readFileSync(found) }
+  const file = (name: string, path: string): ImageFile => {
+    const candidates = folders.flatMap((folder) => places.map((place) => join(folder, place, name)))
+    const found = candidates.find((candidate) => existsSync(candidate))
+    if (found === undefined) throw new Error(`no package has ${name}`)
+    return { path, kind: 'file', permissions: 0o755, content: readFileSync(found) }
   }
-  const name = loader.slice(loader.indexOf('/') + 1)
+  const loader = cpu === 'amd64' ? 'lib64/ld-linux-x86-64.so.2' : 'lib/ld-linux-aarch64.so.1'
   return [
-    entry(loader, [loader, ...places.map((place) => `${place}/${name}`)]),
-    ...names.map((library) =>
-      entry(
-        `lib/${library}`,
-        places.map((place) => `${place}/${library}`),
-      ),
-    ),
+    ...['lib', 'lib64'].map((path) => ({
+      path,
+      kind: 'folder' as const,
+      permissions: 0o755,
+      content: Buffer.alloc(0),
+    })),
+    file(loader.slice(loader.indexOf('/') + 1), loader),
+    ...names.map((name) => file(name, `lib/${name}`)),
   ]
 }

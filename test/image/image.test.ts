@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { executableFile } from '../../src/build/build.ts'
+import { cpus } from '../../src/build/cpu.ts'
+import { buildImage, listImage, writeImageRoot } from '../../src/build/image.ts'
+import { projectLayout } from '../../src/build/layout.ts'
+import { findTool } from '../../src/build/tool.ts'
+import { buildFor } from '../qemu/test-machine.ts'
+
+// The OCI image of both CPUs, built without network into a folder of its own. Where a CPU has no static base Node,
+// its image holds a dynamic executable here, which `make image` would refuse.
+
+const project = projectLayout(new URL('../..', import.meta.url).pathname)
+const tool = findTool('buildah') ?? findTool('docker')
+
+describe.skipIf(tool === undefined)('the image (skipped without buildah and docker)', () => {
+  let folder = ''
+  let listed = new Map<string, string[]>()
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'memlogd-image-'))
+    const layout = { root: project.root, dist: join(folder, 'dist'), cache: join(folder, 'cache') }
+    for (const cpu of cpus) {
+      if (!(await buildFor(project, cpu))) console.log(`${cpu}: no static base Node here; the executable is dynamic`)
+      writeImageRoot(layout, cpu, executableFile(project, cpu))
+    }
+    buildImage(layout, cpus, 'test')
+    listed = listImage(layout)
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('is for both CPUs', () => {
+    expect([...listed.keys()].sort()).toEqual(['amd64', 'arm64'])
+  })
+
+  test.each(cpus)('holds these files for %s, with these modes, owners and links', (cpu) => {
+    const lines = (listed.get(cpu) ?? []).map((line) => line.replace(/ +\d+ \d{4}-\d\d-\d\d \d\d:\d\d /, ' '))
+    expect(lines.sort()).toEqual([
+      '-rwxr-xr-x 0/0 etc/init.d/002-logging',
+      '-rwxr-xr-x 0/0 usr/bin/memlogd',
+      'drwxr-xr-x 0/0 etc/',
+      'drwxr-xr-x 0/0 etc/init.d/',
+      'drwxr-xr-x 0/0 usr/',
+      'drwxr-xr-x 0/0 usr/bin/',
+      'lrwxrwxrwx 0/0 usr/bin/logread -> memlogd',
+      'lrwxrwxrwx 0/0 usr/bin/logwrite -> memlogd',
+    ])
+  })
+
+  test('has no date but the epoch: it is the same whenever it is built', () => {
+    for (const line of [...listed.values()].flat()) expect(line).toContain(' 1970-01-01 00:00 ')
+  })
+})

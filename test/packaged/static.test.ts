@@ -1,0 +1,77 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { buildAll, executableFile } from '../../src/build/build.ts'
+import { BuildError } from '../../src/build/build-error.ts'
+import { type Cpu, cpus, hostCpu } from '../../src/build/cpu.ts'
+import { type Layout, projectLayout } from '../../src/build/layout.ts'
+import { runTool } from '../../src/build/tool.ts'
+
+// Whole builds into folders of their own: what `make static` makes, what it refuses, and that the same
+// commit gives the same bytes. Downloads are taken from the project's cache.
+
+const project = projectLayout(new URL('../..', import.meta.url).pathname)
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'memlogd-static-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function layoutIn(name: string): Layout {
+  return { root: project.root, dist: join(folder, name, 'dist'), cache: join(folder, name, 'cache') }
+}
+
+async function build(layout: Layout, cpu: Cpu, staticOnly: boolean, env: NodeJS.ProcessEnv = {}): Promise<string[]> {
+  const said: string[] = []
+  // An unreachable release page is asked once for the project, not once for each test.
+  runTool('sh', [
+    '-c',
+    'mkdir -p "$2" && if [ -d "$1" ]; then cp -r "$1" "$2"; fi',
+    'sh',
+    join(project.cache, 'pkg-static'),
+    layout.cache,
+  ])
+  await buildAll(layout, { cpus: [cpu], staticOnly, env: { ...process.env, ...env }, say: (line) => said.push(line) })
+  return said
+}
+
+describe.each(cpus)('%s', (cpu) => {
+  test('the static executable needs no loader and no library, and is stripped', async (context) => {
+    const layout = layoutIn('one')
+    try {
+      await build(layout, cpu, true)
+    } catch (error) {
+      if (!(error instanceof BuildError) || error.code !== 'no-base') throw error
+      context.skip(error.message)
+    }
+    const said = runTool('readelf', ['-hldSW', executableFile(layout, cpu)], { env: { ...process.env, LC_ALL: 'C' } })
+    expect(said).not.toMatch(/INTERP|interpreter|NEEDED|\.symtab|\.debug_/)
+    expect(said).toMatch(cpu === 'amd64' ? /Machine: +Advanced Micro Devices X86-64/ : /Machine: +AArch64/)
+  })
+})
+
+test('a dynamic base is never passed off as static', async () => {
+  const cpu = hostCpu() ?? 'amd64'
+  const dynamic = { [`MEMLOGD_NODE_${cpu.toUpperCase()}`]: process.execPath }
+  const refused = build(layoutIn('one'), cpu, true, dynamic)
+  await expect(refused).rejects.toMatchObject({
+    code: 'base-dynamic',
+    message: expect.stringContaining(process.execPath),
+  })
+})
+
+test('a dynamic build says so', async () => {
+  const cpu = hostCpu() ?? 'amd64'
+  const said = await build(layoutIn('one'), cpu, false, { [`MEMLOGD_NODE_${cpu.toUpperCase()}`]: process.execPath })
+  expect(said.join('\n')).toMatch(/DYNAMIC: not static/)
+})
+
+test('two builds in different folders are byte for byte the same', async () => {
+  const cpu = hostCpu() ?? 'amd64'
+  const [one, two] = [layoutIn('one'), layoutIn('another/place')]
+  await build(one, cpu, false)
+  await build(two, cpu, false)
+  expect(readFileSync(executableFile(one, cpu)).equals(readFileSync(executableFile(two, cpu)))).toBe(true)
+})
