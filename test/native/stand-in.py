@@ -40,6 +40,7 @@ class Engine:
         self.mode = options.get("mode", "")
         if os.path.exists(options.get("modes", "/nonexistent")): self.mode = open(options["modes"]).read()
         self.out = os.open(options["out"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(self.out, b"\n")  # ends what a killed one left half-written
         self.control = socket.socket(fileno=3)
         header = os.pread(4, 32, 0)
         magic, version, self.area, self.slots, self.slot_bytes, _, self.acknowledged = struct.unpack("<IIIIIIQ", header)

@@ -23,6 +23,12 @@ def environment(folder, config):
                 ASAN_OPTIONS=f"log_path={folder}/sanitizer", UBSAN_OPTIONS=f"log_path={folder}/sanitizer:print_stacktrace=1")
 
 
+def record(line):
+    """A killed engine may have written half a line; it had not stored its position then, so the frame is seen again."""
+    try: return json.loads(line)
+    except ValueError: return None
+
+
 class Memlogd:
     def __init__(self, config=None, mode="", engine=None, start=True, **popen):
         self.dir = tempfile.mkdtemp(prefix="native-")
@@ -53,7 +59,7 @@ class Memlogd:
     def records(self):
         if not os.path.exists(self.out): return []
         with open(self.out) as file: text = file.read()
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [r for line in text[: text.rfind("\n") + 1].splitlines() if (r := record(line))]
 
     def engines(self): return [r for r in self.records() if "started" in r]
 
