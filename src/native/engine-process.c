@@ -2,7 +2,7 @@
 #include "intake.h"
 
 /* Descriptors are first moved up here, so that putting one in its place can't overwrite another. */
-#define PARKING_FD 512
+#define PARKING_FD 16
 /* An engine that closed its control stream is ending; how long it may take, so that its own status is known. */
 #define END_MS 500
 
@@ -37,7 +37,7 @@ __attribute__((noreturn)) static void engine_child(struct intake *intake, int co
   place_descriptor(query, ENGINE_QUERY_FD);
   place_descriptor(docker, ENGINE_DOCKER_FD);
   if (sys_close_range(ENGINE_DOCKER_FD + 1, 0xffffffff) < 0)
-    for (int fd = ENGINE_DOCKER_FD + 1; fd < SOURCES_MAX + 2 * PARKING_FD; fd++) sys_close(fd);
+    for (int fd = ENGINE_DOCKER_FD + 1; fd < SOURCES_MAX + 2 * OWN_DESCRIPTORS_MAX; fd++) sys_close(fd);
   write_file("/proc/self/oom_score_adj", "0");
   sys_set_signal(SIGPIPE, intake->process->sigpipe);
   sys_set_signal(SIGCHLD, SIG_DFL);

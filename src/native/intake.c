@@ -20,8 +20,11 @@ static bool start(struct intake *intake) {
   intake->epoll_fd = sys_epoll_create();
   intake->ring_fd = sys_memfd_create("memlogd-ring", MFD_CLOEXEC);
   intake->null_fd = sys_open("/dev/null", O_RDWR | O_CLOEXEC);
-  u64 mask = SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGCHLD);
-  sys_sigprocmask(SIG_BLOCK, &mask, NULL);
+  u64 mask = SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGCHLD);
+  /* Others that would end a process by default, sent by mistake, must not end this one. */
+  u64 deaf = SIGNAL_BIT(SIGUSR1) | SIGNAL_BIT(SIGUSR2) | SIGNAL_BIT(SIGALRM) | SIGNAL_BIT(SIGVTALRM) | SIGNAL_BIT(SIGPROF) |
+             SIGNAL_BIT(SIGIO) | SIGNAL_BIT(SIGPWR) | mask;
+  sys_sigprocmask(SIG_BLOCK, &deaf, NULL);
   intake->signal_fd = sys_signalfd(mask);
   sys_set_signal(SIGPIPE, SIG_IGN);
   intake->mask = intake->process->mask;
@@ -29,17 +32,19 @@ static bool start(struct intake *intake) {
   return queue_open(&intake->queue) == 0 && intake->epoll_fd >= 0 && intake->ring_fd >= 0 && intake->signal_fd >= 0;
 }
 
-static void raise_limits(void) {
+/* As many descriptors as sources may need. Some are kept for ourselves, or an engine could not be started again. */
+static void raise_limits(struct intake *intake) {
   struct rlimit64 limit = {0, 0};
   sys_prlimit(RLIMIT_NOFILE, NULL, &limit);
   u64 wanted = SOURCES_MAX + OWN_DESCRIPTORS_MAX;
   struct rlimit64 raised = {limit.hard, limit.hard};
   if (limit.hard < wanted) {
     raised.soft = raised.hard = wanted;
-    if (sys_prlimit(RLIMIT_NOFILE, &raised, NULL) == 0) return;
-    raised.soft = raised.hard = limit.hard;
+    if (sys_prlimit(RLIMIT_NOFILE, &raised, NULL) < 0) raised.soft = raised.hard = limit.hard;
   }
   sys_prlimit(RLIMIT_NOFILE, &raised, NULL);
+  bool is_low = raised.soft < OWN_DESCRIPTORS_MAX + SOURCE_DESCRIPTORS_MIN;
+  intake->descriptors_max = (i64)raised.soft - (is_low ? SOURCE_DESCRIPTORS_MIN : OWN_DESCRIPTORS_MAX);
 }
 
 /* Whoever holds everybody's descriptors is the last that the kernel should kill for memory. */
@@ -169,7 +174,7 @@ static void end_if_stopped(struct intake *intake) {
 }
 
 __attribute__((noreturn)) void intake_run(struct intake *intake) {
-  raise_limits();
+  raise_limits(intake);
   be_the_last_to_go();
   if (!start(intake)) {
     listeners_unlink(&intake->listeners);

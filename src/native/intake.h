@@ -10,6 +10,8 @@
 
 /* Descriptors that the intake itself needs beside the sources. */
 #define OWN_DESCRIPTORS_MAX 64
+/* Where the limit of descriptors is so low, sources get at least these. */
+#define SOURCE_DESCRIPTORS_MIN 16
 /* Sources read in one turn of the loop, before everything else gets its turn again. */
 #define READS_PER_TURN 64
 /*
@@ -88,6 +90,8 @@ struct intake {
   bool stop_wanted;
   u32 next_id;
   u32 connections;        /* open sources of kind SyslogTcp */
+  u32 udp_dropped;        /* datagrams that the kernel had no room for, so far */
+  i64 descriptors_max;    /* sources may have numbers below it: the rest is ours */
   u32 syslog_slot, udp_slot, kmsg_slot;
   /* Slots in the order in which they were freed; and those that wait for their END to be acknowledged. */
   u32 free_first, free_count, ended_first, ended_count, busy_count, busy_next;
@@ -117,7 +121,7 @@ void sources_read(struct intake *intake);
 void sources_read_busy(struct intake *intake);
 void sources_acknowledged(struct intake *intake);
 static inline bool intake_is_full(const struct intake *intake) {
-  return !queue_has_room(&intake->queue, QUEUE_PAYLOAD_BYTES_MAX, QUEUE_RESERVED_BYTES);
+  return queue_fitting_reads(&intake->queue) == 0;
 }
 
 /* ---- log-socket.c, syslog.c, kmsg.c ---- */

@@ -19,6 +19,7 @@ static void check_queue(const struct queue *queue) {
   CHECK(queue->head % 8 == 0 && queue->tail % 8 == 0);
   CHECK(get_u32(queue->map) == QUEUE_MAGIC);
   CHECK(queue_has_room(queue, 0, 0));
+  CHECK(queue_fitting_reads(queue) == 0 || queue_has_room(queue, QUEUE_PAYLOAD_BYTES_MAX, QUEUE_RESERVED_BYTES));
 }
 
 void intake_check(const struct intake *intake) {

@@ -171,6 +171,7 @@ struct timespec {
 #define SO_ACCEPTCONN 30
 #define SO_RCVBUFFORCE 33
 #define SO_DOMAIN 39
+#define SO_RXQ_OVFL 40
 #define IPPROTO_IPV6 41
 #define IPV6_V6ONLY 26
 #define SCM_RIGHTS 1
@@ -233,7 +234,12 @@ struct timeval {
 #define SIGUSR2 12
 #define SIGPIPE 13
 #define SIGTERM 15
+#define SIGALRM 14
 #define SIGCHLD 17
+#define SIGVTALRM 26
+#define SIGPROF 27
+#define SIGIO 29
+#define SIGPWR 30
 #define SIG_BLOCK 0
 #define SIG_SETMASK 2
 #define SIG_DFL 0

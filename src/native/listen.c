@@ -234,7 +234,11 @@ static int bind_address(const char *subject, const char *digits, int type, u32 *
     sys_close(fd);
     return fail(error, subject, error_text(result)), -1;
   }
-  if (type == SOCK_DGRAM) widen_buffer(fd);
+  if (type == SOCK_DGRAM) {
+    widen_buffer(fd);
+    /* The kernel drops what the buffer can't hold, and tells how many with the next one that it could. */
+    sys_set_socket_number(fd, SO_RXQ_OVFL, 1);
+  }
   if (address_bytes != NULL) *address_bytes = bytes;
   return fd;
 }

@@ -9,7 +9,7 @@
 #define PAGE_BYTES (64 * 1024)
 
 _Static_assert(QUEUE_REWIND_BYTES < QUEUE_BYTES_DEFAULT, "the area is larger than what makes a rewind worthwhile");
-_Static_assert(QUEUE_RESERVED_BYTES + 2 * QUEUE_PAYLOAD_BYTES_MAX < QUEUE_BYTES_DEFAULT, "data fits beside what is kept free");
+_Static_assert(QUEUE_RESERVED_BYTES + 4 * QUEUE_PAYLOAD_BYTES_MAX < QUEUE_BYTES_DEFAULT, "data fits beside what is kept free");
 
 static u32 frame_bytes(u32 payload_bytes) { return (QUEUE_FRAME_HEADER_BYTES + payload_bytes + 7) & ~7u; }
 
@@ -45,6 +45,13 @@ int queue_open(struct queue *queue) {
 
 bool queue_has_room(const struct queue *queue, u32 payload_bytes, u32 keep) {
   return bytes_needed(queue, payload_bytes) + keep <= QUEUE_BYTES_DEFAULT - (queue->head - queue->tail);
+}
+
+u32 queue_fitting_reads(const struct queue *queue) {
+  u64 room = QUEUE_BYTES_DEFAULT - (queue->head - queue->tail);
+  /* Where one read fits, the largest datagram does too, and what is skipped at the area's end for it. */
+  u64 kept = (u64)QUEUE_RESERVED_BYTES + 2 * frame_bytes(QUEUE_PAYLOAD_BYTES_MAX);
+  return room <= kept ? 0 : (u32)((room - kept) / frame_bytes(QUEUE_READ_BYTES_MAX));
 }
 
 static u8 *frames_at(struct queue *queue, u64 position) { return queue->map + QUEUE_FRAMES_OFFSET + position % QUEUE_BYTES_DEFAULT; }

@@ -36,6 +36,8 @@ struct frame {
 int queue_open(struct queue *queue);
 /* Whether a frame fits and `keep` bytes stay free. */
 bool queue_has_room(const struct queue *queue, u32 payload_bytes, u32 keep);
+/* How many reads of the largest size surely fit beside what is kept free. */
+u32 queue_fitting_reads(const struct queue *queue);
 /* Where the next frame's payload goes; the caller has asked queue_has_room. May write a PAD. */
 u8 *queue_payload(struct queue *queue, u32 payload_bytes);
 /* Completes the frame whose payload was written where queue_payload said; stamps it with now. */

@@ -27,6 +27,7 @@ static struct source *open_slot(struct intake *intake, u32 kind, u32 token, cons
   if (source == NULL) return NULL;
   zero_bytes(source, sizeof *source);
   source->id = intake->next_id++;
+  if (intake->next_id == 0) intake->next_id = 1;
   source->kind = (u16)kind;
   source->state = SOURCE_OPEN;
   source->way = WAY_NONE;
@@ -124,7 +125,8 @@ bool source_adopt(struct intake *intake, int fd, u32 kind, u32 token, const char
   bool is_datagram = false;
   enum source_way way = way_of(fd, &type, &flags, &is_datagram);
   if (way == WAY_NONE) return refuse(intake, fd, EVENT_DESCRIPTOR_REFUSED, type >> 12, name, name_bytes);
-  struct source *source = open_slot(intake, kind, token, name, name_bytes, &slot);
+  bool is_short = fd >= intake->descriptors_max;
+  struct source *source = is_short ? NULL : open_slot(intake, kind, token, name, name_bytes, &slot);
   if (source == NULL) return refuse(intake, fd, EVENT_SOURCES_FULL, kind, name, name_bytes);
   source->way = way;
   source->is_datagram = is_datagram;
@@ -217,7 +219,10 @@ static void pause_if_little(struct intake *intake, u64 bytes, int reads) {
 
 void sources_read(struct intake *intake) {
   struct epoll_event events[READS_PER_TURN];
-  int ready = sys_epoll_ready(intake->epoll_fd, events, READS_PER_TURN);
+  /* The kernel takes those that it names to the end of its line: none is named that can't be read now. */
+  u32 fitting = queue_fitting_reads(&intake->queue);
+  if (fitting == 0) return; /* epoll_wait wants at least one */
+  int ready = sys_epoll_ready(intake->epoll_fd, events, (int)(fitting < READS_PER_TURN ? fitting : READS_PER_TURN));
   u64 head = intake->queue.head;
   for (int at = 0; at < ready; at++) {
     u32 slot = (u32)events[at].data, id = (u32)(events[at].data >> 32);

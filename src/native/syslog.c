@@ -13,23 +13,37 @@ void syslog_start(struct intake *intake) {
   if (intake->listeners.udp >= 0) source_claim(intake, SOURCE_KIND_SYSLOG_UDP, "syslog-udp", 10, &intake->udp_slot);
 }
 
-/* Takes the sender's identity; descriptors that somebody sends along are closed. */
-static void read_control(const u8 *control, size_t bytes, struct ucred *sender) {
+/* What comes beside a datagram. */
+struct beside {
+  struct ucred sender;
+  u32 dropped; /* by the kernel, since the socket was made; 0 also if it does not say */
+};
+
+/* Descriptors that somebody sends along are closed. */
+static void read_control(const u8 *control, size_t bytes, struct beside *beside) {
   for (size_t at = 0; at + sizeof(struct cmsghdr) <= bytes;) {
     const struct cmsghdr *header = (const struct cmsghdr *)(const void *)(control + at);
     if (header->bytes < sizeof *header || header->bytes > bytes - at) return;
     size_t payload = header->bytes - sizeof *header;
     const u8 *from = control + at + sizeof *header;
-    if (header->level == SOL_SOCKET && header->type == SCM_CREDENTIALS && payload >= sizeof *sender) copy_bytes(sender, from, sizeof *sender);
+    if (header->level == SOL_SOCKET && header->type == SCM_CREDENTIALS && payload >= sizeof beside->sender) copy_bytes(&beside->sender, from, sizeof beside->sender);
+    if (header->level == SOL_SOCKET && header->type == SO_RXQ_OVFL && payload >= 4) beside->dropped = get_u32(from);
     if (header->level == SOL_SOCKET && header->type == SCM_RIGHTS)
       for (size_t n = 0; n + sizeof(int) <= payload; n += sizeof(int)) sys_close((int)get_u32(from + n));
     at += CMSG_ALIGN(header->bytes);
   }
 }
 
+static void count_kernel_drops(struct intake *intake, u32 dropped) {
+  u32 more = dropped - intake->udp_dropped;
+  if (dropped == 0 || more == 0) return;
+  intake->udp_dropped = dropped;
+  event_count(intake, EVENT_DATAGRAMS_LOST, more, SOURCE_KIND_SYSLOG_UDP, "", 0);
+}
+
 /* One datagram, straight into the queue. False if none is there. */
 static bool read_datagram(struct intake *intake, int fd, u32 slot, u32 address_bytes) {
-  u8 control[CMSG_SPACE(sizeof(struct ucred))] __attribute__((aligned(8)));
+  u8 control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(u32))] __attribute__((aligned(8)));
   u8 *payload = queue_payload(&intake->queue, QUEUE_PAYLOAD_BYTES_MAX);
   u8 *address = payload + DATAGRAM_PREFIX_BYTES;
   struct iovec part = {address + address_bytes, DATAGRAM_BYTES_MAX};
@@ -37,11 +51,12 @@ static bool read_datagram(struct intake *intake, int fd, u32 slot, u32 address_b
   long got = sys_recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   /* An error that an earlier packet brought back is not the end of a socket that everybody sends to. */
   if (got < 0) return got != -EAGAIN && got != -EBADF;
-  struct ucred sender = {0, 0, 0};
-  read_control(control, message.control_bytes, &sender);
-  put_u32(payload, sender.pid);
-  put_u32(payload + 4, sender.uid);
-  put_u32(payload + 8, sender.gid);
+  struct beside beside = {{0, 0, 0}, 0};
+  read_control(control, message.control_bytes, &beside);
+  if (address_bytes > 0) count_kernel_drops(intake, beside.dropped);
+  put_u32(payload, beside.sender.pid);
+  put_u32(payload + 4, beside.sender.uid);
+  put_u32(payload + 8, beside.sender.gid);
   put_u32(payload + 12, address_bytes);
   struct frame frame = {FRAME_KIND_DATAGRAM, slot, intake->sources[slot].id, (message.flags & MSG_TRUNC) != 0, 0};
   frame.payload_bytes = DATAGRAM_PREFIX_BYTES + address_bytes + (u32)got;

@@ -61,6 +61,24 @@ def story_syslog_over_udp():
     m.stop()
 
 
+def story_udp_datagrams_that_the_kernel_dropped():
+    # memlogd is held up and the socket's buffer overflows: what the kernel dropped is told of, and the sum is exact.
+    port = free_port(socket.SOCK_DGRAM)
+    m = Memlogd({"syslog-udp": address(port).hex()})
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("127.0.0.1", port))
+    os.kill(m.pid, signal.SIGSTOP)
+    total = 30_000
+    for _ in range(total): s.send(b"u" * 1000)
+    os.kill(m.pid, signal.SIGCONT)
+    seen = lambda: len(m.frames("DATAGRAM"))
+    until("what was kept is read", lambda: (n := seen()) > 1000 and (time.sleep(0.3), seen())[1] == n, 20)
+    s.send(b"last"); total += 1
+    count = lambda: seen() + sum(e["count"] for e in m.events("lost"))
+    until("received + lost = sent", lambda: count() == total)
+    assert m.events("lost")[0]["argument"] == 3
+    m.stop()
+
+
 def story_syslog_over_udp6():
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
         s.bind(("::1", 0)); port = s.getsockname()[1]

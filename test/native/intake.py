@@ -188,6 +188,23 @@ def story_as_many_sources_as_there_are_slots():
     m.stop()
 
 
+def story_fewer_descriptors_than_slots():
+    # The limit of descriptors is low and senders use it up: the rest is refused, and an engine that dies is started again.
+    # (Root may raise its own limit: that right is given up first.)
+    drop = lambda: (ctypes.CDLL(None).prctl(24, 24, 0, 0, 0), resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)))
+    m = Memlogd(preexec_fn=drop)
+    limit = resource.prlimit(m.pid, resource.RLIMIT_NOFILE)[1]
+    if limit > 200: return m.stop()
+    r, w = os.pipe()
+    for _ in range(30): m.send(b"greedy", [r] * 10)
+    until("some are refused", lambda: m.events("full") or m.events("truncated"))
+    for n in range(3):
+        os.kill(m.engines()[-1]["started"], signal.SIGKILL)
+        until("another engine", lambda: len(m.engines()) == n + 2)
+    os.write(w, b"x"); until("it is read", lambda: m.frames("DATA"))
+    m.stop()
+
+
 def story_a_thousand_sources():
     # A thousand containers write a hundred lines each; every byte arrives, in order, once.
     m = Memlogd()
@@ -221,6 +238,9 @@ def story_a_slow_engine_holds_writers_up_and_loses_nothing():
         except BlockingIOError: time.sleep(0.005); continue
         sent += part[:n]; last = time.monotonic()
     assert 3_000_000 < len(sent) < 5_000_000, len(sent)
+    spent = lambda: sum(int(n) for n in open(f"/proc/{m.pid}/stat").read().split()[13:15])
+    before = spent(); time.sleep(0.3)
+    assert spent() - before <= 5, "memlogd is busy though it can do nothing"
     m.release()
     os.set_blocking(w, True)
     os.write(w, b"end"); os.close(w)
@@ -259,8 +279,9 @@ def story_descriptors_that_the_caller_bound():
 
 def story_stop():
     # However it is told to stop: what was written before is handled, files are removed, it takes less than a second.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         m = Memlogd()
+        for other in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE): os.kill(m.pid, other)
         r, w = os.pipe(); m.send(b"last", [r]); m.opened("last")
         os.kill(m.pid, signal.SIGSTOP)
         os.write(w, b"words")

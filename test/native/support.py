@@ -9,13 +9,18 @@ EVENTS = dict(started=1, exited=2, without=3, truncated=4, name_cut=5, full=6, r
               stalled=11, open_failed=12, stopping=13)
 
 
-def until(what, check, seconds=10):
+def until(what, check, seconds=30):
     end = time.monotonic() + seconds
     while True:
         found = check()
         if found: return found
         if time.monotonic() > end: raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(0.01)
+
+
+def slack():
+    """Seconds that a machine busy with other tests may add to a limit."""
+    return max(0.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 1)
 
 
 def environment(folder, config):
@@ -111,7 +116,7 @@ class Memlogd:
         self.check_sanitizer()
         assert self.process.returncode == status, (self.process.returncode, err)
         assert err == "", err
-        assert took < seconds, f"stopping took {took} s"
+        assert took < seconds + slack(), f"stopping took {took} s"
         for path in (self.log, self.query, self.link): assert not os.path.lexists(path), path
         shutil.rmtree(self.dir)
 
