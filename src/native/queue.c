@@ -82,18 +82,27 @@ static void skip_rest(struct queue *queue) {
 }
 
 bool queue_wants_rewind(const struct queue *queue) {
-  return queue->head == queue->tail && queue->head % QUEUE_BYTES_DEFAULT > QUEUE_REWIND_BYTES;
+  return queue->head == queue->tail && queue->touched > QUEUE_REWIND_BYTES;
+}
+
+/* Frees the pages between two places of the area. */
+static void free_pages(struct queue *queue, u64 from, u64 to) {
+  int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  if (from < to) sys_fallocate(queue->fd, how, QUEUE_FRAMES_OFFSET + from, to - from);
 }
 
 void queue_rewind(struct queue *queue) {
   u64 at = queue->head % QUEUE_BYTES_DEFAULT;
-  /* The page of the PAD's header must stay: the engine has not read it yet. */
-  u64 page = at & ~(u64)(PAGE_BYTES - 1);
-  u64 next = page + PAGE_BYTES;
-  int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-  skip_rest(queue);
-  if (page > QUEUE_REWIND_BYTES) sys_fallocate(queue->fd, how, QUEUE_FRAMES_OFFSET + QUEUE_REWIND_BYTES, page - QUEUE_REWIND_BYTES);
-  if (next < QUEUE_BYTES_DEFAULT) sys_fallocate(queue->fd, how, QUEUE_FRAMES_OFFSET + next, QUEUE_BYTES_DEFAULT - next);
+  if (at > QUEUE_REWIND_BYTES) {
+    /* The page of the PAD's header must stay: the engine has not read it yet. */
+    u64 page = at & ~(u64)(PAGE_BYTES - 1);
+    skip_rest(queue);
+    free_pages(queue, QUEUE_REWIND_BYTES, page);
+    free_pages(queue, page + PAGE_BYTES, QUEUE_BYTES_DEFAULT);
+  } else {
+    free_pages(queue, QUEUE_REWIND_BYTES, QUEUE_BYTES_DEFAULT);
+  }
+  queue->touched = 0;
 }
 
 u8 *queue_payload(struct queue *queue, u32 payload_bytes) {
@@ -108,6 +117,8 @@ void queue_commit(struct queue *queue, const struct frame *frame) {
   write_header(at, frame);
   /* The engine learns of it by a system call of ours; nothing may be written later than that. */
   __atomic_thread_fence(__ATOMIC_RELEASE);
+  u64 end = queue->head % QUEUE_BYTES_DEFAULT + bytes;
+  if (end > queue->touched) queue->touched = end;
   queue->head += bytes;
 }
 

@@ -23,6 +23,7 @@ struct queue {
   u8 *map;
   u64 head; /* written up to here */
   u64 tail; /* acknowledged up to here */
+  u64 touched; /* bytes of the area, from its beginning, that may have pages */
   u64 announced; /* the engine was told of frames up to here */
   int fd;          /* ours, writable */
   int readable_fd; /* the engine's, read-only */
@@ -46,9 +47,9 @@ void queue_commit(struct queue *queue, const struct frame *frame);
 void queue_put(struct queue *queue, const struct frame *frame);
 /* The engine says that it stored everything up to `position`. False if that can't be. */
 bool queue_acknowledge(struct queue *queue, u64 position);
-/* Whether the queue is empty and so far into the area that going back to its beginning saves memory. */
+/* Whether the queue is empty, and holds memory that it could give back. */
 bool queue_wants_rewind(const struct queue *queue);
-/* Goes back to the area's beginning and returns the pages. The PAD must be acknowledged before all room is there again. */
+/* Goes back to the area's beginning, if it is far from it, and returns the pages. A PAD must be acknowledged before all room is there again. */
 void queue_rewind(struct queue *queue);
 void queue_write_slot(struct queue *queue, u32 slot, u32 id, u32 kind, u32 token, const char *name, u32 name_bytes);
 void queue_clear_slot(struct queue *queue, u32 slot);
