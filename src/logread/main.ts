@@ -44,7 +44,13 @@ async function run(values: LogreadValues): Promise<number> {
 }
 
 function checkTasks(values: LogreadValues): void {
-  const tasks = [values.stats && '--stats', values.sources && '--sources', values.wait !== undefined && '--wait']
+  const isShipping = values.to.length + values.on.length > 0
+  const tasks = [
+    isShipping && '--to',
+    values.stats && '--stats',
+    values.sources && '--sources',
+    values.wait !== undefined && '--wait',
+  ]
   const given = tasks.filter((task) => task !== false)
   if (given.length > 1) throw new UsageError(`${given[1]}: cannot be used with ${given[0]}`)
   if (values.wait !== undefined) return

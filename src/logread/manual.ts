@@ -36,10 +36,13 @@ export const logreadManual: Manual = {
         'With --to lines go to a target, at least once: a target that is away is tried again while memlogd holds the lines, and what it no longer holds is reported at the target as lost. With --state this goes on where it stopped. Options of a target follow a question mark, joined by ampersands.',
       ],
       rows: [
-        ['dir:FOLDER', 'A file for each source. max-size (1M), max-files (10), compress=gzip, max-total.'],
+        [
+          'dir:FOLDER',
+          'A file for each source, as the logwrite service of LinuxKit writes them. max-size (1M), max-files (10), compress=gzip, max-total.',
+        ],
         [
           'syslog+udp://HOST[:PORT], syslog+tcp:, syslog+tls:',
-          'RFC 5424; TCP and TLS with octet counting. hostname; for TLS ca, cert, key, servername.',
+          'RFC 5424; TCP and TLS with octet counting. hostname; for UDP max-size (1452); for TLS ca, cert, key, servername.',
         ],
         [
           'otlp+http://HOST[:PORT][/PATH], otlp+https:',
@@ -53,6 +56,18 @@ export const logreadManual: Manual = {
           'exec:CMD, exec+FORMAT:CMD',
           'Lines on the standard input of a command, which is started again when it ends; JSON, or another of the formats.',
         ],
+      ],
+    },
+    {
+      title: 'HOOKS',
+      paragraphs: [
+        'With --on and --run a command is run for each line that matches: one at a time, ten in a row, then one a second, each for 30 seconds at most. 64 matches wait; more are dropped, which is said. The line is in the environment of the command:',
+      ],
+      rows: [
+        ['LOG_TIME, LOG_SOURCE, LOG_MESSAGE, LOG_SEQUENCE', 'What every line has.'],
+        ['LOG_PRIORITY, LOG_SEVERITY, LOG_FACILITY, LOG_FIELD_NAME', 'What the line has besides.'],
+        ['LOG_MATCH, LOG_MATCH_1 to LOG_MATCH_9', 'What the pattern and its groups matched.'],
+        ['LOG_DROPPED', 'Matches since the last command that none was run for.'],
       ],
     },
   ],
@@ -81,6 +96,10 @@ export const logreadManual: Manual = {
     { text: "A container's errors of the last ten minutes:", commands: ["logread -s 'rngd.*' -p err --since 10m"] },
     { text: 'For a program:', commands: ['logread -o json'] },
     { text: 'A boot test:', commands: ["logread --wait 'login:' --fail-on 'panic|oops' --timeout 60s"] },
+    {
+      text: 'A command when memory runs out:',
+      commands: [`logread -f -n 0 --on 'Out of memory' --run 'echo "$LOG_SOURCE: $LOG_MESSAGE" >>/run/oom'`],
+    },
     { text: 'Log files, as a service:', commands: ["logread -F --to 'dir:/var/log?max-size=1M&max-files=10'"] },
   ],
   seeAlso: ['memlogd(8)', 'logwrite(1)'],

@@ -35,18 +35,22 @@ interface Outlet {
   open: (report: Report) => Promise<Sink>
 }
 
+/** Each has a connection to memlogd, which serves a limited number. */
+const outletsMax = 64
+
 const world: ShipperWorld = { nowMs: monotonicMs, sleep, random: Math.random }
 
 export async function runShipping(values: LogreadValues): Promise<number> {
   const outlets = [...parseTargets(values.to), ...parseHooks(values.on, values.run)]
   if (outlets.length === 0) throw new UsageError('--state: needs a target (--to)')
+  if (outlets.length > outletsMax) throw new UsageError(`--to: at most ${outletsMax} targets and hooks`)
   const selection = makeShippingSelection(values)
   if (values.state !== undefined) await makeStateFolder(values.state)
   const stop = listenForStop()
   const shippers = await Promise.all(outlets.map((outlet) => makeShipper(outlet, values, selection)))
   await Promise.all(shippers.map((shipper) => shipper.run(stop.signal)))
   if (stop.exitStatus !== undefined) return stop.exitStatus === exitTerminated ? exitOk : stop.exitStatus
-  return shippers.some(({ counters }) => counters.rejected > 0) ? exitFailed : exitOk
+  return shippers.some(({ rejected }) => rejected > 0) ? exitFailed : exitOk
 }
 
 /** A service that is stopped in order has not failed. */
@@ -64,6 +68,8 @@ function makeShippingSelection(values: LogreadValues): ShippingSelection {
   const { realSeconds: seconds, realNanos: nanos } = systemClock.now()
   const selection = makeSelection(values, { now: { seconds, nanos }, offsetOf: values.local ? localOffset : undefined })
   for (const [flag, isGiven] of [
+    ['--file', values.file !== undefined],
+    ['--cursor-file', values.cursorFile !== undefined],
     ['--reverse', selection.isReversed === true],
     ['--count', selection.limit !== undefined],
     ['--context', (selection.before ?? 0) > 0 || (selection.after ?? 0) > 0],

@@ -242,6 +242,8 @@ test.each([
   [['--on', 'a'], 'logread: --on: 1 patterns and 0 commands; each --on needs a --run\n'],
   [['--on', '(', '--run', 'x'], /^logread: --on: "\(", character \d: wanted /],
   [['--state', '/x'], 'logread: --state: needs a target (--to)\n'],
+  [['--to', 'exec:a', '--file', 'x'], 'logread: --file: cannot be used with --to\n'],
+  [['--to', 'exec:a', '--stats'], 'logread: --stats: cannot be used with --to\n'],
   [['--to', 'exec:a', '-r'], 'logread: --reverse: cannot be used with --to\n'],
 ])('%j is refused in one line with status 2', (args, message) => {
   const ran = new Daemon0().logread(args)

@@ -64,6 +64,11 @@ export class Shipper {
     this.#backoff = new Backoff(() => world.random())
   }
 
+  /** Lines that the target will never have. */
+  get rejected(): number {
+    return this.counters.rejected + (this.#sink.refused ?? 0)
+  }
+
   /** Ships until `signal` fires or all there was is shipped. Never rejects: whatever fails is reported and tried again. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#load()

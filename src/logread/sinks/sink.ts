@@ -10,6 +10,8 @@ export interface Sink {
    * acknowledges nothing. They are delivered again after `onLost`, a failed delivery, or a restart.
    */
   readonly unconfirmed?: number
+  /** Lines that it has given up itself, because their own kind is refused: the others were delivered. */
+  readonly refused?: number
   /** Set by whoever feeds the sink; called when the target is lost between two deliveries. */
   onLost?: (() => void) | undefined
   /**

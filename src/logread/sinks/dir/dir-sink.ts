@@ -27,6 +27,7 @@ const fileFaults = new Set(['EISDIR', 'ELOOP', 'ENXIO', 'ENOTDIR', 'ENAMETOOLONG
 
 export class DirSink implements Sink {
   readonly name: string
+  refused = 0
   readonly #files: FileLayer
   readonly #rules: DirRules
   readonly #report: Report
@@ -109,6 +110,7 @@ export class DirSink implements Sink {
       await this.#forget(base)
       if (!this.#faulty.has(base)) this.#report(`${base} can't be written (${code}), its lines are given up`)
       this.#faulty.add(base)
+      this.refused += lines.length - (this.#written.get(base) ?? 0)
       this.#written.set(base, lines.length)
     }
   }

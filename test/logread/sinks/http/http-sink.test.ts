@@ -1,5 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -14,6 +15,7 @@ import { LokiFormat } from '../../../../src/logread/sinks/http/loki.ts'
 import { OtlpFormat } from '../../../../src/logread/sinks/http/otlp.ts'
 import { encodeFields } from '../../../../src/protocol/entry.ts'
 import { gap, line } from '../entries.ts'
+import { isInstalled, makeCertificates } from '../syslog/receivers.ts'
 import { checkLoki, checkOtlp } from './schema.ts'
 
 interface Received {
@@ -334,6 +336,31 @@ test('a server that is away, breaks off, or never answers', async () => {
     code: 'ECONNREFUSED',
     retryable: true,
   })
+})
+
+test.runIf(isInstalled('openssl'))('https: the server’s certificate is checked', async () => {
+  const { ca, certificate, key } = makeCertificates(folder)
+  const bodies: string[] = []
+  const options = { cert: readFileSync(certificate), key: readFileSync(key) }
+  const secure = createSecureServer(options, (request, response) => {
+    request.on('data', (part: Buffer) => bodies.push(part.toString()))
+    request.on('end', () => response.writeHead(200).end('{}'))
+  })
+  await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve))
+  const { port: securePort } = secure.address() as { port: number }
+  const tls = { caFile: undefined, certificateFile: undefined, keyFile: undefined, serverName: undefined }
+  const at = (files: { caFile?: string }) => ({
+    target: { host: '127.0.0.1', port: securePort, path: '/', tls: { ...tls, ...files } },
+  })
+  await expect(deliver(sink(otlp, at({})), lines(1))).rejects.toMatchObject({
+    retryable: true,
+    message: expect.stringContaining('the certificate is refused'),
+  })
+  expect(bodies).toEqual([])
+  await deliver(sink(otlp, at({ caFile: ca })), lines(1))
+  checkOtlp(JSON.parse(bodies.join('')))
+  secure.closeAllConnections()
+  await new Promise((resolve) => secure.close(resolve))
 })
 
 test('a kept connection that the server has closed meanwhile is no failure', async () => {

@@ -165,6 +165,19 @@ test.runIf(isInstalled('openssl'))('certificates are checked: authority and name
   await vi.waitFor(() => expect(parts.length).toBe(2))
 })
 
+test.runIf(isInstalled('openssl'))('a receiver that wants a certificate of ours gets it', async () => {
+  const { ca, certificate, key } = makeCertificates(folder)
+  const parts: Buffer[] = []
+  const files = { cert: readFileSync(certificate), key: readFileSync(key), ca: readFileSync(ca) }
+  const server = createTlsServer({ ...files, requestCert: true, rejectUnauthorized: true }, (socket) =>
+    socket.on('data', (bytes) => parts.push(bytes)),
+  )
+  server.on('tlsClientError', () => undefined)
+  const port = await listen(server)
+  await deliver(sink(port, { caFile: ca, certificateFile: certificate, keyFile: key }), line(1, 'x', 'm'))
+  await vi.waitFor(() => expect(parts.length).toBe(1))
+})
+
 test('the kernel’s table of connections is read', () => {
   const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1
