@@ -7,11 +7,11 @@ import { SourceStatistics, sourcesJson, sourcesTable } from './about/sources.ts'
 import { parseStatistics, statisticsMetrics, statisticsText } from './about/stats.ts'
 import { Query } from './client.ts'
 import { chooseFeed } from './feeds.ts'
-import type { LogreadValues } from './options.ts'
 import { Pipeline, type Selection } from './pipeline.ts'
 import { daemonGone, standardOutput } from './read-command.ts'
+import type { ReadValues } from './selection.ts'
 
-export async function runSources(values: LogreadValues, selection: Selection): Promise<number> {
+export async function runSources(values: ReadValues, selection: Selection): Promise<number> {
   checkFormat(values, '--sources', ['short', 'json'])
   const statistics = new SourceStatistics()
   const pipeline = new Pipeline(selection, (entry) => statistics.add(entry))
@@ -29,7 +29,7 @@ export async function runSources(values: LogreadValues, selection: Selection): P
   return exitOk
 }
 
-export async function runStats(values: LogreadValues): Promise<number> {
+export async function runStats(values: ReadValues): Promise<number> {
   checkFormat(values, '--stats', ['short', 'json', 'prometheus'])
   if (values.file !== undefined) throw new UsageError('--stats: cannot be used with --file')
   const line = await askForStatistics(values)
@@ -42,7 +42,7 @@ export async function runStats(values: LogreadValues): Promise<number> {
   return exitOk
 }
 
-async function askForStatistics(values: LogreadValues): Promise<Buffer> {
+async function askForStatistics(values: ReadValues): Promise<Buffer> {
   let line: Buffer | undefined
   let isUpstream = false
   const query: Query = new Query({
@@ -66,7 +66,7 @@ async function askForStatistics(values: LogreadValues): Promise<Buffer> {
   return line
 }
 
-function checkFormat(values: LogreadValues, flag: string, formats: readonly string[]): void {
+function checkFormat(values: ReadValues, flag: string, formats: readonly string[]): void {
   if (formats.includes(values.output)) return
   throw new UsageError(`--output: "${values.output}": ${flag} has ${formats.join(', ')}`)
 }

@@ -4,12 +4,12 @@ import { queryModeDump, queryModeDumpFollow, queryModeFollow } from '../protocol
 import type { Cursor } from '../protocol/query.ts'
 import { DumpFeed } from './dump/dump-feed.ts'
 import type { FeedHandlers, MakeFeed } from './feed.ts'
-import type { LogreadValues } from './options.ts'
 import { requestOf, type Selection } from './pipeline.ts'
+import type { ReadValues } from './selection.ts'
 import { Session } from './session.ts'
 
 export interface FeedOptions {
-  values: LogreadValues
+  values: ReadValues
   selection: Selection
   isFollowing: boolean
   /** Where to begin; undefined for the beginning. */
@@ -48,7 +48,7 @@ function withCursor(path: string, { onHeader }: FeedHandlers): FeedHandlers['onH
   }
 }
 
-function checkFile(values: LogreadValues): void {
+function checkFile(values: ReadValues): void {
   if (values.follow) throw new UsageError('--follow: cannot be used with --file')
   if (values.cursorFile !== undefined) throw new UsageError('--cursor-file: cannot be used with --file')
   if (values.stats) throw new UsageError('--stats: cannot be used with --file')

@@ -7,7 +7,7 @@ import { runSources, runStats } from './about-command.ts'
 import { QueryError } from './client.ts'
 import { type LogreadValues, logreadCommand } from './options.ts'
 import { runRead } from './read-command.ts'
-import { makeSelection } from './selection.ts'
+import { makeSelection, type ReadValues } from './selection.ts'
 import { sourceNames } from './source-names.ts'
 import { runWait } from './wait-command.ts'
 
@@ -16,15 +16,20 @@ export async function runLogread(args: readonly string[]): Promise<number> {
   const parsed = await openCommand(logreadCommand, args)
   if (parsed === undefined) return exitOk
   try {
-    return await run(parsed.values)
+    return await run(withCaseFlag(parsed.values, parsed.given))
   } catch (error) {
     if (error instanceof QueryError || error instanceof OutputError) throw new ExitError(error.code, error.message)
     throw error
   }
 }
 
+/** Whether -i was given counts: without it the pattern itself tells whether case does. */
+function withCaseFlag(values: LogreadValues, given: ReadonlySet<string>): ReadValues {
+  return { ...values, caseFlag: given.has('ignoreCase') ? values.ignoreCase : undefined }
+}
+
 /** One of the things that logread does, by the flags. */
-async function run(values: LogreadValues): Promise<number> {
+async function run(values: ReadValues): Promise<number> {
   checkTasks(values)
   if (values.sourceNames) {
     printOut((await sourceNames(values.socket)).map((name) => `${name}\n`).join(''))

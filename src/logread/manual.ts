@@ -31,6 +31,24 @@ export const logreadManual: Manual = {
       ],
     },
     {
+      title: 'FORMATS',
+      paragraphs: [
+        'The first five are for people, the others for programs; --file reads json, json-seq and export back. JSON has the keys time, source and msg in every line, and where there is something to say: seq (the number of the line), monotonic (seconds since boot), priority, severity, facility, kind (gap where lines were lost), cut (bytes that a long line lost), unterminated, msg64 (the message in base64 if it is no valid UTF-8), fields.',
+      ],
+      rows: [
+        ['short', '2017-04-15T15:37:37Z rngd.stderr Unable to open file'],
+        ['short-precise', '2017-04-15T15:37:37.123456Z rngd.stderr Unable to open file'],
+        ['short-monotonic', 'Seconds since boot: [    5.123456] rngd.stderr Unable to open file'],
+        ['short-delta', 'And since the line before: [    5.123456 <    0.000120>] rngd.stderr Unable to open file'],
+        ['cat', 'The message alone.'],
+        ['json, json-seq', 'A line of JSON for each line; as a sequence, each after a record separator (RFC 7464).'],
+        ['logfmt', 'time=2017-04-15T15:37:37.123456789Z source=rngd.stderr level=err msg="Unable to open file" seq=7'],
+        ['export', "The export format of systemd's journal: systemd-journal-remote takes it."],
+        ['syslog', 'RFC 5424.'],
+        ['prometheus', 'For --stats: the text format of Prometheus.'],
+      ],
+    },
+    {
       title: 'TARGETS',
       paragraphs: [
         'With --to lines go to a target, at least once: a target that is away is tried again while memlogd holds the lines, and what it no longer holds is reported at the target as lost. With --state this goes on where it stopped. Options of a target follow a question mark, joined by ampersands.',
@@ -80,7 +98,10 @@ export const logreadManual: Manual = {
   ],
   environment: [
     ['NO_COLOR', 'If set and not empty, --color=auto means never.'],
-    ['PAGER', 'What shows the lines on a terminal.'],
+    [
+      'LOGREAD_PAGER, PAGER',
+      'What shows the lines on a terminal; empty or cat: nothing does. Without either: less, or more.',
+    ],
   ],
   files: [[querySocketPath, "memlogd's query socket."]],
   limits: [

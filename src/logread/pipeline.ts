@@ -6,9 +6,9 @@
  * Steps that are not asked for, or that the server has applied, are not there.
  */
 import { EntryFilter, type FilterRequest, withoutKeys } from '../match/entry-filter.ts'
-import { entryKindGap } from '../protocol/constants.ts'
+import { entryKindGap, queryModeDump, requestBytesMax } from '../protocol/constants.ts'
 import { EntryView } from '../protocol/entry.ts'
-import type { QueryRequest, ReplyHeader } from '../protocol/query.ts'
+import { encodeRequest, type QueryRequest, type ReplyHeader } from '../protocol/query.ts'
 import { sequenceAfter } from './cursor.ts'
 import { Context } from './filters/context.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
@@ -36,6 +36,17 @@ export type PassEntry = (entry: EntryView, startsGroup: boolean) => void
 
 /** The part of a selection that a server may be asked for. */
 export function requestOf(selection: Selection): QueryRequest {
+  const whole = fullRequestOf(selection)
+  if (whole.sources === undefined || encodeRequest(queryModeDump, whole).length <= requestRoomBytes) return whole
+  // Globs without end are applied here, and so is everything that depends on them.
+  const { sources: _sources, tail: _tail, limit: _limit, ...rest } = whole
+  return rest
+}
+
+/** The longest request, less a cursor that may be added to it. */
+const requestRoomBytes = requestBytesMax - 256
+
+function fullRequestOf(selection: Selection): QueryRequest {
   const { filter, pattern, tail, limit, isReversed } = selection
   // What comes after the pattern can't be done before it.
   if (pattern !== undefined) return { ...filter }

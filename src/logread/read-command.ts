@@ -8,11 +8,11 @@ import { CursorFile } from './cursor-file.ts'
 import { chooseFeed } from './feeds.ts'
 import { makeWriter } from './formats/table.ts'
 import type { LineOutput } from './line-output.ts'
-import type { LogreadValues } from './options.ts'
 import { choosePager, pagerEnvironment } from './pager-choice.ts'
 import type { Selection } from './pipeline.ts'
 import { Printer } from './printer.ts'
 import { readLog } from './read-log.ts'
+import type { ReadValues } from './selection.ts'
 import type { SessionEnd } from './session.ts'
 import { chosenFormat, formatOptions, isTextFormat } from './view-options.ts'
 
@@ -21,12 +21,12 @@ export function standardOutput(): Output {
   return new Output(1, 'standard output')
 }
 
-export function makePrinter(values: LogreadValues, output: LineOutput): Printer {
+export function makePrinter(values: ReadValues, output: LineOutput): Printer {
   const write = makeWriter(chosenFormat(values), formatOptions(values, output, process.env))
   return new Printer(output, write, isTextFormat(values.output))
 }
 
-export async function runRead(values: LogreadValues, selection: Selection): Promise<number> {
+export async function runRead(values: ReadValues, selection: Selection): Promise<number> {
   // A wrong flag is told before a pager is there.
   chosenFormat(values)
   const command = pagerCommand(values)
@@ -40,7 +40,7 @@ export async function runRead(values: LogreadValues, selection: Selection): Prom
   }
 }
 
-function pagerCommand(values: LogreadValues): string | undefined {
+function pagerCommand(values: ReadValues): string | undefined {
   return choosePager({
     isTerminal: isOnTerminal(0) && isOnTerminal(1),
     isFollowing: values.follow || values.cursorFile !== undefined,
@@ -50,14 +50,14 @@ function pagerCommand(values: LogreadValues): string | undefined {
   })
 }
 
-async function runPlain(values: LogreadValues, selection: Selection, output: LineOutput): Promise<number> {
+async function runPlain(values: ReadValues, selection: Selection, output: LineOutput): Promise<number> {
   const makeFeed = chooseFeed({ values, selection, isFollowing: values.follow })
   const printer = makePrinter(values, output)
   const end = await readLog({ selection, isFollowing: values.follow, makeFeed, printer })
   return statusOf(end, values)
 }
 
-async function runFromCursor(values: LogreadValues, selection: Selection, path: string): Promise<number> {
+async function runFromCursor(values: ReadValues, selection: Selection, path: string): Promise<number> {
   const file = new CursorFile(path)
   const isFollowing = values.follow
   const makeFeed = chooseFeed({ values, selection, isFollowing, cursor: file.load(), needsCursor: true })
@@ -74,11 +74,11 @@ async function runFromCursor(values: LogreadValues, selection: Selection, path: 
   return stop.exitStatus ?? statusOf(end, values)
 }
 
-function statusOf(end: SessionEnd, values: LogreadValues): number {
+function statusOf(end: SessionEnd, values: ReadValues): number {
   if (end === 'gone') throw daemonGone(values)
   return exitOk
 }
 
-export function daemonGone(values: LogreadValues, exitStatus?: number): ExitError {
+export function daemonGone(values: ReadValues, exitStatus?: number): ExitError {
   return new ExitError('DAEMON_GONE', `${values.socket}: memlogd went away`, exitStatus)
 }

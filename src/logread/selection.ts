@@ -10,6 +10,9 @@ import { parseTime, type TimeContext } from './filters/time.ts'
 import type { LogreadValues } from './options.ts'
 import type { Selection } from './pipeline.ts'
 
+/** The flags, with `-i` as it was given: true, false, or not at all. */
+export type ReadValues = LogreadValues & { readonly caseFlag?: boolean | undefined }
+
 /** The error for a wrong expression; positions are shown from 1. */
 export function expressionError(flag: string, text: string, fault: Fault): UsageError {
   return new UsageError(`${flag}: ${quoted(text)}, character ${fault.position + 1}: wanted ${fault.wanted}`)
@@ -22,10 +25,10 @@ export function checked<T>(flag: string, text: string, value: T | Fault): T {
 }
 
 /** What the flags select. */
-export function makeSelection(values: LogreadValues, context: TimeContext): Selection {
+export function makeSelection(values: ReadValues, context: TimeContext): Selection {
   checkCombinations(values)
-  const { grep, ignoreCase, afterContext, beforeContext, context: around } = values
-  const options = ignoreCase ? { ignoreCase: true } : {}
+  const { grep, caseFlag, afterContext, beforeContext, context: around } = values
+  const options = { ignoreCase: caseFlag ?? (values.ignoreCase || undefined) }
   return {
     filter: makeFilter(values, context),
     pattern: grep === undefined ? undefined : checked('--grep', grep, parsePattern(grep, options)),
@@ -39,13 +42,13 @@ export function makeSelection(values: LogreadValues, context: TimeContext): Sele
 }
 
 /** Flags that make no sense together. */
-function checkCombinations(values: LogreadValues): void {
+function checkCombinations(values: ReadValues): void {
   if (values.reverse && values.follow) throw new UsageError('--reverse: cannot be used with --follow')
   if (values.utc && values.local) throw new UsageError('--local: cannot be used with --utc')
   if (values.grep !== undefined) return
   for (const [flag, isGiven] of [
     ['--invert-match', values.invertMatch],
-    ['--ignore-case', values.ignoreCase],
+    ['--ignore-case', values.caseFlag !== undefined || values.ignoreCase],
     ['--after-context', values.afterContext !== undefined],
     ['--before-context', values.beforeContext !== undefined],
     ['--context', values.context !== undefined],
@@ -54,7 +57,7 @@ function checkCombinations(values: LogreadValues): void {
   }
 }
 
-function makeFilter(values: LogreadValues, context: TimeContext): FilterRequest {
+function makeFilter(values: ReadValues, context: TimeContext): FilterRequest {
   const { source, priority, since, until } = values
   const filter: FilterRequest = {}
   if (source.length > 0) filter.sources = checkSources(source)

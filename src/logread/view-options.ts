@@ -5,7 +5,7 @@ import { localOffset } from '../platform/local-time.ts'
 import type { Format, FormatOptions } from './formats/format.ts'
 import { findFormat } from './formats/table.ts'
 import type { LineOutput } from './line-output.ts'
-import type { LogreadValues } from './options.ts'
+import type { ReadValues } from './selection.ts'
 
 /** Formats whose lines are for people: groups of context are told apart there, and colours make sense. */
 const textFormats = new Set(['short', 'short-precise', 'short-monotonic', 'short-delta', 'cat'])
@@ -14,13 +14,13 @@ export function isTextFormat(name: string): boolean {
   return textFormats.has(name)
 }
 
-export function chosenFormat(values: LogreadValues): Format {
+export function chosenFormat(values: ReadValues): Format {
   const format = findFormat(values.output)
   if (format === undefined) throw new UsageError(`--output: "${values.output}" is for --stats`)
   return format
 }
 
-export function formatOptions(values: LogreadValues, output: LineOutput, env: NodeJS.ProcessEnv): FormatOptions {
+export function formatOptions(values: ReadValues, output: LineOutput, env: NodeJS.ProcessEnv): FormatOptions {
   const id = bootId()
   return {
     isTerminal: output.isTerminal,

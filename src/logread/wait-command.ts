@@ -4,19 +4,18 @@ import { listenForStop } from '../platform/signals.ts'
 import { chooseFeed } from './feeds.ts'
 import { parsePattern } from './filters/reg-exp.ts'
 import { parseDuration } from './filters/time.ts'
-import type { LogreadValues } from './options.ts'
 import type { Selection } from './pipeline.ts'
 import { daemonGone, makePrinter, standardOutput } from './read-command.ts'
-import { checked } from './selection.ts'
+import { checked, type ReadValues } from './selection.ts'
 import { waitForLine } from './wait.ts'
 
 /** Longest time-out in milliseconds: what a timer holds (2^31 - 1). */
 const timeoutMsMax = 2_147_483_647
 
-export async function runWait(values: LogreadValues, selection: Selection, wait: string): Promise<number> {
+export async function runWait(values: ReadValues, selection: Selection, wait: string): Promise<number> {
   if (values.reverse) throw new UsageError('--reverse: cannot be used with --wait')
   if (values.cursorFile !== undefined) throw new UsageError('--cursor-file: cannot be used with --wait')
-  const options = values.ignoreCase ? { ignoreCase: true } : {}
+  const options = { ignoreCase: values.caseFlag }
   const pattern = checked('--wait', wait, parsePattern(wait, options))
   const { failOn, timeout } = values
   const failPattern = failOn === undefined ? undefined : checked('--fail-on', failOn, parsePattern(failOn, options))

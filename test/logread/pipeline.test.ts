@@ -137,6 +137,24 @@ function randomSelection(random: (below: number) => number): Selection {
   }
 }
 
+describe('the request', () => {
+  it('asks for what a server may do before the pattern is looked for', () => {
+    const filter = { sources: ['a'] }
+    expect(requestOf({ filter, tail: 5, limit: 2 })).toEqual({ sources: ['a'], tail: 5 })
+    expect(requestOf({ filter, limit: 2 })).toEqual({ sources: ['a'], limit: 2 })
+    expect(requestOf({ filter, limit: 2, isReversed: true })).toEqual({ sources: ['a'] })
+    expect(requestOf({ filter, tail: 5, limit: 2, pattern: /x/ })).toEqual({ sources: ['a'] })
+  })
+
+  it('leaves globs that do not fit into it to logread, and what depends on them', () => {
+    const sources = Array.from({ length: 256 }, (_, index) => `${index}${'x'.repeat(500)}`)
+    const selection: Selection = { filter: { sources, priority: [0, 7] }, tail: 1 }
+    expect(requestOf(selection)).toEqual({ priority: [0, 7] })
+    const entries = [sample(1, { source: sources[9] as string }), sample(2)]
+    expect(run(selection, entries, { ...header, applied: ['priority'] })).toBe('1')
+  })
+})
+
 describe('filters in the daemon and in logread', () => {
   it('give the same result, whatever the server applies', () => {
     for (let seed = 1; seed <= 400; seed++) {

@@ -116,6 +116,12 @@ describe('logread --file', () => {
     expect((await runApplet('logread', ['--file', json, '--wait', 'never'])).status).toBe(1)
   })
 
+  it('reads standard input', async () => {
+    const line = formattedBytes(jsonFormat, three.slice(0, 1)).toString()
+    const running = startApplet('logread', ['--file', '-', '-o', 'cat'], {}, line)
+    expect(await running.finished).toMatchObject({ status: 0, stdout: 'line 1\n' })
+  })
+
   it('says what is wrong with it', async () => {
     const path = join(folder, 'log')
     writeFileSync(path, `${formattedBytes(jsonFormat, three).toString()}{"x":1}\n`)
@@ -150,6 +156,27 @@ describe('logread about the log', () => {
   it('--sources counts what is in memory, as the filters select', async () => {
     server = await standIn((socket) => socket.end(dump))
     expect((await ask('--sources', '-s', 's*')).stdout).toMatch(/^SOURCE.*\nsshd +1 [^\n]*\n$/)
+  })
+})
+
+describe('case', () => {
+  it.each([
+    [['-g', 'failed'], 'Failed\n'],
+    [['-g', 'FAILED'], ''],
+    [['-g', 'FAILED', '-i'], 'Failed\n'],
+    [['-g', 'failed', '-i=false'], ''],
+  ])('%j', async (args, stdout) => {
+    server = await standIn((socket) => socket.end(dump))
+    expect(await ask('-o', 'cat', ...args)).toMatchObject({ status: 0, stdout })
+  })
+})
+
+describe('times', () => {
+  it('are those of the local zone with --local', async () => {
+    server = await standIn((socket) => socket.end(dump))
+    const args = ['--socket', server.path, '--local', '-c', '1']
+    const there = await runApplet('logread', args, { TZ: 'Asia/Kolkata' })
+    expect(there.stdout).toBe('2017-04-15T21:07:38+05:30 rngd.stderr line 1\n')
   })
 })
 

@@ -20,16 +20,22 @@ export interface RunningApplet {
 }
 
 /** Starts an applet; its output is collected. */
-export function startApplet(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): RunningApplet {
+export function startApplet(
+  name: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  input?: string,
+): RunningApplet {
   const child = spawn(process.execPath, [mainPath, ...args], {
     argv0: name,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: undefined, ...env },
   })
   const out: Buffer[] = []
   const err: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
+  child.stdin?.end(input)
+  child.stdout?.on('data', (chunk: Buffer) => out.push(chunk))
+  child.stderr?.on('data', (chunk: Buffer) => err.push(chunk))
   const finished = new Promise<Finished>((resolve) => {
     child.on('close', (status, signal) => {
       const bytes = Buffer.concat(out)
