@@ -1,0 +1,137 @@
+/** A dockerd of its own for a test: no network, everything in a temporary folder, one image made of busybox. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { eventually, type Ran, run } from './daemon.ts'
+
+/** Where dockerd looks for plugins; the folder can't be chosen. */
+export const pluginFolder = '/run/docker/plugins'
+export const image = 'busybox-of-a-test'
+const applets = ['sh', 'echo', 'sleep', 'printf', 'head', 'cat', 'tr', 'seq', 'date', 'yes', 'true']
+
+function pathOf(command: string): string | undefined {
+  const found = spawnSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).stdout.trim()
+  return found === '' ? undefined : found
+}
+
+export class Dockerd {
+  readonly folder: string
+  #process: ChildProcess
+  #log = ''
+
+  private constructor(folder: string) {
+    this.folder = folder
+    this.#process = this.#spawn()
+  }
+
+  /** Why dockerd can't run here, or a running one. */
+  static async start(): Promise<Dockerd | string> {
+    if (process.getuid?.() !== 0) return 'dockerd needs root'
+    for (const command of ['dockerd', 'docker', 'busybox']) {
+      if (pathOf(command) === undefined) return `no ${command} here (Debian: docker.io, busybox-static)`
+    }
+    const dockerd = new Dockerd(mkdtempSync(join(tmpdir(), 'dockerd-')))
+    try {
+      await dockerd.isUp()
+      dockerd.#importImage()
+      const ran = dockerd.docker('run', '--rm', '--network', 'none', image, '/bin/true')
+      if (ran.status !== 0) throw new Error(`no container runs: ${ran.stderr.trim()}`)
+      return dockerd
+    } catch (error) {
+      await dockerd.stop()
+      return `dockerd does not run here: ${error instanceof Error ? error.message : error}`
+    }
+  }
+
+  docker(...args: string[]): Ran {
+    return run('docker', ['-H', `unix://${this.folder}/docker.sock`, ...args], { timeout: 40_000 })
+  }
+
+  /** The same, to be waited for. */
+  dockerLater(...args: string[]): Promise<Ran> {
+    const child = spawn('docker', ['-H', `unix://${this.folder}/docker.sock`, ...args])
+    const ran: Ran = { status: null, signal: null, stdout: '', stderr: '' }
+    child.stdout.setEncoding('latin1').on('data', (text: string) => {
+      ran.stdout += text
+    })
+    child.stderr.setEncoding('latin1').on('data', (text: string) => {
+      ran.stderr += text
+    })
+    return new Promise((resolve) => {
+      child.on('close', (status, signal) => resolve({ ...ran, status, signal }))
+    })
+  }
+
+  async isUp(): Promise<void> {
+    await eventually(
+      'dockerd answers',
+      () => {
+        if (this.#process.exitCode !== null) throw new Error(this.#log.trim().split('\n').slice(-1).join(''))
+        return this.docker('version').status === 0
+      },
+      60_000,
+    )
+  }
+
+  async restart(signal: NodeJS.Signals): Promise<void> {
+    await this.#end(signal)
+    this.#process = this.#spawn()
+    await this.isUp()
+  }
+
+  async stop(): Promise<void> {
+    const left = this.docker('ps', '-aq')
+      .stdout.split('\n')
+      .filter((id) => id !== '')
+    if (left.length > 0) this.docker('rm', '-f', ...left)
+    await this.#end('SIGTERM')
+    // What dockerd mounted is gone with it, unless it was killed.
+    spawnSync('sh', ['-c', `grep -o ' ${this.folder}[^ ]*' /proc/mounts | xargs -r umount -l`])
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const dockerd = this.#process
+    if (dockerd.exitCode === null && dockerd.signalCode === null) {
+      const ended = new Promise((resolve) => dockerd.once('exit', resolve))
+      dockerd.kill(signal)
+      await ended
+    }
+    // A dockerd that was killed has left its containerd behind, which the next one would not get on with.
+    const containerd = join(this.folder, 'exec/containerd/containerd.pid')
+    if (!existsSync(containerd)) return
+    endProcess(Number(readFileSync(containerd, 'utf8')), signal)
+    for (const file of [containerd, join(this.folder, 'dockerd.pid')]) rmSync(file, { force: true })
+  }
+
+  #spawn(): ChildProcess {
+    const at = (name: string) => join(this.folder, name)
+    const places = ['--data-root', at('data'), '--exec-root', at('exec'), '-p', at('dockerd.pid')]
+    const args = ['--iptables=false', '--bridge=none', ...places, '-H', `unix://${at('docker.sock')}`]
+    const dockerd = spawn('dockerd', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    dockerd.on('error', () => {})
+    dockerd.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#log = (this.#log + text).slice(-4096)
+    })
+    return dockerd
+  }
+
+  #importImage(): void {
+    const root = join(this.folder, 'rootfs')
+    mkdirSync(join(root, 'bin'), { recursive: true })
+    copyFileSync(pathOf('busybox') ?? '', join(root, 'bin/busybox'))
+    for (const applet of applets) symlinkSync('busybox', join(root, 'bin', applet))
+    const host = `unix://${this.folder}/docker.sock`
+    const ran = run('sh', ['-c', `tar -C ${root} -c . | docker -H ${host} import - ${image}`])
+    if (ran.status !== 0) throw new Error(`docker import: ${ran.stderr.trim()}`)
+  }
+}
+
+function endProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It is gone already, which is what was wanted.
+  }
+}
