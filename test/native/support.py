@@ -34,9 +34,13 @@ def record(line):
     except ValueError: return None
 
 
+started = []
+
+
 class Memlogd:
     def __init__(self, config=None, mode="", engine=None, start=True, **popen):
         self.dir = tempfile.mkdtemp(prefix="native-")
+        started.append(self)
         self.log, self.query, self.link = (f"{self.dir}/{n}" for n in ("log.sock", "memlogq.sock", "memlogdq.sock"))
         self.out, self.pause, self.commands, self.modes = (f"{self.dir}/{n}" for n in ("out", "pause", "commands", "modes"))
         options = dict(out=self.out, pause=self.pause, commands=self.commands, mode=mode, modes=self.modes, **(engine or {}))
@@ -120,6 +124,19 @@ class Memlogd:
         for path in (self.log, self.query, self.link): assert not os.path.lexists(path), path
         shutil.rmtree(self.dir)
 
+    def clean(self):
+        """Whatever became of the story, nothing that it started stays: neither processes nor files."""
+        if self.process is not None and self.process.poll() is None: self.process.kill(); self.process.wait()
+        for process in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{process}/cmdline", "rb") as file: words = file.read()
+                if b"memlogd-engine\0" not in words or self.out.encode() not in words: continue
+                parent = int(open(f"/proc/{process}/stat").read().rsplit(")")[1].split()[1])
+                if parent > 1 and os.path.basename(os.readlink(f"/proc/{parent}/exe")) == os.path.basename(NATIVE): os.kill(parent, signal.SIGKILL)
+                os.kill(int(process), signal.SIGKILL)
+            except (OSError, ValueError): pass
+        shutil.rmtree(self.dir, ignore_errors=True)
+
     def failure(self, status=1, **more):
         """Starts and must fail; the message."""
         process = self.spawn(**more)
@@ -136,5 +153,7 @@ def run(names):
         return
     for name in sys.argv[1:] or stories:
         begun = time.monotonic()
-        stories[name]()
+        try: stories[name]()
+        finally:
+            while started: started.pop().clean()
         print(f"ok {name} {time.monotonic() - begun:.2f} s", flush=True)
