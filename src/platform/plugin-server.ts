@@ -16,7 +16,13 @@ export interface HttpOptions {
 /** A client that has not sent its request by then is dropped. */
 const requestMs = 10_000
 
+/** Serves on a listening socket that this process was started with. */
 export function serveHttp(fd: number, options: HttpOptions): Server {
+  return httpServer(options).listen({ fd })
+}
+
+/** The server, not listening yet. */
+export function httpServer(options: HttpOptions): Server {
   const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs }, (request, response) => {
     // What happens to a client is the client's business.
     request.on('error', () => response.destroy())
@@ -25,7 +31,7 @@ export function serveHttp(fd: number, options: HttpOptions): Server {
   })
   server.maxConnections = options.connectionsMax
   server.on('clientError', (_error, socket) => socket.destroy())
-  return server.listen({ fd })
+  return server
 }
 
 function takeBody(request: IncomingMessage, response: ServerResponse, options: HttpOptions): void {

@@ -159,37 +159,64 @@ describe.each(['gcc', 'musl-gcc'])('a C program made by %s', (compiler) => {
   })
 })
 
-describe('a burst', () => {
+describe('a burst of 100,000 messages from 50 processes', () => {
   const senders = 50
   const each = 2_000
   const burst = `
 import socket, sys
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); log.connect(sys.argv[1])
-for i in range(int(sys.argv[3])): log.send(b"<14>Nov 23 03:46:57 burst-%s[%d]: %d" % (sys.argv[2].encode(), 1, i))
+for i in range(int(sys.argv[3])): log.send(b"<14>Nov 23 03:46:57 %s[%d]: %d" % (sys.argv[2].encode(), 1, i))
 `
-  it('of 100,000 messages from 50 processes is there, or its loss is told to the message', async () => {
-    const ended = Array.from({ length: senders }, (_, at) => {
-      const child = spawn('python3', ['-c', burst, devLog, String(at), String(each)], { stdio: 'inherit' })
-      return new Promise((resolve) => child.on('exit', resolve))
-    })
-    expect(await Promise.all(ended)).toEqual(Array.from({ length: senders }, () => 0))
-    const account = await eventually(
+  const send = (name: string): Promise<number | null> => {
+    const child = spawn('python3', ['-c', burst, devLog, name, String(each)], { stdio: 'inherit' })
+    return new Promise((resolve) => child.on('exit', resolve))
+  }
+  const sendAll = (name: string) => Promise.all(Array.from({ length: senders }, (_, at) => send(`${name}-${at}`)))
+
+  /** Waits until every message is stored or its loss is told. */
+  async function account(name: string, lostBefore: number): Promise<{ stored: WireEntry[]; lost: number }> {
+    const found = await eventually(
       'an account of all',
       async () => {
         const entries = await queryEntries(daemon.querySocket)
-        const stored = entries.filter(({ source }) => source.startsWith('burst-'))
-        const lost = entries.filter(({ fields }) => fields.reason === 'datagrams-dropped')
-        const lostCount = lost.reduce((sum, { fields }) => sum + Number(fields.lost), 0)
-        return stored.length + lostCount >= senders * each && { stored, lostCount }
+        const stored = entries.filter(({ source }) => source.startsWith(`${name}-`))
+        const lost = lostIn(entries) - lostBefore
+        return stored.length + lost >= senders * each && { stored, lost }
       },
       30_000,
     )
-    expect(account.stored.length + account.lostCount).toBe(senders * each)
+    expect(found.stored.length + found.lost).toBe(senders * each)
     for (let at = 0; at < senders; at++) {
-      const numbers = account.stored.filter(({ source }) => source === `burst-${at}`).map(({ text }) => Number(text))
-      expect(numbers).toEqual([...numbers].sort((a, b) => a - b))
-      if (account.lostCount === 0) expect(numbers.length).toBe(each)
+      const numbers = found.stored.filter(({ source }) => source === `${name}-${at}`).map(({ text }) => Number(text))
+      expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b))
     }
+    return found
+  }
+  const lostIn = (entries: WireEntry[]): number =>
+    entries
+      .filter(({ fields }) => fields.reason === 'datagrams-dropped')
+      .reduce((sum, { fields }) => sum + Number(fields.lost), 0)
+
+  it('is all there, or its loss is told to the message', async () => {
+    const before = lostIn(await queryEntries(daemon.querySocket))
+    expect(await sendAll('burst')).toEqual(Array.from({ length: senders }, () => 0))
+    await account('burst', before)
+  }, 60_000)
+
+  it('blocks nobody while the engine stands still, and every message is accounted for when it goes on', async () => {
+    const before = lostIn(await queryEntries(daemon.querySocket))
+    const engine = daemon.enginePid ?? 0
+    process.kill(engine, 'SIGSTOP')
+    const begun = Date.now()
+    try {
+      // Senders end although nobody takes anything: the queue is full before they are through.
+      expect(await sendAll('stall')).toEqual(Array.from({ length: senders }, () => 0))
+    } finally {
+      process.kill(engine, 'SIGCONT')
+    }
+    expect(Date.now() - begun).toBeLessThan(9_500)
+    const { lost } = await account('stall', before)
+    expect(lost).toBeGreaterThan(0)
   }, 60_000)
 })
 

@@ -1,12 +1,23 @@
 /** A dockerd of its own for a test: no network, everything in a temporary folder, one image made of busybox. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually, type Ran, run } from './daemon.ts'
 
 /** Where dockerd looks for plugins; the folder can't be chosen. */
 export const pluginFolder = '/run/docker/plugins'
+/** Where it makes a plugin's FIFOs. A dockerd that is killed, or refused by the plugin, leaves them behind. */
+const fifoFolder = '/run/docker/logging'
 export const image = 'busybox-of-a-test'
 const applets = ['sh', 'echo', 'sleep', 'printf', 'head', 'cat', 'tr', 'seq', 'date', 'yes', 'true']
 
@@ -19,6 +30,7 @@ export class Dockerd {
   readonly folder: string
   #process: ChildProcess
   #log = ''
+  readonly #fifosBefore = fifos()
 
   private constructor(folder: string) {
     this.folder = folder
@@ -88,6 +100,7 @@ export class Dockerd {
     await this.#end('SIGTERM')
     // What dockerd mounted is gone with it, unless it was killed.
     spawnSync('sh', ['-c', `grep -o ' ${this.folder}[^ ]*' /proc/mounts | xargs -r umount -l`])
+    for (const fifo of fifos()) if (!this.#fifosBefore.includes(fifo)) rmSync(join(fifoFolder, fifo), { force: true })
     rmSync(this.folder, { recursive: true, force: true })
   }
 
@@ -126,6 +139,10 @@ export class Dockerd {
     const ran = run('sh', ['-c', `tar -C ${root} -c . | docker -H ${host} import - ${image}`])
     if (ran.status !== 0) throw new Error(`docker import: ${ran.stderr.trim()}`)
   }
+}
+
+function fifos(): string[] {
+  return existsSync(fifoFolder) ? readdirSync(fifoFolder) : []
 }
 
 function endProcess(pid: number, signal: NodeJS.Signals): void {
