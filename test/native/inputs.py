@@ -32,7 +32,7 @@ def story_syslog_flood_under_a_full_queue():
     total, begun = 6000, time.monotonic()
     for n in range(total): s.send(b"%06d" % n + b"z" * 1000)
     took = time.monotonic() - begun
-    assert took < 5, took
+    assert took < 5 + 5 * slack(), took
     m.release()
     count = lambda: len(m.frames("DATAGRAM")) + sum(e["count"] for e in m.events("lost"))
     until("received + lost = sent", lambda: count() == total)

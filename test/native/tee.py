@@ -81,8 +81,9 @@ def story_signals_reach_the_command():
         assert p.stdout.readline() == b"ready\n"
         p.send_signal(number)
         assert p.communicate(timeout=10) == (f"got {name}\n".encode(), b"") and p.returncode == 5
-    p = spawn(m, "-socket", m.log, "sleep", "100")
-    time.sleep(0.3); p.terminate(); assert p.wait(5) == 143
+    p = spawn(m, "-socket", m.log, "sh", "-c", "echo up; exec sleep 100")
+    assert p.stdout.readline() == b"up\n"
+    p.terminate(); assert p.wait(20) == 143
     m.stop()
 
 
@@ -152,7 +153,7 @@ def story_memlogd_stalls():
     text = numbered(400_000)
     begun = time.monotonic()
     code, out, err = logwrite(m, "-n", "cat", "cat", input=text)
-    assert time.monotonic() - begun < 8 and code == 0 and out == text
+    assert time.monotonic() - begun < 8 + slack() and code == 0 and out == text
     lines, size = (int(w) for w in err.decode().replace("(", "").split() if w.isdigit())
     os.kill(m.pid, signal.SIGCONT)
     data = m.source("cat.stdout")[0]
@@ -195,8 +196,8 @@ def story_background_children():
     assert (code, out) == (0, b"early\nlate\n") and m.source("bg.stdout")[0] == b"early\nlate\n"
     begun = time.monotonic()
     p = spawn(m, "-socket", m.log, "sh", "-c", "echo $$; (trap '' PIPE; sleep 5 2>&1) & exit 4")
-    assert p.stdout.readline() and p.wait(5) == 4
-    assert 0.3 < time.monotonic() - begun < 2.5
+    assert p.stdout.readline() and p.wait(20) == 4
+    assert 0.3 < time.monotonic() - begun < 2.5 + slack()
     m.stop()
 
 
@@ -206,7 +207,7 @@ def story_our_reader_goes_away():
     r, w = os.pipe()
     p = spawn(m, "-socket", m.log, "yes", stdout=w)
     os.close(w); os.read(r, 10); os.close(r)
-    assert p.wait(5) == 128 + signal.SIGPIPE
+    assert p.wait(20) == 128 + signal.SIGPIPE
     m.stop()
 
 
@@ -218,17 +219,16 @@ def story_a_slow_reader_does_not_delay_signals_or_the_log():
     id = m.opened("y.stderr")[0]["id"]
     until("stderr is logged though stdout is stuck", lambda: m.data(id) == b"to-stderr\n")
     time.sleep(0.2); p.terminate()
-    time.sleep(0.2)
-    assert not os.path.exists(f"/proc/{p.pid}/task/{p.pid}/children") or open(f"/proc/{p.pid}/task/{p.pid}/children").read() == "", "yes is dead"
+    until("yes is dead", lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read() == "")
     os.close(r)
-    assert p.wait(5) == 143
+    assert p.wait(20) == 143
     m.stop()
 
 
 def story_standard_descriptors_closed():
     m = Memlogd()
     p = spawn(m, "-socket", m.log, "-n", "closed", "echo", "x", preexec_fn=lambda: (os.close(0), os.close(1)))
-    assert p.wait(5) == 0 and m.source("closed.stdout")[0] == b"x\n"
+    assert p.wait(20) == 0 and m.source("closed.stdout")[0] == b"x\n"
     m.stop()
 
 
