@@ -5,6 +5,7 @@ import * as constants from '../protocol/constants.ts'
 import { constantsHeader } from './constants-header.ts'
 import { type Cpu, cpuNames } from './cpu.ts'
 import type { Layout } from './layout.ts'
+import { readyConfigs, shippedLines } from './ready-configs.ts'
 import { sourceFiles } from './source-files.ts'
 import { runStep } from './step.ts'
 import { runTool } from './tool.ts'
@@ -50,7 +51,7 @@ export function compileBlob(cpu: Cpu, sources: readonly string[], options: reado
 }
 
 export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
-  writeHeader(layout)
+  await writeHeader(layout)
   const folder = join(layout.root, 'src/native')
   const sources = [...sourceFiles(folder, '.c'), join(folder, `entry-${cpuNames[cpu].machine}.S`)]
   const script = join(folder, 'blob.ld')
@@ -65,7 +66,7 @@ export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
 }
 
 export async function buildHosted(layout: Layout): Promise<boolean> {
-  writeHeader(layout)
+  await writeHeader(layout)
   const folder = join(layout.root, 'src/native')
   const sources = sourceFiles(folder, '.c')
   const outfile = hostedFile(layout)
@@ -79,8 +80,9 @@ export async function buildHosted(layout: Layout): Promise<boolean> {
 }
 
 /** Written only when it differs, so that nothing is compiled for a comment in constants.ts. */
-function writeHeader(layout: Layout): void {
-  const text = constantsHeader(constants)
+async function writeHeader(layout: Layout): Promise<void> {
+  const lines = shippedLines(join(layout.root, 'src/image/root/etc/init.d'))
+  const text = constantsHeader({ ...constants, readyConfigs: await readyConfigs(lines) })
   const file = headerFile(layout)
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return
   mkdirSync(dirname(file), { recursive: true })

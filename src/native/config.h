@@ -25,6 +25,8 @@ struct config {
 int become_role(const struct process *process, const char *role, char *const *args);
 /* True: the config is complete. False: *status is what to exit with. */
 bool run_config(const struct process *process, const char *role, char *const *args, struct config *config, int *status);
+/* True: `args` is a command line whose config the build has found out; src/build/ready-configs.ts. */
+bool ready_config(char *const *args, struct config *config);
 /* The value of `key`, or NULL. */
 const char *config_value(const struct config *config, const char *key);
 /* The value as a number, or `otherwise` if it is missing or not one. */

@@ -22,7 +22,8 @@ __attribute__((noreturn)) static void memlogd(struct process *process, char *con
   int status = 1;
   if (memlogd == NULL) sys_exit(1);
   hold_standard_descriptors();
-  if (!run_config(process, ROLE_MEMLOGD_CONFIG, args, &memlogd->config, &status)) sys_exit(status);
+  bool is_ready = ready_config(args, &memlogd->config);
+  if (!is_ready && !run_config(process, ROLE_MEMLOGD_CONFIG, args, &memlogd->config, &status)) sys_exit(status);
   const struct config *config = &memlogd->config;
   close_inherited(given_descriptor(config, "log-fd"), given_descriptor(config, "query-fd"));
   struct intake *intake = &memlogd->intake;
