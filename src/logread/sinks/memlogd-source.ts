@@ -85,11 +85,7 @@ class Reply {
     this.#release?.()
     this.#release = undefined
     for (;;) {
-      const next = this.#waiting.shift()
-      if (next !== undefined) {
-        this.#release = next.release
-        return next.batch
-      }
+      if (this.#waiting.length > 0) return this.#handOut()
       if (this.#isEnded) {
         await this.outcome
         return undefined
@@ -98,6 +94,20 @@ class Reply {
         this.#wake = resolve
       })
     }
+  }
+
+  /** Everything that waits, as one batch: what two reads of the socket share comes as an entry of its own. */
+  #handOut(): Batch {
+    const all = this.#waiting
+    this.#waiting = []
+    this.#release = () => {
+      for (const { release } of all) release()
+    }
+    const [only, ...more] = all.map(({ batch }) => batch)
+    const last = more.at(-1)
+    if (only === undefined || last === undefined) return only as Batch
+    const bytes = Buffer.concat([only, ...more].map((batch) => batch.bytes.subarray(batch.start, batch.end)))
+    return { bytes, start: 0, end: bytes.length, first: only.first ?? more[0]?.first, next: last.next }
   }
 
   close(): void {

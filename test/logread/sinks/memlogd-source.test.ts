@@ -86,22 +86,33 @@ test('a slow shipper sees every entry as it was sent: the server is held up mean
   expect(seen.texts).toEqual(Array.from({ length: 20_000 }, (_, index) => `m${index + 1}`))
 })
 
+test('an entry that two pieces share comes in one batch with its neighbours', async () => {
+  const bytes = entries(1, 3)
+  const cut = bytes.readUInt32LE(0) + 20
+  serve = (socket) => {
+    socket.write(Buffer.concat([Buffer.from(header(4)), bytes.subarray(0, cut)]))
+    setTimeout(() => socket.write(bytes.subarray(cut)), 30)
+  }
+  const seen = await take(source(), 3)
+  expect(seen.texts).toEqual(['m1', 'm2', 'm3'])
+  expect(seen.places).toEqual([
+    [at(1), at(2)],
+    [at(2), at(4)],
+  ])
+})
+
 test('header and entries in one piece', async () => {
   serve = (socket) => socket.write(Buffer.concat([Buffer.from(header(11)), entries(1, 10)]))
   const seen = await take(source(), 10, undefined, 20)
   expect(seen.texts.length).toBe(10)
-  expect(seen.places).toEqual([
-    [undefined, undefined],
-    [at(1), at(11)],
-  ])
+  expect(seen.places).toEqual([[at(1), at(11)]])
 })
 
 test('places: from a cursor, over a gap, into another ring', async () => {
   serve = (socket) => socket.write(Buffer.concat([Buffer.from(header(30)), gap(5, 15), entries(20, 2)]))
   const seen = await take(source({ request: { tail: 5, sources: ['app'] } }), 3, at(5))
   expect(requests).toEqual([`2{"sources":["app"],"cursor":{"ring":"${testRing}","sequence":5}}`])
-  expect(seen.places[0]).toEqual([at(5), at(5)])
-  expect(seen.places.at(-1)?.[1]).toEqual(at(22))
+  expect(seen.places).toEqual([[at(5), at(22)]])
   const other = 'f'.repeat(32)
   serve = (socket) => socket.write(Buffer.concat([Buffer.from(header(3, other)), entries(1, 2)]))
   expect((await take(source(), 2, at(5))).places.at(-1)).toEqual([at(5), at(3, other)])

@@ -9,8 +9,10 @@ import { type Report, type Sink, SinkError } from '../sink.ts'
 /** Entries in one request are at most so many bytes (as memlogd holds them), unless there is one alone. */
 export const batchBytesDefault = 512 * 1024
 export const batchEntriesMax = 2000
-/** Requests begin at least so far apart, so that lines that come one by one are gathered. */
+/** Requests with few lines begin at least so far apart, so that lines that come one by one are gathered. */
 export const requestGapMs = 200
+/** Few lines: fewer bytes than this. More is sent at once, so that a backlog is worked off. */
+export const fewBytes = 32 * 1024
 /** Refusals are told of at most so often, with their number. */
 export const refusalsMs = 10_000
 
@@ -85,6 +87,7 @@ export class HttpSink implements Sink {
   }
 
   async #deliverChunk(bytes: Buffer, start: number, end: number, signal: AbortSignal): Promise<void> {
+    if (end - start < fewBytes) await this.#gather(signal)
     const answer = await this.#post(this.#format.encode(bytes, start, end), start, signal)
     const verdict = this.#format.judge(answer)
     const offsets = entryOffsets(bytes, start, end)
@@ -106,8 +109,13 @@ export class HttpSink implements Sink {
     }
   }
 
+  /** While this waits, memlogd keeps what comes: the next batch has it. */
+  async #gather(signal: AbortSignal): Promise<void> {
+    const leftMs = this.#requestedMs + requestGapMs - monotonicMs()
+    if (leftMs > 0) await sleep(leftMs, signal)
+  }
+
   async #post(plain: Buffer, start: number, signal: AbortSignal): Promise<HttpAnswer> {
-    await sleep(Math.max(0, this.#requestedMs + requestGapMs - monotonicMs()), signal)
     this.#requestedMs = monotonicMs()
     const { isCompressed, tokenFile } = this.#options
     const headers: Record<string, string> = { ...this.#options.headers, 'content-type': this.#format.contentType }

@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
+  fewBytes,
   type HttpFormat,
   HttpSink,
   type HttpSinkOptions,
   parseRetryAfter,
+  requestGapMs,
 } from '../../../../src/logread/sinks/http/http-sink.ts'
 import { LokiFormat } from '../../../../src/logread/sinks/http/loki.ts'
 import { OtlpFormat } from '../../../../src/logread/sinks/http/otlp.ts'
@@ -361,6 +363,19 @@ test.runIf(isInstalled('openssl'))('https: the server’s certificate is checked
   checkOtlp(JSON.parse(bodies.join('')))
   secure.closeAllConnections()
   await new Promise((resolve) => secure.close(resolve))
+})
+
+test('few lines wait for more, many do not', async () => {
+  const target = sink(loki, { batchBytes: fewBytes * 2 })
+  await deliver(target, lines(1))
+  const before = performance.now()
+  await deliver(target, lines(1))
+  expect(performance.now() - before).toBeGreaterThan(requestGapMs / 2)
+  const many = Buffer.concat(Array.from({ length: 4000 }, (_, index) => line(index + 1, 'x', 'a'.repeat(100))))
+  const start = performance.now()
+  await deliver(target, many)
+  expect(received.length).toBeGreaterThan(8)
+  expect(performance.now() - start).toBeLessThan(((received.length - 2) * requestGapMs) / 2)
 })
 
 test('a kept connection that the server has closed meanwhile is no failure', async () => {
