@@ -79,10 +79,13 @@ export class LineSplitter {
     this.#release()
   }
 
-  /** The unfinished line as bytes, or undefined if there is none: u32 kept, u32 length (at most 2^32 - 1), u8 ends in CR, bytes. */
+  /** The unfinished line as bytes, valid until any splitter's next `carry`, or undefined if there is none: u32 kept, u32 length (at most 2^32 - 1), u8 ends in CR, bytes. */
   carry(): Buffer | undefined {
     if (this.#lineBytes === 0) return undefined
-    const carry = Buffer.alloc(carryHeaderBytes + this.#keptBytes)
+    const bytes = carryHeaderBytes + this.#keptBytes
+    // With a thousand unfinished lines a buffer for each would be megabytes of garbage per commit.
+    if (bytes > carryScratch.length) carryScratch = Buffer.allocUnsafeSlow(2 * bytes)
+    const carry = carryScratch.subarray(0, bytes)
     carry.writeUInt32LE(this.#keptBytes, 0)
     carry.writeUInt32LE(Math.min(this.#lineBytes, 0xffffffff), 4)
     carry[8] = this.#endsInReturn ? 1 : 0
@@ -148,4 +151,5 @@ export class LineSplitter {
   }
 }
 
+let carryScratch: Buffer = Buffer.allocUnsafeSlow(4096)
 const emptyBytes = Buffer.alloc(0)

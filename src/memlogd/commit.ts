@@ -7,7 +7,8 @@
  *    16  f64 regionBytes, tailPosition, headPosition, tailSequence, nextSequence   (src/ring/ring.ts)
  *    56  f64 queue position: frames below it are stored
  *    64  f64 payload bytes of the frame at that position that are stored too
- *    72  f64 x commitCounters: see src/memlogd/counters.ts
+ *    72  f64 number of counters: another version of memlogd may have fewer or more
+ *    80  f64 x that number: see src/memlogd/counters.ts
  *   ...  carries: u32 source id, u32 length, bytes; a source id of 0 ends them
  *   ...  f64 generation again: a record that was cut short has another one there
  */
@@ -15,8 +16,9 @@ import type { RingState } from '../ring/ring.ts'
 import { commitSlotBytes, type RingStore } from '../ring/store.ts'
 import { counterNames } from './counters.ts'
 
-const countersOffset = 72
-const carriesOffset = countersOffset + 8 * counterNames.length
+const countersOffset = 80
+/** More counters than any version has. */
+const countersMax = 400
 const carryHeaderBytes = 8
 const closingBytes = 12
 
@@ -45,27 +47,42 @@ export class CommitWriter {
     this.#generation = generation
   }
 
-  /** Writes one commit. Carries must fit into a slot: their sum is bounded by PartialBudget. */
-  write(ring: RingState, queuePosition: number, frameOffset: number, counters: Float64Array, carries: Carry[]): void {
+  /**
+   * Writes one commit. Carries must fit into a slot: their sum is bounded by PartialBudget. Each one's bytes are only used
+   * until the next one is asked for.
+   */
+  write(
+    ring: RingState,
+    queuePosition: number,
+    frameOffset: number,
+    counters: Float64Array,
+    carries: Iterable<Carry>,
+  ): void {
     const generation = ++this.#generation
-    let bytes = carriesOffset + closingBytes
-    for (const carry of carries) bytes += carryHeaderBytes + carry.bytes.length
-    if (bytes > commitSlotBytes) throw new RangeError(`a commit record of ${bytes} bytes`)
-    if (bytes > this.#record.length) this.#record = Buffer.alloc(bytes * 2)
-    const record = this.#record
-    const numbers = [generation, bytes, ring.regionBytes, ring.tailPosition, ring.headPosition, ring.tailSequence]
-    numbers.push(ring.nextSequence, queuePosition, frameOffset)
+    const numbers = [generation, 0, ring.regionBytes, ring.tailPosition, ring.headPosition, ring.tailSequence]
+    numbers.push(ring.nextSequence, queuePosition, frameOffset, counters.length)
     let at = 0
-    for (const number of numbers) at = record.writeDoubleLE(number, at)
-    for (const counter of counters) at = record.writeDoubleLE(counter, at)
+    for (const number of numbers) at = this.#record.writeDoubleLE(number, at)
+    for (const counter of counters) at = this.#record.writeDoubleLE(counter, at)
     for (const carry of carries) {
-      at = record.writeUInt32LE(carry.source, at)
-      at = record.writeUInt32LE(carry.bytes.length, at)
-      at += carry.bytes.copy(record, at)
+      this.#reserve(at + carryHeaderBytes + carry.bytes.length + closingBytes)
+      at = this.#record.writeUInt32LE(carry.source, at)
+      at = this.#record.writeUInt32LE(carry.bytes.length, at)
+      at += carry.bytes.copy(this.#record, at)
     }
-    at = record.writeUInt32LE(0, at)
-    at = record.writeDoubleLE(generation, at)
-    this.#store.writeCommit((generation % 2) as 0 | 1, record, at)
+    at = this.#record.writeUInt32LE(0, at)
+    at = this.#record.writeDoubleLE(generation, at)
+    this.#record.writeDoubleLE(at, 8)
+    this.#store.writeCommit((generation % 2) as 0 | 1, this.#record, at)
+  }
+
+  /** Makes the record's buffer at least so long; what is in it stays. */
+  #reserve(bytes: number): void {
+    if (bytes > commitSlotBytes) throw new RangeError(`a commit record of ${bytes} bytes`)
+    if (bytes <= this.#record.length) return
+    const larger = Buffer.alloc(bytes * 2)
+    this.#record.copy(larger)
+    this.#record = larger
   }
 }
 
@@ -76,14 +93,17 @@ export function readCommit(store: RingStore): { generation: number; commit: Comm
 }
 
 function readSlot(store: RingStore, slot: 0 | 1): { generation: number; commit: Commit } | undefined {
-  const head = store.readCommit(slot, 0, carriesOffset)
-  if (head.length < carriesOffset) return undefined
-  const generation = head.readDoubleLE(0)
-  const bytes = head.readDoubleLE(8)
-  if (!(generation > 0) || !(bytes >= carriesOffset + closingBytes && bytes <= commitSlotBytes)) return undefined
-  const tail = store.readCommit(slot, carriesOffset, bytes - carriesOffset)
-  if (tail.length !== bytes - carriesOffset || tail.readDoubleLE(tail.length - 8) !== generation) return undefined
+  const head = store.readCommit(slot, 0, countersOffset)
+  if (head.length < countersOffset) return undefined
   const number = (index: number): number => head.readDoubleLE(index * 8)
+  const generation = number(0)
+  const bytes = number(1)
+  const counterCount = number(9)
+  if (!(generation > 0) || !(counterCount >= 0 && counterCount <= countersMax)) return undefined
+  const carriesOffset = 8 * counterCount
+  if (!(bytes >= countersOffset + carriesOffset + closingBytes && bytes <= commitSlotBytes)) return undefined
+  const rest = store.readCommit(slot, countersOffset, bytes - countersOffset)
+  if (rest.length !== bytes - countersOffset || rest.readDoubleLE(rest.length - 8) !== generation) return undefined
   const ring: RingState = {
     regionBytes: number(2),
     tailPosition: number(3),
@@ -91,10 +111,18 @@ function readSlot(store: RingStore, slot: 0 | 1): { generation: number; commit: 
     tailSequence: number(5),
     nextSequence: number(6),
   }
-  const counters = Float64Array.from(counterNames, (_, index) => head.readDoubleLE(countersOffset + index * 8))
+  const counters = Float64Array.from(counterNames, (_, index) =>
+    index < counterCount ? rest.readDoubleLE(8 * index) : 0,
+  )
   return {
     generation,
-    commit: { ring, queuePosition: number(7), frameOffset: number(8), counters, carries: readCarries(tail) },
+    commit: {
+      ring,
+      queuePosition: number(7),
+      frameOffset: number(8),
+      counters,
+      carries: readCarries(rest.subarray(carriesOffset)),
+    },
   }
 }
 

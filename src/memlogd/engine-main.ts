@@ -7,6 +7,7 @@ import { ControlStream, serve } from '../platform/sockets.ts'
 import {
   controlAck,
   controlDoorbell,
+  controlPeer,
   controlReady,
   controlStop,
   engineControlFd,
@@ -20,6 +21,7 @@ import { ringIdBytes } from '../ring/store.ts'
 import { DockerHost } from './docker-host.ts'
 import { Engine } from './engine.ts'
 import { parseEngineOptions } from './engine-options.ts'
+import { Peers } from './peers.ts'
 import { QueryServer } from './query-server.ts'
 import { statistics } from './statistics.ts'
 
@@ -32,6 +34,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
   const queue = new DescriptorFrameQueue(engineQueueFd)
   const docker = options.docker ? new DockerHost(options.dockerState) : undefined
   let server: QueryServer | undefined
+  let peers: Peers | undefined
   const engine = new Engine({
     store: new DescriptorStore(engineRingFd),
     queue,
@@ -53,6 +56,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
       const timer = setTimeout(call, milliseconds)
       return () => clearTimeout(timer)
     },
+    identify: ({ descriptor }, answer) => (descriptor && peers?.ask(descriptor, answer)) || (() => {}),
     statistics: () => statistics(engine, queryServer),
   })
   server = queryServer
@@ -74,6 +78,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
       else if (isStopping) stop()
     }
     const take = (message: ControlMessage): void => {
+      if (message.type === controlPeer) peers?.take(message)
       if (message.type !== controlDoorbell && message.type !== controlStop) return
       end = message.value
       isStopping ||= message.type === controlStop
@@ -81,6 +86,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     }
     const control = new ControlStream(engineControlFd, take, stop)
     control.send(controlAck, 0, engine.position)
+    peers = new Peers((type, descriptor, token) => control.send(type, descriptor, token))
     docker?.start(engine, queue, control)
     const listener = serve(engineQueryFd, (connection) => queryServer.accept(connection))
     listener.on('listening', () => control.send(controlReady, 0, 0))

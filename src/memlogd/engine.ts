@@ -335,15 +335,18 @@ export class Engine {
     if (this.ring.room < stagingFloorBytes) this.#commit(this.#position, this.#frameOffset)
   }
 
+  /** What must survive of each source, one after the other: a carry is valid until the next one. */
+  *#carries(): Iterable<Carry> {
+    for (const source of this.#unfinished) {
+      const bytes = source.input.carry()
+      if (bytes !== undefined) yield { source: source.id, bytes }
+    }
+  }
+
   #commit(position: number, frameOffset: number): void {
     this.ring.flush()
     const state = this.ring.state()
-    const carries: Carry[] = []
-    for (const source of this.#unfinished) {
-      const bytes = source.input.carry()
-      if (bytes !== undefined) carries.push({ source: source.id, bytes })
-    }
-    this.#commits.write(state, position, frameOffset, this.counters.values, carries)
+    this.#commits.write(state, position, frameOffset, this.counters.values, this.#carries())
     this.ring.committed()
     this.#position = position
     this.#frameOffset = frameOffset

@@ -1,13 +1,16 @@
 /** The clients of the query socket: who they are, what they asked, and waking those that wait for entries. */
 import { EntryFilter, filterKeys } from '../match/entry-filter.ts'
-import { queryClientsMax, requestMs } from '../protocol/constants.ts'
+import { queryClientsMax, queryClientsPerUserMax, readerStallMs, requestMs, uidUnknown } from '../protocol/constants.ts'
 import { encodeHeader, type ParsedRequest, type QueryRequest, RequestReader } from '../protocol/query.ts'
 import type { Engine } from './engine.ts'
 import type { Gap } from './gap.ts'
+import type { Peer } from './peers.ts'
 import { BufferPool, type Connection, extendedReply, plainReply, Reader, type ReaderOptions } from './reader.ts'
 
 /** One read of the ring and one write to a client, in bytes. */
 const readerBufferBytes = 64 * 1024
+/** The same when many readers have such a buffer in use already. */
+const readerSmallBufferBytes = 8 * 1024
 /** In a larger ring the last entries that a filter wants are not looked for here: it would keep others waiting. */
 const tailBytesMax = 64 * 1024 * 1024
 
@@ -17,6 +20,8 @@ export interface QueryServerParts {
   pid: number
   /** Calls back after `milliseconds`; returns what cancels it. */
   after(milliseconds: number, call: () => void): () => void
+  /** Finds out who is connected, if that can be had; returns what takes the question back. */
+  identify?(connection: Connection, answer: (peer: Peer) => void): () => void
   /** The answer to a request for statistics: one line of JSON, newline included. */
   statistics(): string
 }
@@ -31,11 +36,15 @@ export class QueryServer {
   readonly #parts: QueryServerParts
   readonly #pool: BufferPool
   readonly #readers = new Set<Reader>()
+  /** Clients by uid, as far as they are known. */
+  readonly #users = new Map<number, number>()
   #clients = 0
 
   constructor(parts: QueryServerParts) {
     this.#parts = parts
-    this.#pool = new BufferPool(Math.max(readerBufferBytes, parts.engine.ring.largestEntryBytes))
+    const { largestEntryBytes } = parts.engine.ring
+    const small = Math.max(readerSmallBufferBytes, largestEntryBytes)
+    this.#pool = new BufferPool(Math.max(readerBufferBytes, largestEntryBytes), small)
   }
 
   get readers(): ReadonlySet<Reader> {
@@ -65,6 +74,12 @@ export class QueryServer {
       connection.destroy()
     }
     const cancel = this.#parts.after(requestMs, refuse)
+    let peer: Peer | undefined
+    const forget = this.#parts.identify?.(connection, (found) => {
+      peer = found
+      if (!this.#admit(found)) refuse()
+      else if (reader !== undefined) reader.peer = found
+    })
     return {
       data: (bytes) => {
         if (isAnswered) return
@@ -78,9 +93,12 @@ export class QueryServer {
         }
         counters.add('readersServed')
         reader = this.#answer(connection, parsed)
+        if (reader !== undefined) reader.peer = peer
       },
       closed: () => {
         cancel()
+        forget?.()
+        if (peer !== undefined) this.#dismiss(peer)
         this.#clients--
         isAnswered = true
         if (reader === undefined) return
@@ -88,6 +106,19 @@ export class QueryServer {
         this.#readers.delete(reader)
       },
     }
+  }
+
+  /** Counts a client of a user; false if that makes too many. */
+  #admit({ uid }: Peer): boolean {
+    const count = (this.#users.get(uid) ?? 0) + 1
+    this.#users.set(uid, count)
+    return uid === uidUnknown || count <= queryClientsPerUserMax
+  }
+
+  #dismiss({ uid }: Peer): void {
+    const count = (this.#users.get(uid) ?? 0) - 1
+    if (count > 0) this.#users.set(uid, count)
+    else this.#users.delete(uid)
   }
 
   /** There are new entries. */
@@ -103,7 +134,8 @@ export class QueryServer {
   #answer(connection: Connection, parsed: Exclude<ParsedRequest, { kind: 'fault' }>): Reader | undefined {
     const { engine } = this.#parts
     const later = (call: () => void): void => void this.#parts.after(0, call)
-    let options: ReaderOptions = { mode: parsed.mode, encoder: plainReply, pool: this.#pool, later }
+    const whenStalled = (call: () => void): (() => void) => this.#parts.after(readerStallMs, call)
+    let options: ReaderOptions = { mode: parsed.mode, encoder: plainReply, pool: this.#pool, later, whenStalled }
     if (parsed.kind === 'extended') {
       const { request } = parsed
       if (request.stats === true) {

@@ -10,9 +10,12 @@ import { Cursor } from '../ring/cursor.ts'
 import type { Ring } from '../ring/ring.ts'
 import type { Engine } from './engine.ts'
 import { endEntry, type Gap, gapEntry } from './gap.ts'
+import type { Peer } from './peers.ts'
 
 /** The stream to a client. */
 export interface Connection {
+  /** Its number in this process, where it has one. */
+  readonly descriptor?: number | undefined
   /** Sends bytes; `done` is called when they may be reused. One write at a time. */
   write(bytes: Buffer, done: () => void): void
   /** Ends the stream after what was written. */
@@ -23,18 +26,33 @@ export interface Connection {
 /** Buffers that readers take for one write and give back: as many as writes are under way, a few kept. */
 export class BufferPool {
   readonly bytes: number
+  readonly #smallBytes: number
   readonly #free: Buffer[] = []
+  /** Large ones that are out. Readers that never read keep theirs. */
+  readonly #lent = new WeakSet<Buffer>()
+  #lentCount = 0
   static readonly keptMax = 4
+  /** When so many large buffers are out, the next readers get small ones. */
+  static readonly lentMax = 32
 
-  constructor(bytes: number) {
+  /** `smallBytes`: what a buffer must have at least. */
+  constructor(bytes: number, smallBytes = bytes) {
     this.bytes = bytes
+    this.#smallBytes = smallBytes
   }
 
   take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.bytes)
+    if (this.#lentCount >= BufferPool.lentMax) return Buffer.allocUnsafeSlow(this.#smallBytes)
+    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.bytes)
+    this.#lent.add(buffer)
+    this.#lentCount++
+    return buffer
   }
 
+  /** Takes back a buffer that `take` gave, also from a reader that has gone. */
   give(buffer: Buffer): void {
+    if (!this.#lent.delete(buffer)) return
+    this.#lentCount--
     if (this.#free.length < BufferPool.keptMax) this.#free.push(buffer)
   }
 }
@@ -78,6 +96,8 @@ export interface ReaderOptions {
   mode: number
   /** Calls back when others have had their turn. */
   later(call: () => void): void
+  /** Calls back if the client takes nothing of a write; returns what cancels that. */
+  whenStalled(call: () => void): () => void
   encoder: ReplyEncoder
   pool: BufferPool
   /** Sequence number to begin with, >= 1; where it is not given, the mode decides. */
@@ -100,6 +120,8 @@ export class Reader {
   readonly #connection: Connection
   readonly #options: ReaderOptions
   readonly #cursor: Cursor
+  /** Who reads, once it is known. */
+  peer: Peer | undefined
   /** Entries below are to be sent: fixed for a dump, Infinity for a follower. */
   #end: number
   #delivered = 0
@@ -108,6 +130,10 @@ export class Reader {
   #isWriting = false
   #isFinished = false
   #pending: Buffer[] = []
+  /** The pool's buffer that is being written. */
+  #lent: Buffer | undefined
+  /** Cancels what happens to a client that takes nothing. */
+  #cancelStall: (() => void) | undefined
 
   constructor(engine: Engine, connection: Connection, options: ReaderOptions) {
     this.#engine = engine
@@ -174,6 +200,8 @@ export class Reader {
     const end = endEntry(this.#engine.clock.now(), this.#cursor.sequence, this.#delivered, this.#lost, reason)
     const rest = Buffer.concat([...this.#pending, this.#encode(end)])
     this.#pending = []
+    // The client has as long for the rest and for its own end as for anything else.
+    this.#watchStall()
     if (rest.length > 0) this.#connection.write(rest, () => {})
     this.#connection.end()
   }
@@ -181,6 +209,23 @@ export class Reader {
   /** The client is gone. */
   abandon(): void {
     this.#isFinished = true
+    this.#endStall()
+    this.#giveBack()
+  }
+
+  #watchStall(): void {
+    this.#endStall()
+    this.#cancelStall = this.#options.whenStalled(() => this.#connection.destroy())
+  }
+
+  #endStall(): void {
+    this.#cancelStall?.()
+    this.#cancelStall = undefined
+  }
+
+  #giveBack(): void {
+    if (this.#lent !== undefined) this.#options.pool.give(this.#lent)
+    this.#lent = undefined
   }
 
   #sendEntries(): void {
@@ -257,8 +302,11 @@ export class Reader {
 
   #write(bytes: Buffer, pooled?: Buffer): void {
     this.#isWriting = true
+    this.#lent = pooled
+    this.#watchStall()
     this.#connection.write(bytes, () => {
-      if (pooled !== undefined) this.#options.pool.give(pooled)
+      if (!this.#isFinished) this.#endStall()
+      this.#giveBack()
       this.#isWriting = false
       this.wake()
     })

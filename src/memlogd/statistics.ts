@@ -19,7 +19,9 @@ export function statistics(engine: Engine, server: QueryServer): string {
       overwritten: ring.tailSequence - 1,
     },
     sources: engine.sourceCount,
-    readers: [...server.readers].map(({ delivered, lost, lag }) => ({ delivered, lost, lag })),
+    partialBytes: engine.partialBytes,
+    readers: [...server.readers].map(({ delivered, lost, lag, peer }) => ({ delivered, lost, lag, ...peer })),
+    clients: server.clients,
     counters: Object.fromEntries(counterNames.map((name) => [name, counters.get(name)])),
     memory: process.memoryUsage(),
   }

@@ -3,12 +3,12 @@
 
 #define OPEN_BYTES_MAX (4 + CONTROL_OPEN_BYTES_MAX)
 
-static bool send_message(struct intake *intake, u32 type, u64 value) {
+bool control_send(struct intake *intake, u32 type, u32 argument, u64 value) {
   u8 message[CONTROL_MESSAGE_BYTES];
   put_u32(message, type);
-  put_u32(message + 4, 0);
+  put_u32(message + 4, argument);
   put_u64(message + 8, value);
-  /* At most one DOORBELL and one STOP are under way: a stream that is full belongs to an engine gone wrong. */
+  /* One DOORBELL, one STOP and what the engine asks for are under way: a stream that is full belongs to one gone wrong. */
   if (sys_send(intake->engine.control, message, sizeof message) == sizeof message) return true;
   engine_kill(intake);
   return false;
@@ -17,7 +17,7 @@ static bool send_message(struct intake *intake, u32 type, u64 value) {
 void control_ring(struct intake *intake) {
   struct engine *engine = &intake->engine;
   if (engine->control < 0 || !engine->is_synced || engine->is_rung || intake->queue.head == intake->queue.tail) return;
-  if (!send_message(intake, CONTROL_DOORBELL, intake->queue.head)) return;
+  if (!control_send(intake, CONTROL_DOORBELL, 0, intake->queue.head)) return;
   intake->queue.announced = intake->queue.head;
   engine->is_rung = true;
   engine->progress_ms = intake->now_ms;
@@ -26,7 +26,7 @@ void control_ring(struct intake *intake) {
 void control_stop(struct intake *intake) {
   struct engine *engine = &intake->engine;
   if (engine->control < 0 || engine->is_stopping) return;
-  if (!send_message(intake, CONTROL_STOP, intake->queue.head)) return;
+  if (!control_send(intake, CONTROL_STOP, 0, intake->queue.head)) return;
   intake->queue.announced = intake->queue.head;
   engine->is_stopping = true;
 }
@@ -79,6 +79,7 @@ static int handle_message(struct intake *intake, const u8 *at, u32 bytes) {
   if (type == CONTROL_ACK) return handle_ack(intake, value) ? CONTROL_MESSAGE_BYTES : -1;
   if (type == CONTROL_CLOSE) return source_close_when_read(intake, argument), CONTROL_MESSAGE_BYTES;
   if (type == CONTROL_READY) return intake->engine.wait_ms = ENGINE_RESTART_MS, CONTROL_MESSAGE_BYTES;
+  if (type == CONTROL_PEER) return peer_tell(intake, argument, value) ? CONTROL_MESSAGE_BYTES : -1;
   return -1;
 }
 

@@ -143,8 +143,14 @@ void engine_ends(struct intake *intake);
 /* In how many milliseconds the engine needs looking after, or -1. */
 i64 engine_due_ms(const struct intake *intake);
 void control_read(struct intake *intake);
+/* False, and the engine is killed, if it does not take the message. */
+bool control_send(struct intake *intake, u32 type, u32 argument, u64 value);
 void control_ring(struct intake *intake);
 void control_stop(struct intake *intake);
+
+/* ---- peer.c ---- */
+/* Tells the engine who is at the other end of its descriptor. */
+bool peer_tell(struct intake *intake, u32 descriptor, u64 token);
 
 /* ---- invariants.c ---- */
 void intake_check(const struct intake *intake);

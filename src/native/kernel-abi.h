@@ -164,6 +164,7 @@ struct timespec {
 #define SO_REUSEADDR 2
 #define SO_TYPE 3
 #define SO_KEEPALIVE 9
+#define SO_SNDBUF 7
 #define SO_RCVBUF 8
 #define SO_PASSCRED 16
 #define SO_PEERCRED 17

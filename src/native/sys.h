@@ -122,6 +122,8 @@ static inline int sys_execve(const char *path, char *const *args, char *const *e
 }
 static inline int sys_wait(int pid, int *status, int flags) { return (int)CALL4(wait4, pid, P(status), flags, 0); }
 static inline int sys_kill(int pid, int number) { return (int)CALL2(kill, pid, number); }
+static inline int sys_pidfd_open(int pid) { return (int)CALL2(pidfd_open, pid, 0); }
+static inline int sys_pidfd_getfd(int pidfd, int fd) { return (int)CALL3(pidfd_getfd, pidfd, fd, 0); }
 static inline int sys_setsid(void) { return (int)CALL1(setsid, 0); }
 static inline int sys_prctl(int what, long value) { return (int)CALL5(prctl, what, value, 0, 0, 0); }
 static inline int sys_prlimit(int what, const struct rlimit64 *set, struct rlimit64 *get) {

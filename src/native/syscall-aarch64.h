@@ -72,6 +72,8 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define NR_prlimit64 261
 #define NR_memfd_create 279
 #define NR_statx 291
+#define NR_pidfd_open 434
 #define NR_close_range 436
+#define NR_pidfd_getfd 438
 
 #define O_DIRECTORY 040000

@@ -69,6 +69,8 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define NR_prlimit64 302
 #define NR_memfd_create 319
 #define NR_statx 332
+#define NR_pidfd_open 434
 #define NR_close_range 436
+#define NR_pidfd_getfd 438
 
 #define O_DIRECTORY 0200000

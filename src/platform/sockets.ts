@@ -52,6 +52,12 @@ export function serve(fd: number, accept: (connection: Connection) => Client | u
 class SocketConnection implements Connection {
   readonly #socket: Socket
 
+  /** Its number in this process; undefined once it is closed. Node has no public way to it. */
+  get descriptor(): number | undefined {
+    const { _handle: handle } = this.#socket as unknown as { _handle?: { fd?: number } | null }
+    return handle?.fd
+  }
+
   constructor(socket: Socket) {
     this.#socket = socket
   }

@@ -84,6 +84,14 @@ export const controlOpen = 4
 export const controlClose = 5
 /** Engine to intake: started, serving readers. Resets the restart backoff. */
 export const controlReady = 6
+/**
+ * Engine to intake: who is at the other end of its descriptor `arg`? value = token. Back: arg = uid, 2^32 - 1 where it
+ * can't be had; value = token * 2^32 + pid.
+ */
+export const controlPeer = 7
+/** PEER questions that may be without an answer: their answers must find room in the stream. */
+export const controlPeersMax = 32
+export const uidUnknown = 0xffffffff
 /** Longest path and name in an OPEN message. */
 export const controlOpenBytesMax = 4096 + 1 + 512
 
@@ -165,4 +173,10 @@ export const requestBytesMax = 64 * 1024
 export const requestMs = 5000
 /** Query clients served at the same time. */
 export const queryClientsMax = 512
+/** Those of one user. */
+export const queryClientsPerUserMax = 256
+/** A reader that takes nothing of what was sent to it for so long is dropped; ours comes back by cursor. */
+export const readerStallMs = 300_000
+/** Bytes that the kernel may hold for a reader that does not read (SO_SNDBUF; the kernel counts double). */
+export const querySendBytes = 32 * 1024
 export const queryProtocolVersion = 1

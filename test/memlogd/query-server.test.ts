@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { Engine } from '../../src/memlogd/engine.ts'
+import type { Peer } from '../../src/memlogd/peers.ts'
 import { QueryServer } from '../../src/memlogd/query-server.ts'
+import type { Connection } from '../../src/memlogd/reader.ts'
 import {
   entryKindEnd,
   entryKindGap,
   queryClientsMax,
+  queryClientsPerUserMax,
   queryModeDump,
   queryModeDumpFollow,
   queryModeFollow,
+  readerStallMs,
   requestBytesMax,
 } from '../../src/protocol/constants.ts'
 import { EntryView, entryFault } from '../../src/protocol/entry.ts'
@@ -23,6 +27,9 @@ class Bench {
   readonly engine: Engine
   readonly server: QueryServer
   readonly timers: (() => void)[] = []
+  /** What happens to readers that take nothing. */
+  readonly stalls = new Set<() => void>()
+  readonly identify = new Map<Connection, (peer: Peer) => void>()
   readonly source: number
   constructor(maxLines = 100) {
     const clock = { now: () => ({ realSeconds: 9, realNanos: 0, monoSeconds: 9, monoNanos: 0 }) }
@@ -39,9 +46,17 @@ class Bench {
       engine: this.engine,
       version: '1.2.3',
       pid: 42,
-      after: (_milliseconds, call) => {
-        this.timers.push(call)
-        return () => this.timers.splice(this.timers.indexOf(call), 1)
+      after: (milliseconds, call) => {
+        if (milliseconds === readerStallMs) this.stalls.add(call)
+        else this.timers.push(call)
+        return () => {
+          this.stalls.delete(call)
+          if (this.timers.includes(call)) this.timers.splice(this.timers.indexOf(call), 1)
+        }
+      },
+      identify: (connection, answer) => {
+        this.identify.set(connection, answer)
+        return () => this.identify.delete(connection)
       },
       statistics: () => '{"all":"fine"}\n',
     })
@@ -326,6 +341,49 @@ describe('clients', () => {
     connection.client?.data(bytes)
     expect(connection.isDestroyed).toBe(true)
     expect(bench.engine.counters.get('readersRefused')).toBe(1)
+  })
+
+  it.each([queryClientsPerUserMax - 1, queryClientsPerUserMax, queryClientsPerUserMax + 1])(
+    '%i of one user: those beyond the limit are dropped, other users are not',
+    (count) => {
+      const bench = new Bench()
+      const connections = Array.from({ length: count }, () => bench.ask(queryModeDumpFollow))
+      const stranger = bench.ask(queryModeDumpFollow)
+      for (const connection of connections) bench.identify.get(connection)?.({ pid: 1, uid: 1000 })
+      bench.identify.get(stranger)?.({ pid: 2, uid: 1001 })
+      const dropped = connections.filter((connection) => connection.isDestroyed)
+      expect(dropped).toHaveLength(Math.max(0, count - queryClientsPerUserMax))
+      expect(stranger.isDestroyed).toBe(false)
+      expect([...bench.server.readers].at(-1)?.peer).toEqual({ pid: 2, uid: 1001 })
+      // Whoever leaves makes room for another.
+      for (const connection of [...dropped, ...connections.slice(0, 1)]) connection.client?.closed()
+      const next = bench.ask(queryModeDumpFollow)
+      bench.identify.get(next)?.({ pid: 1, uid: 1000 })
+      expect(next.isDestroyed).toBe(false)
+    },
+  )
+
+  it('are dropped when they take nothing for too long, and not while they take something', () => {
+    const bench = new Bench()
+    bench.write('a')
+    const connection = bench.ask(queryModeDumpFollow)
+    expect(bench.stalls.size).toBe(1)
+    connection.takeAll()
+    expect(bench.stalls.size).toBe(0)
+    bench.write('b')
+    for (const call of bench.stalls) call()
+    expect(connection.isDestroyed).toBe(true)
+    connection.client?.closed()
+    expect(bench.stalls.size).toBe(0)
+  })
+
+  it('that do not take the end of their reply are dropped too', () => {
+    const bench = new Bench()
+    const connection = bench.ask(queryModeDump, {})
+    connection.takeAll()
+    expect(connection.isEnded).toBe(true)
+    for (const call of bench.stalls) call()
+    expect(connection.isDestroyed).toBe(true)
   })
 
   it(`are served up to ${queryClientsMax} at a time`, () => {

@@ -15,6 +15,7 @@ export interface RingFacts {
 }
 
 const view = new EntryView()
+const wantedView = new EntryView()
 
 /** What every client keeps: where it is, and what it got. */
 export abstract class ReaderModel {
@@ -24,10 +25,13 @@ export abstract class ReaderModel {
   first = 0
   delivered = 0
   lost = 0
+  /** Entries that it did not ask for. */
+  leftOut = 0
   /** Where a dump ends. */
   stop = Number.POSITIVE_INFINITY
   isComplete = false
   protected readonly truth: Truth
+  protected tail = 0
   protected pending: Buffer = Buffer.alloc(0)
 
   constructor(mode: number, truth: Truth) {
@@ -42,16 +46,27 @@ export abstract class ReaderModel {
 
   /** `tail`: the oldest entry in the ring now; what is reported lost must be older. */
   received(bytes: Buffer, tail: number): void {
+    this.tail = tail
     this.pending = this.pending.length === 0 ? bytes : Buffer.concat([this.pending, bytes])
     this.take()
-    must(this.next <= tail || this.delivered + this.lost === this.next - this.first, 'the books of a reader')
+    this.checkBooks()
   }
 
-  protected skip(lost: number, tail: number): void {
+  checkBooks(): void {
+    must(this.delivered + this.lost + this.leftOut === this.next - this.first, 'the books of a reader')
+  }
+
+  /** Everything that was there was sent: what is left up to `end` is nothing that it asked for. */
+  settle(end: number): void {
+    must(this.next === end, `a follower got to ${this.next} of ${end}`)
+    this.checkBooks()
+  }
+
+  protected skip(lost: number): void {
     must(lost > 0, 'a gap of nothing')
     this.lost += lost
     this.next += lost
-    must(this.next <= tail, `lines up to ${this.next - 1} were reported lost, the oldest one kept is ${tail}`)
+    must(this.next <= this.tail, `lines up to ${this.next - 1} were reported lost, the oldest one kept is ${this.tail}`)
   }
 
   protected begin(facts: RingFacts): void {
@@ -80,7 +95,6 @@ export class ExtendedReader extends ReaderModel {
   #delivered = 0
   #lost = 0
   #wantsRestarted = false
-  #tail = 0
 
   constructor(mode: number, truth: Truth, asks: QueryRequest) {
     super(mode, truth)
@@ -89,9 +103,12 @@ export class ExtendedReader extends ReaderModel {
 
   /** The same reader on its next connection: it goes on where it was. */
   static resumed(before: ExtendedReader, ring: string, mode: number): ExtendedReader {
-    const reader = new ExtendedReader(mode, before.truth, { cursor: { ring, sequence: before.next } })
+    const { sources } = before.asks
+    const asks: QueryRequest = { cursor: { ring, sequence: before.next } }
+    const reader = new ExtendedReader(mode, before.truth, sources === undefined ? asks : { ...asks, sources })
     reader.delivered = before.delivered
     reader.lost = before.lost
+    reader.leftOut = before.leftOut
     reader.first = before.first
     return reader
   }
@@ -112,14 +129,40 @@ export class ExtendedReader extends ReaderModel {
       this.#wantsRestarted = cursor.ring !== facts.ringId
       this.next = this.#wantsRestarted ? facts.tail : Math.min(Math.max(cursor.sequence, 1), facts.committed)
     }
-    if (tail !== undefined) this.next = Math.max(this.next, facts.committed - tail, facts.tail)
+    if (tail !== undefined) this.next = this.#tailStart(Math.max(this.next, facts.tail), facts.committed, tail)
     if (limit !== undefined) this.#limit = limit
     if (this.first === 0) this.first = this.next
   }
 
-  override received(bytes: Buffer, tail: number): void {
-    this.#tail = tail
-    super.received(bytes, tail)
+  /** Where the last `tail` entries that are wanted begin. */
+  #tailStart(first: number, end: number, tail: number): number {
+    let start = end
+    for (let missing = tail; missing > 0 && start > first; ) if (this.#isWanted(--start)) missing--
+    // Those before it that are not wanted are looked at too, if that leads to the first one there is.
+    return this.asks.sources === undefined || start > first ? start : first
+  }
+
+  #isWanted(sequence: number): boolean {
+    const [glob] = this.asks.sources ?? []
+    const entry = this.truth.entries[sequence - 1]
+    if (glob === undefined || entry === undefined) return true
+    // Losses are everybody's business.
+    if (wantedView.at(entry, 0).kind === entryKindGap) return true
+    const { source } = wantedView
+    return glob.startsWith('!') ? source !== glob.slice(1) : source === glob
+  }
+
+  /** Passes what is not wanted, up to `end`. */
+  #leaveOut(end: number): void {
+    while (this.next < end && !this.#isWanted(this.next)) {
+      this.next++
+      this.leftOut++
+    }
+  }
+
+  override settle(end: number): void {
+    this.#leaveOut(end)
+    super.settle(end)
   }
 
   protected take(): void {
@@ -168,6 +211,8 @@ export class ExtendedReader extends ReaderModel {
       return
     }
     must(!this.#wantsRestarted, 'the cursor of another ring was not told of')
+    this.#leaveOut(view.sequence)
+    must(this.#isWanted(view.sequence), `entry ${view.sequence} was not asked for`)
     must(view.sequence === this.next, `entry ${view.sequence} came, wanted ${this.next}`)
     this.truth.check(this.next, this.pending, at, at + size, 'a reader')
     this.next++
@@ -178,10 +223,11 @@ export class ExtendedReader extends ReaderModel {
 
   #takeGap(first: number, last: number): void {
     const lost = Number(view.field('lost')?.toString())
+    this.#leaveOut(first)
     must(first === this.next, `a gap begins at ${first}, wanted ${this.next}`)
     must(lost === last - first + 1, `a gap of ${lost} lines from ${first} to ${last}`)
     this.#lost += lost
-    this.skip(lost, this.#tail)
+    this.skip(lost)
   }
 
   #takeEnd(): void {
@@ -191,8 +237,10 @@ export class ExtendedReader extends ReaderModel {
     must(number('delivered') === this.#delivered, `the end entry speaks of ${number('delivered')} entries`)
     must(number('lost') === this.#lost, `the end entry speaks of ${number('lost')} lost ones`)
     if (reason === 'limit') must(this.#delivered === this.#limit, 'ended by a limit that was not reached')
-    else if (reason === 'complete') must(this.next === this.stop, `complete at ${this.next}, wanted ${this.stop}`)
-    else must(reason === 'stopping', `an end for the reason ${reason}`)
+    else if (reason === 'complete') {
+      this.#leaveOut(this.stop)
+      must(this.next === this.stop, `complete at ${this.next}, wanted ${this.stop}`)
+    } else must(reason === 'stopping', `an end for the reason ${reason}`)
   }
 
   override ended(): void {
@@ -203,8 +251,6 @@ export class ExtendedReader extends ReaderModel {
 
 /** Upstream's protocol: lines of JSON. */
 export class PlainReader extends ReaderModel {
-  #tail = 0
-
   request(): Buffer {
     return Buffer.of(this.mode)
   }
@@ -212,11 +258,6 @@ export class PlainReader extends ReaderModel {
   asked(facts: RingFacts): void {
     this.begin(facts)
     this.first = this.next
-  }
-
-  override received(bytes: Buffer, tail: number): void {
-    this.#tail = tail
-    super.received(bytes, tail)
   }
 
   protected take(): void {
@@ -232,7 +273,7 @@ export class PlainReader extends ReaderModel {
     const { source, msg } = JSON.parse(line) as Record<string, string>
     const lost = source === 'memlogd' ? /^(\d+) lines? lost: overwritten/.exec(msg ?? '') : null
     if (lost !== null) {
-      this.skip(Number(lost[1]), this.#tail)
+      this.skip(Number(lost[1]))
       return
     }
     const expected = this.truth.entries[this.next - 1]

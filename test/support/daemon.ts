@@ -64,15 +64,20 @@ export class Daemon {
   readonly folder: string
   readonly logSocket: string
   readonly querySocket: string
+  /** A flag `{syslog}` stands for this path. */
+  readonly syslogSocket: string
   readonly process: ChildProcess
   stderr = ''
 
-  private constructor(folder: string, flags: readonly string[]) {
+  private constructor(folder: string, flags: readonly string[], prefix: readonly string[] = []) {
     this.folder = folder
     this.logSocket = join(folder, 'log.sock')
     this.querySocket = join(folder, 'query.sock')
-    const args = ['-socket-log', this.logSocket, '-socket-query', this.querySocket, ...flags]
-    this.process = spawn(join(binFolder, 'memlogd'), args, { stdio: ['ignore', 'inherit', 'pipe'] })
+    this.syslogSocket = join(folder, 'syslog.sock')
+    const args = ['-socket-log', this.logSocket, '-socket-query', this.querySocket]
+    for (const flag of flags) args.push(flag === '{syslog}' ? this.syslogSocket : flag)
+    const [command = '', ...words] = [...prefix, join(binFolder, 'memlogd'), ...args]
+    this.process = spawn(command, words, { stdio: ['ignore', 'inherit', 'pipe'] })
     this.process.stderr?.on('data', (bytes: Buffer) => {
       this.stderr += bytes.toString()
     })
@@ -80,7 +85,12 @@ export class Daemon {
 
   /** Starts a memlogd in the foreground; resolves when a reader gets an answer. */
   static async start(...flags: string[]): Promise<Daemon> {
-    const daemon = new Daemon(mkdtempSync(join(tmpdir(), 'memlogd-')), flags)
+    return Daemon.startBy([], ...flags)
+  }
+
+  /** The same, by the words of a command that becomes memlogd in the end. */
+  static async startBy(prefix: readonly string[], ...flags: string[]): Promise<Daemon> {
+    const daemon = new Daemon(mkdtempSync(join(tmpdir(), 'memlogd-')), flags, prefix)
     await eventually('memlogd answers', () => {
       if (daemon.process.exitCode !== null) throw new Error(`memlogd ended: ${daemon.stderr}`)
       return existsSync(daemon.querySocket) && answers(daemon.querySocket)

@@ -8,9 +8,17 @@ load.py follower SOCKET REQUEST LAST
     Reads by the extended protocol until an entry of the source LAST comes. A lost connection is taken up again by cursor.
     Each sequence number must be delivered or reported lost exactly once; numbered lines of each source must be in order.
     Prints {"first", "delivered", "lost", "gaps", "connections", "sources": {name: lines}, "messages": {own source: [..]}}.
+
+load.py flood SOCKET SYSLOG SOURCES SECONDS
+    One process writes to SOURCES pipes in turn, every second one without ever a newline, and datagrams to the syslog socket.
+    Prints {"lines": written, "datagrams": sent}.
+
+load.py sleepers QUERY COUNT
+    COUNT followers that never read. Prints {} once its standard input ends.
 """
 import json
 import os
+import resource
 import select
 import socket
 import struct
@@ -188,10 +196,54 @@ class Follower:
         print(json.dumps({key: getattr(self, key) for key in keys}))
 
 
+def flood(path, syslog_path, sources, seconds):
+    pipes = []
+    for index in range(sources):
+        reader, writer = os.pipe()
+        pass_descriptor(path, "flood-%d" % index, reader)
+        os.close(reader)
+        os.set_blocking(writer, False)
+        pipes.append((writer, b"x" * 4096 if index % 2 else b"endless lines of one hundred bytes, as they are, " * 2 + b"\n"))
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.connect(syslog_path)
+    log.setblocking(False)
+    lines = datagrams = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for at, (writer, text) in enumerate(pipes):
+            try:
+                # Less than a page is taken whole or not at all.
+                os.write(writer, text)
+                lines += at % 2 == 0
+                log.send(b"<13>flood: %d" % datagrams)
+                datagrams += 1
+            except BlockingIOError:
+                pass
+    for writer, _ in pipes:
+        os.close(writer)
+    print(json.dumps({"lines": lines, "datagrams": datagrams}))
+
+
+def sleepers(path, count):
+    connections = []
+    for _ in range(count):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(path)
+        connection.sendall(b"\2{}\n")
+        connections.append(connection)
+    sys.stdin.read()
+    print("{}")
+
+
 def main():
     what, path, *rest = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     if what == "writers":
         writers(path, *[int(number) for number in rest])
+    elif what == "flood":
+        flood(path, rest[0], int(rest[1]), int(rest[2]))
+    elif what == "sleepers":
+        sleepers(path, int(rest[0]))
     else:
         follower = Follower(path, json.loads(rest[0]), rest[1])
         follower.run()

@@ -69,3 +69,19 @@ export function startWriters(socket: string, count: number, lines: number, perSe
 export function startFollower(socket: string, last: string, request: object = {}): Load<Followed> {
   return start(['follower', socket, JSON.stringify(request), last])
 }
+
+export interface Flooded {
+  /** Lines that pipes took, and datagrams that the syslog socket took. */
+  lines: number
+  datagrams: number
+}
+
+/** Starts a flood of pipes, every second one an endless line, and of syslog datagrams. */
+export function startFlood(socket: string, syslog: string, sources: number, seconds: number): Load<Flooded> {
+  return start(['flood', socket, syslog, String(sources), String(seconds)])
+}
+
+/** Starts followers that never read; they leave when their standard input ends. */
+export function startSleepers(querySocket: string, count: number): Load<object> {
+  return start(['sleepers', querySocket, String(count)])
+}
