@@ -125,21 +125,21 @@ export const guestCases: readonly GuestCase[] = [
 ]
 
 /** A case that hangs is ended after so long, and failed. */
-const caseSecondsMax = 30
+const caseSecondsMax = 60
 
 /** What every case begins with. */
 const prelude = `set -e
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 LOG=/var/run/linuxkit-external-logging.sock
-# wait_in FILE PATTERN, wait_for PATTERN (in logread's output): up to ten seconds, which an emulated CPU may need.
+# wait_in FILE PATTERN, wait_for PATTERN (in logread's output): up to twenty seconds, which an emulated CPU may need.
 wait_in() {
-  for i in $(seq 100); do grep -q -- "$2" "$1" && return 0; usleep 100000; done
+  for i in $(seq 200); do grep -q -- "$2" "$1" && return 0; usleep 100000; done
   echo "never came: $2"
   tail -n 20 "$1"
   return 1
 }
 wait_for() {
-  for i in $(seq 10); do
+  for i in $(seq 20); do
     /usr/bin/logread >/run/now
     grep -q -- "$1" /run/now && return 0
     sleep 1
