@@ -1,4 +1,5 @@
 /** memlogd's flags, and what they mean for the intake and the engine. */
+
 import { basename, dirname, resolve } from 'node:path'
 import { checkSocketPath, socketPathBytesMax } from '../cli/checks.ts'
 import { completionFlag } from '../cli/completion.ts'
@@ -19,6 +20,7 @@ import {
   querySocketPath,
   socketModeDefault,
 } from '../protocol/constants.ts'
+import { largestEntryBytes } from '../ring/ring.ts'
 import { type EngineOptions, engineOptionsDefault } from './engine-options.ts'
 import { groupId } from './group-file.ts'
 import { socketAddressHex } from './socket-address.ts'
@@ -211,6 +213,12 @@ export function memlogdConfig(
   if (given.has('kmsgPath') && !values.kmsg) throw new UsageError('-kmsg-path: it goes with -kmsg')
   if (values.fdLog !== undefined && values.fdLog === values.fdQuery) {
     throw new UsageError(`-fd-log and -fd-query: both are ${values.fdLog}`)
+  }
+  const largest = largestEntryBytes(values.maxLineBytes)
+  if (values.maxBytes < largest) {
+    throw new UsageError(
+      `-max-bytes: ${values.maxBytes}: wanted at least ${largest}, or the longest line of -max-line-len would not fit`,
+    )
   }
   const paths = socketPaths(values, surroundings.folder)
   const engine: EngineOptions = {

@@ -71,6 +71,11 @@ export class RingDamaged extends Error {
 
 const noFields: Buffer = Buffer.alloc(0)
 
+/** The largest entry that a line of at most so many bytes can make: -max-bytes must be at least as much. */
+export function largestEntryBytes(maxLineBytes: number): number {
+  return entryBytes(sourceNameBytesMax, entryFieldsBytesMax, maxLineBytes)
+}
+
 export class Ring {
   readonly maxLines: number
   readonly maxBytes: number
@@ -97,7 +102,7 @@ export class Ring {
     this.#store = store
     this.maxLines = options.maxLines
     this.maxBytes = options.maxBytes
-    const largest = entryBytes(sourceNameBytesMax, entryFieldsBytesMax, options.maxLineBytes)
+    const largest = largestEntryBytes(options.maxLineBytes)
     if (largest > options.maxBytes)
       throw new RangeError(`an entry of ${largest} bytes in a ring of ${options.maxBytes}`)
     this.largestEntryBytes = largest

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { parseFlags } from '../../src/cli/flags.ts'
 import { engineOptionsDefault, parseEngineOptions } from '../../src/memlogd/engine-options.ts'
 import { memlogdCommand, memlogdConfig } from '../../src/memlogd/options.ts'
+import { largestEntryBytes } from '../../src/ring/ring.ts'
 
 async function config(...words: string[]) {
   const parsed = await parseFlags(memlogdCommand, words)
@@ -124,4 +125,11 @@ test.each([
   [['-daemonise'], 'unknown flag "-daemonise": did you mean -daemonize?'],
 ])('%j is refused', async (words, message) => {
   await expect(config(...words)).rejects.toMatchObject({ code: 'USAGE', message })
+})
+
+test('the longest line must fit into the ring', async () => {
+  const least = largestEntryBytes(60_000)
+  const flags = (bytes: number) => ['-max-line-len', '60000', '-max-bytes', String(bytes)]
+  await expect(config(...flags(least - 1))).rejects.toThrow(`wanted at least ${least}`)
+  await expect(config(...flags(least))).resolves.toBeDefined()
 })
