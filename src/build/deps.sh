@@ -20,7 +20,8 @@ test_tools="$test_tools $libraries/libc.a:libc6-dev-$cpu-cross $libraries/libstd
 # Tests that miss one of these are skipped, and say so.
 wished_tools="qemu-$machine-static:qemu-user-static qemu-system-x86_64:qemu-system-x86 \
 qemu-system-aarch64:qemu-system-arm buildah:buildah runc:runc dockerd:docker.io busybox:busybox-static \
-musl-gcc:musl-tools logger:bsdutils unshare:util-linux"
+musl-gcc:musl-tools logger:bsdutils unshare:util-linux rsyslogd:rsyslog openssl:openssl ip:iproute2 \
+/usr/lib/$(uname -m)-linux-gnu/rsyslog/lmnsd_ossl.so:rsyslog-openssl"
 
 case ${1:-build} in
 build) wanted=$build_tools wished= ;;

@@ -50,7 +50,7 @@ export async function runShipping(values: LogreadValues): Promise<number> {
   const shippers = await Promise.all(outlets.map((outlet) => makeShipper(outlet, values, selection)))
   await Promise.all(shippers.map((shipper) => shipper.run(stop.signal)))
   if (stop.exitStatus !== undefined) return stop.exitStatus === exitTerminated ? exitOk : stop.exitStatus
-  return shippers.some(({ rejected }) => rejected > 0) ? exitFailed : exitOk
+  return shippers.some(({ rejected, isUnsure }) => rejected > 0 || isUnsure) ? exitFailed : exitOk
 }
 
 /** A service that is stopped in order has not failed. */

@@ -3,7 +3,6 @@ import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
 import { connect as connectTcp, isIPv6, type Socket } from 'node:net'
-import { hostname } from 'node:os'
 import type { ConnectionOptions } from 'node:tls'
 
 /** How a TLS peer is checked, and with what we show ourselves. The files are read at each connect: they are renewed. */
@@ -49,10 +48,6 @@ export class NetworkError extends Error {
 export const connectMs = 10_000
 /** The kernel asks a silent peer after so long whether it lives. */
 const keepAliveMs = 30_000
-
-export function localHostname(): string {
-  return hostname()
-}
 
 /** Connects; `onLost` is called once when an established connection is gone by itself. */
 export async function openStream(

@@ -16,7 +16,7 @@ import { ListSource } from '../logread/sinks/entries.ts'
 import { freePort, isInstalled, makeCertificates, Rsyslog, type Transport } from '../logread/sinks/syslog/receivers.ts'
 
 const world = { nowMs: monotonicMs, sleep, random: () => 0.1 }
-const hasRsyslog = isInstalled('rsyslogd') && isInstalled('openssl')
+const hasRsyslog = isInstalled('rsyslogd') && isInstalled('openssl') && isInstalled('/usr/lib/*/rsyslog/lmnsd_ossl.so')
 let folder = ''
 let receiver: Rsyslog | undefined
 let stop = new AbortController()

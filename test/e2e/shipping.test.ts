@@ -3,7 +3,7 @@
  * engine of memlogd killed, logread itself killed, the ring overrun. What is at a target is compared with what was
  * logged: every line is there, or a gap says how many are not.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -183,6 +183,21 @@ test('several targets at once, one dead; the engine is killed, logread is killed
   expect(second.stderr.split('\n').filter((text) => text.includes('connection refused')).length).toBe(1)
   expect(await second.kill('SIGTERM')).toBe(0)
 }, 60_000)
+
+const remote = ['/lib/systemd/systemd-journal-remote', '/usr/lib/systemd/systemd-journal-remote'].find(existsSync)
+
+test.runIf(remote !== undefined)(
+  'a journal on another machine: systemd-journal-remote takes what a command passes on',
+  async () => {
+    const on = await startDaemon()
+    logSome(on, 1, 300)
+    const journal = join(folder, 'remote.journal')
+    const ran = on.logread('-s', 'app*', '--to', `exec+export:exec ${remote} --output ${journal} - >/dev/null 2>&1`)
+    expect(ran).toMatchObject({ status: 0, stderr: '' })
+    const shown = spawnSync('journalctl', ['--file', journal, '-o', 'cat', '-n', 'all'], { encoding: 'utf8' })
+    expect(shown.stdout.split('\n').slice(0, -1)).toEqual(lines(300))
+  },
+)
 
 test('what fell off the ring while a target was away is told of at the target', async () => {
   const on = await startDaemon('-max-lines', '500')

@@ -69,6 +69,11 @@ export class Shipper {
     return this.counters.rejected + (this.#sink.refused ?? 0)
   }
 
+  /** Whether something was handed over that the target may not have. */
+  get isUnsure(): boolean {
+    return this.#checkpoints.length > 0
+  }
+
   /** Ships until `signal` fires or all there was is shipped. Never rejects: whatever fails is reported and tried again. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#load()
@@ -89,6 +94,8 @@ export class Shipper {
     await keeper
     await this.#sink.close()
     await this.#save()
+    this.#trim()
+    if (!signal.aborted && this.isUnsure) this.#say('the end of what was sent may not have arrived')
   }
 
   async #keepPlace(signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@
  * opened; the code of a kind is loaded when a target of it is opened.
  */
 import { quoted, UsageError } from '../../cli/errors.ts'
-import { localHostname } from '../../platform/network.ts'
+import { bootId, hostName } from '../../platform/host.ts'
 import { findFormat } from '../formats/table.ts'
 import type { Report, Sink } from './sink.ts'
 import { parseAddress, type TargetQuery, TargetText } from './target-text.ts'
@@ -86,7 +86,7 @@ function parseSyslogUdp(text: TargetText): Target['open'] {
   query.finish()
   return async () => {
     const { SyslogUdpSink } = await import('./syslog/udp-sink.ts')
-    return new SyslogUdpSink(text.shown, { host, port }, hostname ?? localHostname(), bytesMax)
+    return new SyslogUdpSink(text.shown, { host, port }, hostname ?? hostName(), bytesMax)
   }
 }
 
@@ -99,7 +99,7 @@ function parseSyslogStream(text: TargetText, isTls: boolean): Target['open'] {
   query.finish()
   return async () => {
     const { SyslogStreamSink } = await import('./syslog/stream-sink.ts')
-    return new SyslogStreamSink(text.shown, { host, port, tls }, hostname ?? localHostname())
+    return new SyslogStreamSink(text.shown, { host, port, tls }, hostname ?? hostName())
   }
 }
 
@@ -137,7 +137,7 @@ function parseOtlp(text: TargetText, isTls: boolean): Target['open'] {
   query.finish()
   return async (report) => {
     const [{ HttpSink }, { OtlpFormat }] = await Promise.all([import('./http/http-sink.ts'), import('./http/otlp.ts')])
-    const attributes = new Map([['host.name', hostname ?? localHostname()], ...own])
+    const attributes = new Map([['host.name', hostname ?? hostName()], ...own])
     return new HttpSink(options, new OtlpFormat(attributes), report)
   }
 }
@@ -151,7 +151,7 @@ function parseLoki(text: TargetText, isTls: boolean): Target['open'] {
   query.finish()
   return async (report) => {
     const [{ HttpSink }, { LokiFormat }] = await Promise.all([import('./http/http-sink.ts'), import('./http/loki.ts')])
-    const labels = new Map([['job', 'memlogd'], ['host', hostname ?? localHostname()], ...own])
+    const labels = new Map([['job', 'memlogd'], ['host', hostname ?? hostName()], ...own])
     return new HttpSink(options, new LokiFormat(labels, hasMetadata), report)
   }
 }
@@ -164,6 +164,8 @@ function parseExec(text: TargetText, formatName: string): Target['open'] {
     const { ExecSink } = await import('./exec-sink.ts')
     const format = findFormat(formatName)
     if (format === undefined) throw new Error(`no format ${formatName}`)
-    return new ExecSink(command, format.make({ isTerminal: false, hostname: localHostname() }))
+    const id = bootId()
+    const options = { isTerminal: false, hostname: hostName(), ...(id === undefined ? {} : { bootId: id }) }
+    return new ExecSink(command, format.make(options))
   }
 }

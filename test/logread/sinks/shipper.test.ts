@@ -222,6 +222,29 @@ test('a connection to memlogd that ends is opened again where it was', async () 
   expect(said[0]).toBe('list:: the connection to memlogd ended; trying again')
 })
 
+test('all there was is shipped, then it ends; what the target may not have is told of', async () => {
+  for (const unconfirmed of [0, 1]) {
+    const source = Object.assign(new ListSource(10).add(...numbers(20)), { isComplete: false })
+    const open = source.open.bind(source)
+    source.open = async function* (cursor, signal) {
+      for await (const batch of open(cursor, signal)) {
+        yield batch
+        if (batch.next?.sequence !== 21) continue
+        source.isComplete = true
+        return
+      }
+    }
+    const sink = new ListSink()
+    sink.unconfirmed = unconfirmed
+    const shipper = new Shipper(sink, source, world, (message) => said.push(message))
+    await shipper.run(stop.signal)
+    expect(sink.messages).toEqual(numbers(20))
+    expect(sink.isClosed).toBe(true)
+    expect(shipper.isUnsure).toBe(unconfirmed === 1)
+  }
+  expect(said).toEqual(['list:: the end of what was sent may not have arrived'])
+})
+
 test('the place is kept in the state folder, and the next run goes on there', async () => {
   const source = new ListSource().add(...numbers(12))
   const state = () => new CursorState(systemFiles, folder, 'syslog+tcp://user:secret@h:1', 'syslog+tcp://h:1')

@@ -64,8 +64,10 @@ export class SyslogUdpSink implements Sink {
     }
   }
 
+  /** What was sent last counts as arrived: nobody will ever tell. */
   async close(): Promise<void> {
     this.#drop()
+    this.#unconfirmed.clear()
   }
 
   async #send(

@@ -8,8 +8,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 export type Transport = 'udp' | 'tcp' | 'tls'
 
+/** A command that `PATH` has, or a file by its path, in which `*` stands for anything. */
 export function isInstalled(program: string): boolean {
-  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+  const test = program.startsWith('/') ? `ls ${program}` : `command -v ${program}`
+  return spawnSync('sh', ['-c', test]).status === 0
 }
 
 export async function freePort(): Promise<number> {
