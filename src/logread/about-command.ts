@@ -17,7 +17,10 @@ export async function runSources(values: ReadValues, selection: Selection): Prom
   const pipeline = new Pipeline(selection, (entry) => statistics.add(entry))
   const makeFeed = chooseFeed({ values, selection, isFollowing: false })
   const feed = makeFeed({
-    onHeader: (header) => pipeline.begin(header, Number.POSITIVE_INFINITY),
+    onHeader: (header) => {
+      statistics.overwritten = header === undefined ? 0 : Math.max(0, header.first - 1)
+      pipeline.begin(header, Number.POSITIVE_INFINITY)
+    },
     onEntries: (bytes, start, end) => {
       pipeline.take(bytes, start, end)
     },

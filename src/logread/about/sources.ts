@@ -30,6 +30,8 @@ export class SourceStatistics {
   private bytes = 0
   /** Lost lines of which nobody can say whose they were. */
   lost = 0
+  /** Older lines, of all sources, that have made room for these. */
+  overwritten = 0
 
   add(entry: EntryView): void {
     if (entry.kind === entryKindGap) {
@@ -128,8 +130,10 @@ export function sourcesTable(statistics: SourceStatistics, stamp: StampWriter): 
       String(counts.cut),
       String(counts.lost),
     ])
-  const note = statistics.lost === 0 ? '' : `${statistics.lost} lines were lost whose source is not known\n`
-  return formatTable(columns, rows) + note
+  const { lost, overwritten } = statistics
+  const note = lost === 0 ? '' : `${lost} lines were lost whose source is not known\n`
+  const older = overwritten === 0 ? '' : `${overwritten} older lines have made room for these\n`
+  return formatTable(columns, rows) + note + older
 }
 
 /** A line of JSON for each source. */

@@ -48,6 +48,12 @@ describe('the sources', () => {
     expect(JSON.parse(lines[2] as string)).toMatchObject({ source: 'kernel', lost: 7 })
   })
 
+  it('are told together with the older lines that are gone', () => {
+    const found = statistics([])
+    found.overwritten = 12
+    expect(sourcesTable(found, new StampWriter())).toMatch(/LOST\n12 older lines have made room for these\n$/)
+  })
+
   it('may be none', () => {
     expect(sourcesTable(statistics([]), new StampWriter())).toBe(
       'SOURCE  LINES  BYTES  SHARE  LINES/S  FIRST  LAST  CUT  LOST\n',
