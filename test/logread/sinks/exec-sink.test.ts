@@ -92,13 +92,13 @@ test('a command that dies now and then gets every line, through restarts', async
     sleep: (ms: number, until: AbortSignal) => sleep(ms / 20, until),
     random: () => 0.1,
   }
-  const running = new Shipper(sink(`exec timeout 0.4 cat >>${path('out')}`, 100), source, world, () => undefined).run(
+  const running = new Shipper(sink(`exec timeout 1 cat >>${path('out')}`, 600), source, world, () => undefined).run(
     stop.signal,
   )
   const expected = Array.from({ length: 20 }, (_, index) => `m${index}`)
   for (const message of expected) {
     source.add(message)
-    await sleep(60)
+    await sleep(150)
   }
   await vi.waitFor(() => expect(new Set(messages('out')).size).toBe(20), 20_000)
   stop.abort()

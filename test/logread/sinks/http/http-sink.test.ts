@@ -340,7 +340,8 @@ test('a server that is away, breaks off, or never answers', async () => {
   })
 })
 
-test.runIf(isInstalled('openssl'))('https: the server’s certificate is checked', async () => {
+test('https: the server’s certificate is checked', async ({ skip }) => {
+  if (!isInstalled('openssl')) skip('needs openssl')
   const { ca, certificate, key } = makeCertificates(folder)
   const bodies: string[] = []
   const options = { cert: readFileSync(certificate), key: readFileSync(key) }
@@ -375,7 +376,7 @@ test('few lines wait for more, many do not', async () => {
   const start = performance.now()
   await deliver(target, many)
   expect(received.length).toBeGreaterThan(8)
-  expect(performance.now() - start).toBeLessThan(((received.length - 2) * requestGapMs) / 2)
+  expect(performance.now() - start).toBeLessThan((received.length - 2) * requestGapMs * 0.8)
 })
 
 test('a kept connection that the server has closed meanwhile is no failure', async () => {

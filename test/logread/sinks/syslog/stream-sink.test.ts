@@ -87,9 +87,11 @@ test('a delivery is confirmed when the peer’s kernel has had it for a while', 
   const port = await listen(createServer((socket) => socket.resume()))
   const target = sink(port)
   await deliver(target, line(1, 'x', 'm'))
+  const start = performance.now()
   expect(target.unconfirmed).toBe(1)
   await new Promise((resolve) => setTimeout(resolve, 150))
-  expect(target.unconfirmed).toBe(1)
+  // On a machine that is busy with others, that may have taken longer.
+  if (performance.now() - start < times.settleMs) expect(target.unconfirmed).toBe(1)
   await vi.waitFor(() => expect(target.unconfirmed).toBe(0))
 })
 
@@ -138,7 +140,8 @@ test('a peer that closes in order at the end has everything', async () => {
   expect(target.unconfirmed).toBe(0)
 })
 
-test.runIf(isInstalled('openssl'))('certificates are checked: authority and name', async () => {
+test('certificates are checked: authority and name', async ({ skip }) => {
+  if (!isInstalled('openssl')) skip('needs openssl')
   const { ca, certificate, key } = makeCertificates(folder)
   const other = mkdtempSync(join(folder, 'other-'))
   const foreign = makeCertificates(other)
@@ -165,7 +168,8 @@ test.runIf(isInstalled('openssl'))('certificates are checked: authority and name
   await vi.waitFor(() => expect(parts.length).toBe(2))
 })
 
-test.runIf(isInstalled('openssl'))('a receiver that wants a certificate of ours gets it', async () => {
+test('a receiver that wants a certificate of ours gets it', async ({ skip }) => {
+  if (!isInstalled('openssl')) skip('needs openssl')
   const { ca, certificate, key } = makeCertificates(folder)
   const parts: Buffer[] = []
   const files = { cert: readFileSync(certificate), key: readFileSync(key), ca: readFileSync(ca) }
