@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { counterNames } from '../../src/memlogd/counters.ts'
+import { DockerLogEntry } from '../../src/memlogd/inputs/docker-frame.ts'
 import { frameKindData } from '../../src/protocol/constants.ts'
 import { EntryView, entryFault } from '../../src/protocol/entry.ts'
 import { FrameView, frameSize } from '../../src/protocol/frame.ts'
@@ -31,4 +33,19 @@ it("the frame's example is what the text says", () => {
   const frame = new FrameView().at(bytes, 0)
   expect(frame).toMatchObject({ kind: frameKindData, slot: 1, source: 1, realSeconds: 1_492_270_657 })
   expect(bytes.toString('latin1', frame.payloadStart, frame.payloadEnd)).toBe('ready\n')
+})
+
+it("the Docker frame's example is what the text says", () => {
+  const bytes = example('docker')
+  const entry = new DockerLogEntry()
+  expect(bytes.readUInt32BE(0)).toBe(bytes.length - 4)
+  expect(entry.decode(bytes, 4, bytes.length)).toBe('none')
+  expect(entry).toMatchObject({ isStderr: false, seconds: 1_700_000_000, nanos: 123_456_789, isPartial: false })
+  expect(bytes.toString('latin1', entry.lineStart, entry.lineEnd)).toBe('hello')
+})
+
+it('what inputs count is told', () => {
+  const ofInputs = counterNames.filter((name) => /^(syslog|kernel|docker|fields|datagrams|input)/.test(name))
+  expect(ofInputs.length).toBeGreaterThan(9)
+  for (const name of ofInputs) expect(text).toContain(`\`${name}\``)
 })
