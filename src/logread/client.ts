@@ -131,7 +131,9 @@ export class Query {
   }
 
   private fail(code: QueryErrorCode, text: string): void {
-    this.failWith(new QueryError(code, `${this.options.path}: ${text}`))
+    // The text may hold words of whatever answered: nothing in it may control a terminal.
+    const safe = text.replace(/[^ -~]/g, '?')
+    this.failWith(new QueryError(code, `${this.options.path}: ${safe}`))
   }
 
   /** Whatever a receiver of entries throws ends the query with that error. */

@@ -121,10 +121,10 @@ describe('a query', () => {
   })
 
   it("passes on a server's refusal", async () => {
-    server = await standIn((socket) => socket.end(headerLine({ error: 'too many readers' })))
+    server = await standIn((socket) => socket.end(headerLine({ error: 'too many\x1breaders' })))
     await expect(ask(server.path)).rejects.toMatchObject({
       code: 'refused',
-      message: `${server.path}: too many readers`,
+      message: `${server.path}: too many?readers`,
     })
   })
 
