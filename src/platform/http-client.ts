@@ -70,12 +70,16 @@ export class HttpClient {
         () => request.destroy(new NetworkError('ETIMEDOUT', 'no answer in time')),
         this.#timeoutMs,
       )
-      request.on('error', (error) => {
+      let isSettled = false
+      const fail = (error: Error) => {
+        if (isSettled) return
+        isSettled = true
         clearTimeout(timer)
         const isStale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
         if (error instanceof NetworkError || !isStale) this.close()
         reject(isStale ? new StaleConnection() : toNetworkError(error))
-      })
+      }
+      request.on('error', fail)
       request.on('response', (response) => {
         const parts: Buffer[] = []
         let bytes = 0
@@ -83,8 +87,10 @@ export class HttpClient {
           if (bytes < answerBytesMax) parts.push(part)
           bytes += part.length
         })
-        response.on('error', (error) => request.destroy(error))
+        response.on('error', fail)
+        response.on('close', () => fail(new NetworkError('ECONNRESET', 'the answer broke off')))
         response.on('end', () => {
+          isSettled = true
           clearTimeout(timer)
           resolve({
             status: response.statusCode ?? 0,

@@ -204,9 +204,11 @@ export interface OutgoingDatagrams {
 /** A UDP socket of its own for one peer: so the kernel tells when nobody listens there. */
 export async function openDatagrams(
   target: DatagramTarget,
+  signal: AbortSignal,
   onError: (error: NetworkError) => void,
 ): Promise<OutgoingDatagrams> {
-  const { address } = await lookup(target.host).catch((error: Error) => Promise.reject(toNetworkError(error)))
+  const found = lookup(target.host).catch((error: Error) => Promise.reject(toNetworkError(error)))
+  const { address } = await unlessStopped(found, signal)
   const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' })
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject)
@@ -217,6 +219,19 @@ export async function openDatagrams(
   }).catch((error: Error) => Promise.reject(toNetworkError(error)))
   socket.on('error', (error) => onError(toNetworkError(error)))
   return { send: (bytes) => sendDatagram(socket, bytes), close: () => socket.close() }
+}
+
+/** A name server that does not answer must not hold up a program that is asked to end. */
+async function unlessStopped<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const stop = () => reject(new NetworkError('stopped', 'stopped'))
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
+  try {
+    return await Promise.race([result, promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 function sendDatagram(socket: DatagramSocket, bytes: Buffer): Promise<void> {

@@ -23,7 +23,7 @@ export interface DirRules extends RotationRules {
 }
 
 /** Trouble with one file that waiting does not cure: its lines are given up, the others go on. */
-const fileFaults = new Set(['EISDIR', 'ELOOP', 'ENXIO', 'ENOTDIR', 'ENAMETOOLONG', 'not-a-file'])
+const fileFaults = new Set(['EISDIR', 'ELOOP', 'ENXIO', 'ENAMETOOLONG', 'not-a-file'])
 
 export class DirSink implements Sink {
   readonly name: string
@@ -106,7 +106,7 @@ export class DirSink implements Sink {
       this.#faulty.delete(base)
     } catch (error) {
       const code = errnoCode(error)
-      if (code === undefined || !fileFaults.has(code)) throw error
+      if (error instanceof SinkError || code === undefined || !fileFaults.has(code)) throw error
       await this.#forget(base)
       if (!this.#faulty.has(base)) this.#report(`${base} can't be written (${code}), its lines are given up`)
       this.#faulty.add(base)
@@ -151,7 +151,7 @@ export class DirSink implements Sink {
       }
       await known.close()
     }
-    if ((await this.#files.facts(this.#rules.folder)) === undefined) await this.#makeFolder()
+    await this.#ensureFolder()
     const isNew = await this.#owned.adopt(base)
     const file = await LogFile.open(this.#files, `${this.#rules.folder}/${base}`, !isNew)
     this.#open.set(base, file)
@@ -159,9 +159,15 @@ export class DirSink implements Sink {
     return file
   }
 
-  async #makeFolder(): Promise<void> {
-    await this.#files.makeFolder(this.#rules.folder)
-    this.#owned.forgetAll()
+  /** A folder that can't be had is no fault of one file: everything waits until it can. */
+  async #ensureFolder(): Promise<void> {
+    try {
+      if ((await this.#files.facts(this.#rules.folder)) !== undefined) return
+      await this.#files.makeFolder(this.#rules.folder)
+      this.#owned.forgetAll()
+    } catch (error) {
+      throw this.#toSinkError(error)
+    }
   }
 
   async #closeOldest(): Promise<void> {
@@ -200,6 +206,7 @@ export class DirSink implements Sink {
   }
 
   #toSinkError(error: unknown): SinkError {
+    if (error instanceof SinkError) return error
     const code = errnoCode(error) ?? 'dir-failed'
     const what = error instanceof Error ? error.message : String(error)
     if (code === 'ENOSPC' || code === 'EDQUOT')

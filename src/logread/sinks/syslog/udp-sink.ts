@@ -51,7 +51,7 @@ export class SyslogUdpSink implements Sink {
       if (this.#socket === undefined) {
         this.#unconfirmed.clear()
         this.#failure = undefined
-        this.#socket = await openDatagrams(this.#target, (error) => this.#failed(error))
+        this.#socket = await openDatagrams(this.#target, signal, (error) => this.#failed(error))
       }
       await this.#send(this.#socket, bytes, start, end, signal)
       if (this.#failure !== undefined) throw this.#failure

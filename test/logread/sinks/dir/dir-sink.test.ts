@@ -209,6 +209,23 @@ test('a path that is no file costs its own lines only, and is told of once', asy
   ])
 })
 
+test('a folder that can’t be had is waited for: no line is given up', async () => {
+  rmSync(folder, { recursive: true })
+  for (const obstacle of [() => writeFileSync(folder, ''), () => symlinkSync(folder, folder)]) {
+    obstacle()
+    const target = sink()
+    const batch = lines('x', 'one')
+    await expect(deliver(target, batch)).rejects.toMatchObject({ retryable: true })
+    rmSync(folder)
+    await deliver(target, batch)
+    await target.close()
+    expect(target.refused).toBe(0)
+    expect(everyLine('x.log').length).toBe(1)
+    rmSync(folder, { recursive: true })
+  }
+  expect(said).toEqual([])
+})
+
 test('short writes are completed', async () => {
   const target = sink({}, faultyFiles(systemFiles, { before: () => undefined, writeLimit: () => 3 }))
   await deliver(target, lines('x', 'one', 'two'))

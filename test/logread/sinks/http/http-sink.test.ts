@@ -379,6 +379,38 @@ test('few lines wait for more, many do not', async () => {
   expect(performance.now() - start).toBeLessThan((received.length - 2) * requestGapMs * 0.8)
 })
 
+test.each([true, false])(
+  'an answer that breaks off in the middle (%s) or stands still is no answer',
+  async (isReset) => {
+    const half = createServer((request, response) => {
+      request.resume()
+      request.on('end', () => {
+        response.writeHead(200, { 'content-length': '100' }).write('{"partial')
+        if (isReset) setTimeout(() => request.socket.resetAndDestroy(), 20)
+      })
+    })
+    await new Promise<void>((resolve) => half.listen(0, '127.0.0.1', resolve))
+    const { port: halfPort } = half.address() as { port: number }
+    const target = { host: '127.0.0.1', port: halfPort, path: '/', tls: undefined }
+    const code = isReset ? 'ECONNRESET' : 'ETIMEDOUT'
+    await expect(deliver(sink(otlp, { target, timeoutMs: 300 }), lines(1))).rejects.toMatchObject({
+      code,
+      retryable: true,
+    })
+    half.closeAllConnections()
+    await new Promise((resolve) => half.close(resolve))
+  },
+)
+
+test('one connection is kept for all requests', async () => {
+  let connections = 0
+  server.on('connection', () => connections++)
+  const target = sink(otlp)
+  for (let request = 0; request < 4; request++) await deliver(target, lines(1))
+  expect(received.length).toBe(4)
+  expect(connections).toBe(1)
+})
+
 test('a kept connection that the server has closed meanwhile is no failure', async () => {
   const target = sink(otlp)
   await deliver(target, lines(1))
