@@ -23,6 +23,9 @@ export const counterNames = [
   'dockerMessagesDamaged',
   'dockerBytesSkipped',
   'dockerFramesSkipped',
+  // Engines in a row that ended before they had stored anything: no count of events, but it must outlive them too.
+  'attempts',
+  'framesSkipped',
 ] as const
 
 export type CounterName = (typeof counterNames)[number]
@@ -33,6 +36,10 @@ export class Counters {
   add(name: CounterName, amount = 1): void {
     const index = counterIndex[name]
     this.values[index] = (this.values[index] as number) + amount
+  }
+
+  set(name: CounterName, value: number): void {
+    this.values[counterIndex[name]] = value
   }
 
   get(name: CounterName): number {

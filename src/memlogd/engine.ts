@@ -77,6 +77,12 @@ interface Source {
   input: Input
 }
 
+/** So many engines in a row may end at the same frames before these are handled one at a time. */
+const attemptsBeforeCare = 3
+/** And so many before the first of them is skipped. A kill from outside hardly hits one frame so often. */
+const attemptsBeforeSkip = 8
+const newline = 0x0a
+
 const noFields: Buffer = Buffer.alloc(0)
 
 export class Engine {
@@ -100,6 +106,10 @@ export class Engine {
   #position = 0
   /** Payload bytes of the frame at `#position` that are stored too. */
   #frameOffset = 0
+  /** Whether this engine has stored frames. */
+  #hasStored = false
+  /** Frames below this position are handled one at a time. */
+  #carefulUntil = 0
 
   constructor(parts: EngineParts) {
     this.#parts = parts
@@ -160,6 +170,7 @@ export class Engine {
    * are more: between two calls readers get their turn.
    */
   takeSome(end: number): boolean {
+    if (this.#position < end && !this.#hasStored) this.#beginAttempt(end)
     if (this.#position < end) {
       const area = this.#parts.queue.areaBytes
       const offset = this.#position % area
@@ -168,8 +179,43 @@ export class Engine {
       else this.#takeRead(offset, Math.min(this.#chunk.length, end - this.#position, left), end)
     }
     this.#settle()
+    this.#hasStored = true
+    this.counters.set('attempts', 0)
     this.#commit(this.#position, 0)
     return this.#position < end
+  }
+
+  /**
+   * Before the first frames are touched: so it is known afterwards if they were the end of the engines that tried.
+   * Some such ends in a row, and frames are handled one by one, each with its commit; some more, and the
+   * frame that is first now is to blame: it is left out and told of.
+   */
+  #beginAttempt(end: number): void {
+    const attempts = this.counters.get('attempts') + 1
+    this.counters.set('attempts', attempts)
+    if (attempts >= attemptsBeforeCare) this.#carefulUntil = end
+    if (attempts < attemptsBeforeSkip) this.#commit(this.#position, this.#frameOffset)
+    else this.#skipFrame()
+  }
+
+  #skipFrame(): void {
+    const area = this.#parts.queue.areaBytes
+    const offset = this.#position % area
+    const length = Math.min(this.#chunk.length, area - offset)
+    if (length < queueFrameHeaderBytes) return
+    this.#parts.queue.read(this.#chunk, 0, length, offset)
+    const size = frameSize(this.#chunk, 0)
+    if (size === 0 || size > length) return
+    const frame = this.#frame.at(this.#chunk, 0)
+    const at = frame.payloadStart + this.#frameOffset
+    let lost = 0
+    for (let byte = at; byte < frame.payloadEnd; byte++) if (this.#chunk[byte] === newline) lost++
+    const reason = { lost: Math.max(lost, 1), reason: 'engine-failed' }
+    const text = `the engine failed ${attemptsBeforeSkip} times at ${frame.payloadEnd - at} bytes, which were skipped`
+    this.#appendOwn(frame, text, gapFields(reason), entryKindGap)
+    this.counters.add('framesSkipped')
+    this.counters.set('attempts', 0)
+    this.#commit(this.#position + size, 0)
   }
 
   #takeRead(offset: number, length: number, end: number): void {
@@ -215,6 +261,7 @@ export class Engine {
       at += size
       this.#position += size
       this.#frameOffset = 0
+      if (this.#position <= this.#carefulUntil) break
     }
     return at > 0
   }

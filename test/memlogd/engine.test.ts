@@ -214,3 +214,54 @@ describe('an engine that dies at any write', () => {
     if (name === 'with room') expect(found).toHaveLength(expected.length)
   })
 })
+
+/** A store at which every engine dies that writes certain bytes. */
+class PoisonedStore extends MemoryStore {
+  override writeRegion(source: Buffer, start: number, length: number, offset: number): void {
+    if (source.subarray(start, start + length).includes('poison')) throw new Error('killed')
+    super.writeRegion(source, start, length, offset)
+  }
+}
+
+describe('a frame that no engine survives', () => {
+  it('is skipped after a while and told of; everything around it is stored once', () => {
+    const queue = new FakeQueue()
+    const a = queue.open('a')
+    const b = queue.open('b')
+    queue.data(a, 'before\n')
+    queue.data(b, 'unfinished')
+    queue.data(a, 'poison\nand its neighbour\n')
+    queue.data(b, ' line\n')
+    queue.data(a, 'after\n')
+    const store = new PoisonedStore()
+    let starts = 0
+    for (;;) {
+      const engine = engineOn(queue, store)
+      starts++
+      expect(starts).toBeLessThan(20)
+      try {
+        engine.takeFrames(queue.head)
+      } catch (error) {
+        expect(error).toEqual(new Error('killed'))
+        continue
+      }
+      const told = 'memlogd the engine failed 8 times at 25 bytes, which were skipped'
+      expect(linesOf(engine)).toEqual(['a before', told, 'b unfinished line', 'a after'])
+      expect(entriesOf(engine)[1]?.kind).toBe(entryKindGap)
+      expect(engine.counters.get('framesSkipped')).toBe(1)
+      break
+    }
+    expect(starts).toBeGreaterThanOrEqual(8)
+  })
+
+  it('is not what many engines that are killed while idle look like', () => {
+    const queue = new FakeQueue()
+    const store = new MemoryStore()
+    for (let count = 0; count < 50; count++) engineOn(queue, store)
+    const id = queue.open('a')
+    queue.data(id, 'line\n')
+    const engine = engineOn(queue, store)
+    engine.takeFrames(queue.head)
+    expect(linesOf(engine)).toEqual(['a line'])
+  })
+})
