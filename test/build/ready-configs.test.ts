@@ -18,7 +18,11 @@ async function roleAnswer(words: readonly string[]): Promise<string> {
 
 describe('ready configs', () => {
   it('are made for the line of the init script', () => {
-    expect(shippedLines(join(root, 'src/image/root/etc/init.d'))).toEqual([[], ['-daemonize']])
+    expect(shippedLines(join(root, 'src/image/root/etc/init.d'))).toEqual([
+      [],
+      ['-daemonize'],
+      ['-daemonize', '-syslog', '/dev/log', '-kmsg'],
+    ])
   })
 
   it('hold each line and what the role answers to it', async () => {
