@@ -1,8 +1,9 @@
 /** The engine's process: wires the engine to the descriptors that the intake started it with. */
-import { randomBytes } from 'node:crypto'
 import { systemClock } from '../platform/clock.ts'
 import { DescriptorStore } from '../platform/descriptor-store.ts'
 import { DescriptorFrameQueue } from '../platform/frame-queue.ts'
+import { keepHeapSmall } from '../platform/heap.ts'
+import { randomBytes } from '../platform/random.ts'
 import { ControlStream, serve } from '../platform/sockets.ts'
 import {
   controlAck,
@@ -18,7 +19,7 @@ import {
 import type { ControlMessage } from '../protocol/frame.ts'
 import { version } from '../protocol/version.ts'
 import { ringIdBytes } from '../ring/store.ts'
-import { DockerHost } from './docker-host.ts'
+import type { DockerHost } from './docker-host.ts'
 import { Engine } from './engine.ts'
 import { parseEngineOptions } from './engine-options.ts'
 import { Peers } from './peers.ts'
@@ -27,12 +28,15 @@ import { statistics } from './statistics.ts'
 
 /** How long readers get to take what was written to them when memlogd stops. */
 const farewellMs = 200
+/** Frames of so many bytes: enough to say that this machine logs a lot, and soon enough before the heap grows. */
+const frugalFromBytes = 64 * 1024
 
 /** Runs until the intake says stop or is gone; resolves with the exit status. */
 export async function runEngine(args: readonly string[]): Promise<number> {
   const options = parseEngineOptions(args[0] ?? '')
   const queue = new DescriptorFrameQueue(engineQueueFd)
-  const docker = options.docker ? new DockerHost(options.dockerState) : undefined
+  const docker = options.docker ? await makeDockerHost(options.dockerState) : undefined
+  const newId = await randomBytes(ringIdBytes)
   let server: QueryServer | undefined
   let peers: Peers | undefined
   const engine = new Engine({
@@ -40,7 +44,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     queue,
     clock: systemClock,
     options,
-    randomId: () => randomBytes(ringIdBytes),
+    randomId: () => newId,
     onCommit: () => {
       server?.wake()
       docker?.wake()
@@ -71,8 +75,13 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     let end = 0
     let isStopping = false
     let isTaking = false
+    let isFrugal = false
     const takeFrames = (): void => {
       isTaking = engine.takeSome(end)
+      if (!isFrugal && engine.position > frugalFromBytes) {
+        isFrugal = true
+        void keepHeapSmall()
+      }
       control.send(controlAck, 0, engine.position)
       if (isTaking) setImmediate(takeFrames)
       else if (isStopping) stop()
@@ -91,4 +100,10 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     const listener = serve(engineQueryFd, (connection) => queryServer.accept(connection))
     listener.on('listening', () => control.send(controlReady, 0, 0))
   })
+}
+
+/** Loaded where it is wanted: an HTTP server takes half a megabyte. */
+async function makeDockerHost(state: string): Promise<DockerHost> {
+  const { DockerHost } = await import('./docker-host.ts')
+  return new DockerHost(state)
 }

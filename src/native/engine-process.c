@@ -5,6 +5,8 @@
 #define PARKING_FD 16
 /* An engine that closed its control stream is ending; how long it may take, so that its own status is known. */
 #define END_MS 500
+/* Variables of our own environment that the engine gets. */
+#define ENGINE_ENVIRONMENT_MAX 1024
 
 static void write_file(const char *path, const char *text) {
   int fd = sys_open(path, O_WRONLY | O_CLOEXEC);
@@ -19,6 +21,23 @@ static void place_descriptor(int from, int to) {
     return;
   }
   sys_dup3(from, to, 0);
+}
+
+/*
+ * The engine lives for ever in as little memory as it can: its C library is to give memory back that is no longer used, and
+ * to keep one heap for all threads. Variables are for the library alone to read, at its very start.
+ */
+static void become_engine(const struct process *process, char *const *args, struct text *error) {
+  char *environment[ENGINE_ENVIRONMENT_MAX + 4];
+  struct process engine = *process;
+  u32 count = 0;
+  environment[count++] = (char *)"MALLOC_ARENA_MAX=1";
+  environment[count++] = (char *)"MALLOC_MMAP_THRESHOLD_=32768";
+  environment[count++] = (char *)"MALLOC_TRIM_THRESHOLD_=65536";
+  for (char **at = process->environment; *at != NULL && count < ENGINE_ENVIRONMENT_MAX + 3; at++) environment[count++] = *at;
+  environment[count] = NULL;
+  engine.environment = environment;
+  text_add(error, error_text(become_role(&engine, ROLE_ENGINE, args)));
 }
 
 static int park(int fd) { return fd < 0 ? -1 : sys_fcntl(fd, F_DUPFD_CLOEXEC, PARKING_FD); }
@@ -43,10 +62,9 @@ __attribute__((noreturn)) static void engine_child(struct intake *intake, int co
   sys_set_signal(SIGCHLD, SIG_DFL);
   sys_sigprocmask(SIG_SETMASK, &intake->mask, NULL);
   char *const args[] = {(char *)intake->engine_options, NULL};
-  int error = become_role(intake->process, ROLE_ENGINE, args);
   struct text text;
   text_start(&text, "the engine could not be started: ");
-  text_add(&text, error_text(error));
+  become_engine(intake->process, args, &text);
   text_say(&text, 2);
   sys_exit(127);
 }
