@@ -3,7 +3,7 @@
  * MEMLOGD_STATIC_NODE names.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -155,13 +155,12 @@ describe.each(nodes)('%s', (_, node) => {
   })
 
   test('a fault of ours is one line and status 101', () => {
-    const text = readFileSync(bundle, 'utf8').replace('const [first] = words;', 'throw new TypeError("oh\\nno");')
-    const broken = join(folder, 'broken.cjs')
+    const fault = join(folder, 'fault.cjs')
+    writeFileSync(fault, `Object.defineProperty(process, 'argv0', { get() { throw new TypeError('oh\\nno') } })`)
     const path = node.startsWith('/') ? node : join(process.cwd(), node)
-    spawnSync('sh', ['-c', 'cat > "$1"', 'sh', broken], { input: text })
-    const quiet = spawnSync(path, [broken], { encoding: 'utf8', env: {} })
+    const quiet = spawnSync(path, ['--require', fault, bundle], { encoding: 'utf8', env: {} })
     expect([quiet.status, quiet.stderr]).toEqual([101, 'memlogd: internal error: oh no (this is a bug)\n'])
-    const loud = spawnSync(path, [broken], { encoding: 'utf8', env: { MEMLOGD_DEBUG: '1' } })
-    expect(loud.stderr).toContain('at launch')
+    const loud = spawnSync(path, ['--require', fault, bundle], { encoding: 'utf8', env: { MEMLOGD_DEBUG: '1' } })
+    expect(loud.stderr).toContain('at run')
   })
 })
