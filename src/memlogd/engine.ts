@@ -130,6 +130,11 @@ export class Engine {
     return this.#position
   }
 
+  /** Bytes that unfinished lines and messages hold. */
+  get heldBytes(): number {
+    return this.#inputs.budget.used
+  }
+
   get sourceCount(): number {
     return this.#sources.size
   }
