@@ -327,8 +327,10 @@ export class Engine {
   #takeEnd(frame: FrameView): void {
     const source = this.#source(frame)
     if (source === undefined) return
-    this.#makeRoom()
-    source.input.end(frame, this.ring)
+    do {
+      this.#makeRoom()
+      source.input.end(frame, this.ring)
+    } while (source.input.isUnsettled === true)
     this.#sources.delete(frame.source)
     this.#unfinished.delete(source)
     this.#unsettled.delete(source)
@@ -383,8 +385,9 @@ export class Engine {
     }
   }
 
+  /** Room for the largest entry, and for a record or a datagram's first entries. */
   #makeRoom(): void {
-    if (this.ring.room < stagingFloorBytes) this.#commit(this.#position, this.#frameOffset)
+    if (this.ring.isFull || this.ring.room < stagingFloorBytes) this.#commit(this.#position, this.#frameOffset)
   }
 
   /** What must survive of each source, one after the other: a carry is valid until the next one. */

@@ -56,13 +56,11 @@ export class DockerPartials {
     if (isWhole) this.#emitPending(entry.isStderr, false, sink)
   }
 
-  /** No more comes: hands over what is held. */
+  /** No more comes: hands over one line that is held, if there is one. To be called until `hasCarry` is false. */
   end(sink: DockerLineSink): void {
-    for (const isStderr of [false, true]) {
-      const pending = this.#pending[isStderr ? 1 : 0]
-      if (pending.isOpen) this.#emitPending(isStderr, true, sink)
-      pending.held.release()
-    }
+    const isStderr = !this.#pending[0].isOpen
+    if (this.hasCarry) this.#emitPending(isStderr, true, sink)
+    for (const pending of this.#pending) if (!pending.isOpen) pending.held.release()
   }
 
   /** Whether a line is unfinished. */

@@ -17,6 +17,7 @@ export class DockerInput implements Input, DockerFrameSink {
   readonly #frames: DockerFrames
   readonly #partials: DockerPartials
   readonly #entry = new DockerLogEntry()
+  #isEnding = false
   #frame: FrameView | undefined
   #out: EntryAppender | undefined
 
@@ -41,12 +42,18 @@ export class DockerInput implements Input, DockerFrameSink {
     return at
   }
 
+  /** Both streams may have an unfinished line, each as large as the largest entry. */
   end(frame: FrameView, out: EntryAppender): void {
     this.#frame = frame
     this.#out = out
+    this.#isEnding = true
     this.#frames.end()
     this.#partials.end(this.#append)
     this.#count()
+  }
+
+  get isUnsettled(): boolean {
+    return this.#isEnding && this.#partials.hasCarry
   }
 
   frame(bytes: Buffer, start: number, end: number): void {

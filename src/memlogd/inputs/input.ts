@@ -15,7 +15,10 @@ export interface Input {
    * frames are given with at least `stagingFloorBytes` of room and must be handled whole.
    */
   take(frame: FrameView, start: number, end: number, out: EntryAppender): number
-  /** The source has ended; what is unfinished becomes an entry. `out` has room. */
+  /**
+   * The source has ended; what is unfinished becomes an entry. `out` has room for one: where more are to come,
+   * `isUnsettled` is true, and `end` is called again after a commit.
+   */
   end(frame: FrameView, out: EntryAppender): void
   /** True if there is state that must survive a restart of the engine. Asked after each frame: cheap. */
   readonly hasCarry: boolean
