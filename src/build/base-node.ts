@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { BuildError } from './build-error.ts'
 import { type Cpu, cpuNames } from './cpu.ts'
 import type { Layout } from './layout.ts'
+import { nodeFacts } from './node-facts.ts'
 import { sha256File } from './step.ts'
 import { runTool, tryTool } from './tool.ts'
 
@@ -126,13 +127,23 @@ function pkgBase(layout: Layout, cpu: Cpu): BaseNode | string {
     timeoutMs: pkgFetchMs,
   })
   const path = result.stdout.trim().split('\n').at(-1) ?? ''
-  if (result.status === 0 && existsSync(path)) {
+  const reason =
+    result.status === 0 ? unusable(path) : (result.failure ?? result.stderr.trim().split('\n').at(-1) ?? '')
+  if (reason === undefined) {
     rmSync(failureFile, { force: true })
     return { cpu, origin: 'pkg', path, description: `pkg's static Node (${path})` }
   }
-  const reason = result.failure ?? result.stderr.trim().split('\n').at(-1) ?? 'failed'
   writeFileSync(failureFile, `${reason}\n`)
   return `pkg's static Node: ${reason}`
+}
+
+/** Why an executable can't be a base; undefined where it can. */
+function unusable(path: string): string | undefined {
+  try {
+    return nodeFacts(readFileSync(path)).isStatic ? undefined : `${path} is dynamic`
+  } catch (error) {
+    return (error as Error).message
+  }
 }
 
 function npmBase(layout: Layout, cpu: Cpu, { staticOnly }: BaseOptions): BaseNode | string {

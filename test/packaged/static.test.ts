@@ -62,10 +62,12 @@ test('a dynamic base is never passed off as static', async () => {
   })
 })
 
-test('a dynamic build says so', async () => {
+test('a dynamic build says so; a second one has nothing to do', async () => {
   const cpu = hostCpu() ?? 'amd64'
-  const said = await build(layoutIn('one'), cpu, false, { [`MEMLOGD_NODE_${cpu.toUpperCase()}`]: process.execPath })
-  expect(said.join('\n')).toMatch(/DYNAMIC: not static/)
+  const dynamic = { [`MEMLOGD_NODE_${cpu.toUpperCase()}`]: process.execPath }
+  const layout = layoutIn('one')
+  expect((await build(layout, cpu, false, dynamic)).join('\n')).toMatch(/DYNAMIC: not static/)
+  expect(await build(layout, cpu, false, dynamic)).toEqual([`nothing to do: dist/memlogd-linux-${cpu}`])
 })
 
 test('two builds in different folders are byte for byte the same', async () => {
