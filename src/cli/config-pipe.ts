@@ -6,6 +6,7 @@ import { ExitError } from './errors.ts'
 /** memlogd's keys, in the order in which they are written. */
 export const memlogdConfigKeys = [
   'daemonize',
+  'takeover',
   'log-path',
   'query-path',
   'query-link',

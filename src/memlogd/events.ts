@@ -13,6 +13,8 @@ import {
   eventSourcesFull,
   eventStarted,
   eventStopping,
+  eventTakenOver,
+  eventTakeoverFailed,
   sourceKindSyslogTcp,
   sourceKindSyslogUdp,
   sourceKindSyslogUnix,
@@ -49,6 +51,12 @@ export function eventText(event: IntakeEvent): string {
   switch (event.code) {
     case eventStarted:
       return 'memlogd started'
+    case eventTakenOver:
+      return `memlogd took over from the one that ran (pid ${argument}); nothing is lost`
+    case eventTakeoverFailed:
+      return argument === 0
+        ? 'refused to hand over: only root and my own user may ask'
+        : 'could not hand over, and went on'
     case eventStopping:
       return 'memlogd is stopping'
     case eventEngineExited:

@@ -47,6 +47,11 @@ export const memlogdCommand = defineCommand({
       help: 'return when the sockets are there, and go on in the background',
     },
     completion: completionFlag,
+    takeover: {
+      name: 'takeover',
+      type: 'boolean',
+      help: 'take the place of the memlogd that runs on -socket-log, with its sockets, sources and log; nothing is lost, no program notices',
+    },
     maxLines: {
       name: 'max-lines',
       type: 'integer',
@@ -220,6 +225,11 @@ export function memlogdConfig(
       `-max-bytes: ${values.maxBytes}: wanted at least ${largest}, or the longest line of -max-line-len would not fit`,
     )
   }
+  if (values.takeover && (values.fdLog !== undefined || values.fdQuery !== undefined)) {
+    throw new UsageError(
+      '-takeover: the running memlogd hands its sockets over; -fd-log and -fd-query do not go with it',
+    )
+  }
   const paths = socketPaths(values, surroundings.folder)
   const engine: EngineOptions = {
     maxLines: values.maxLines,
@@ -232,6 +242,7 @@ export function memlogdConfig(
   }
   return {
     daemonize: values.daemonize ? '1' : undefined,
+    takeover: values.takeover ? '1' : undefined,
     ...paths,
     'log-fd': values.fdLog?.toString(),
     'query-fd': values.fdQuery?.toString(),

@@ -117,6 +117,21 @@ void engine_kill(struct intake *intake) {
   if (intake->engine.pid > 0) sys_kill(intake->engine.pid, SIGKILL);
 }
 
+bool engine_end_now(struct intake *intake) {
+  struct engine *engine = &intake->engine;
+  u64 limit = clock_ms() + END_MS;
+  /* What it still acknowledged counts. */
+  if (engine->control >= 0) control_read(intake);
+  engine_kill(intake);
+  while (engine->pid > 0 && sys_wait(engine->pid, NULL, WNOHANG) == 0) {
+    if (clock_ms() >= limit) return false;
+    sys_poll(NULL, 0, 1);
+  }
+  engine->pid = 0;
+  engine->start_at_ms = intake->now_ms;
+  return true;
+}
+
 void engine_check_stall(struct intake *intake) {
   struct engine *engine = &intake->engine;
   if (engine->pid == 0) return;

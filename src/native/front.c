@@ -3,6 +3,7 @@
 
 #include "daemonize.h"
 #include "intake.h"
+#include "takeover.h"
 #include "tee.h"
 
 struct memlogd {
@@ -14,6 +15,17 @@ static int given_descriptor(const struct config *config, const char *key) {
   u64 number = 0;
   const char *value = config_value(config, key);
   return value != NULL && parse_number(value, 0x7fffffff, &number) ? (int)number : -1;
+}
+
+/* Nothing of it is ours before the running memlogd has gone: what fails before leaves everything to it. */
+static bool take_over(struct intake *intake, const struct config *config, struct text *error) {
+  int peer = -1;
+  const char *path = config_value(config, "log-path");
+  if (path == NULL || !intake_prepare(intake)) {
+    text_start(error, "memlogd: takeover: no path of a log socket, or no memory");
+    return false;
+  }
+  return takeover_receive(intake, path, &peer, error) && listeners_add(&intake->listeners, config, error) && takeover_finish(peer, error);
 }
 
 __attribute__((noreturn)) static void memlogd(struct process *process, char *const *args) {
@@ -33,7 +45,8 @@ __attribute__((noreturn)) static void memlogd(struct process *process, char *con
   intake->kmsg_path = config_value(config, "kmsg-path");
   intake->is_daemon = config_number(config, "daemonize", 0) == 1;
   int answer = intake->is_daemon ? daemonize_fork() : -1;
-  if (!listeners_open(&intake->listeners, config, &error)) {
+  bool is_takeover = config_number(config, "takeover", 0) == 1;
+  if (!(is_takeover ? take_over(intake, config, &error) : listeners_open(&intake->listeners, config, &error))) {
     if (intake->is_daemon) daemonize_failed(answer, &error);
     text_say(&error, 2);
     sys_exit(1);

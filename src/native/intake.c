@@ -13,13 +13,23 @@ static void tell_time(struct intake *intake) {
   intake->now_ms = intake->now_us / 1000;
 }
 
-static bool start(struct intake *intake) {
+/* What no other memlogd can hand over. */
+static bool open_own(struct intake *intake) {
+  intake->epoll_fd = sys_epoll_create();
+  intake->null_fd = sys_open("/dev/null", O_RDWR | O_CLOEXEC);
+  return intake->epoll_fd >= 0;
+}
+
+static bool open_new(struct intake *intake) {
   sources_start(intake);
+  intake->ring_fd = sys_memfd_create("memlogd-ring", MFD_CLOEXEC);
+  return open_own(intake) && intake->ring_fd >= 0 && queue_open(&intake->queue) == 0;
+}
+
+static bool start(struct intake *intake) {
   intake->engine.control = -1;
   intake->engine.wait_ms = ENGINE_RESTART_MS;
-  intake->epoll_fd = sys_epoll_create();
-  intake->ring_fd = sys_memfd_create("memlogd-ring", MFD_CLOEXEC);
-  intake->null_fd = sys_open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (intake->taken_from == 0 && !open_new(intake)) return false;
   u64 mask = SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGCHLD);
   /* Others that would end a process by default, sent by mistake, must not end this one. */
   u64 deaf = SIGNAL_BIT(SIGUSR1) | SIGNAL_BIT(SIGUSR2) | SIGNAL_BIT(SIGALRM) | SIGNAL_BIT(SIGVTALRM) | SIGNAL_BIT(SIGPROF) |
@@ -29,7 +39,7 @@ static bool start(struct intake *intake) {
   sys_set_signal(SIGPIPE, SIG_IGN);
   intake->mask = intake->process->mask;
   tell_time(intake);
-  return queue_open(&intake->queue) == 0 && intake->epoll_fd >= 0 && intake->ring_fd >= 0 && intake->signal_fd >= 0;
+  return intake->signal_fd >= 0;
 }
 
 /* As many descriptors as sources may need. Some are kept for ourselves, or an engine could not be started again. */
@@ -173,6 +183,11 @@ static void end_if_stopped(struct intake *intake) {
   sys_exit(0);
 }
 
+bool intake_prepare(struct intake *intake) {
+  raise_limits(intake);
+  return open_own(intake);
+}
+
 __attribute__((noreturn)) void intake_run(struct intake *intake) {
   raise_limits(intake);
   be_the_last_to_go();
@@ -181,7 +196,8 @@ __attribute__((noreturn)) void intake_run(struct intake *intake) {
     sys_exit(1);
   }
   sys_prctl(PR_SET_NAME, (long)(uintptr_t) "memlogd");
-  event_count(intake, EVENT_STARTED, 1, (u32)sys_getpid(), "", 0);
+  if (intake->taken_from == 0) event_count(intake, EVENT_STARTED, 1, (u32)sys_getpid(), "", 0);
+  else event_count(intake, EVENT_TAKEN_OVER, 1, intake->taken_from, "", 0);
   events_flush(intake);
   syslog_start(intake);
   kmsg_start(intake, intake->kmsg_path);

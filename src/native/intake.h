@@ -93,6 +93,9 @@ struct intake {
   u32 udp_dropped;        /* datagrams that the kernel had no room for, so far */
   i64 descriptors_max;    /* sources may have numbers below it: the rest is ours */
   u32 syslog_slot, udp_slot, kmsg_slot;
+  u32 taken_from;         /* pid of the memlogd that this one took over from, 0: none */
+  bool has_syslog, has_udp; /* their slots are in use */
+  char taken_names[PATHS][UNIX_PATH_BYTES_MAX + 1];
   /* Slots in the order in which they were freed; and those that wait for their END to be acknowledged. */
   u32 free_first, free_count, ended_first, ended_count, busy_count, busy_next;
   u16 free_slots[SOURCES_MAX], ended_slots[SOURCES_MAX], busy_slots[SOURCES_MAX];
@@ -100,7 +103,9 @@ struct intake {
   struct source sources[SOURCES_MAX];
 };
 
-/* Takes over what was bound and never returns. */
+/* As many descriptors as sources may need; then what the intake needs of its own. False if the kernel refuses. */
+bool intake_prepare(struct intake *intake);
+/* Goes on with what was bound and never returns. */
 __attribute__((noreturn)) void intake_run(struct intake *intake);
 
 /* ---- events.c ---- */
@@ -114,6 +119,10 @@ void sources_start(struct intake *intake);
 bool source_claim(struct intake *intake, u32 kind, const char *name, u32 name_bytes, u32 *slot);
 /* Adopts the descriptor, whatever it is: from now on it is the intake's, or closed. */
 bool source_adopt(struct intake *intake, int fd, u32 kind, u32 token, const char *name, u32 name_bytes);
+/* Puts a source that another memlogd had into the same slot. False if it can't be watched. */
+bool source_take(struct intake *intake, u32 slot, const struct source *from);
+/* Called when all of them are in place: the other slots are free. */
+void sources_taken(struct intake *intake);
 void source_end(struct intake *intake, u32 slot, int error);
 void source_close_when_read(struct intake *intake, u32 id);
 /* Reads every source that is ready once. */
@@ -138,6 +147,8 @@ void engine_start_if_due(struct intake *intake);
 void engine_check_stall(struct intake *intake);
 void engine_reap(struct intake *intake);
 void engine_kill(struct intake *intake);
+/* Kills it and waits for its end; the next one is due at once. False if it does not end. */
+bool engine_end_now(struct intake *intake);
 /* It closed its end of the control stream: it is about to be gone. */
 void engine_ends(struct intake *intake);
 /* In how many milliseconds the engine needs looking after, or -1. */

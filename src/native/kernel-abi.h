@@ -76,6 +76,7 @@ typedef int64_t i64;
 #define F_SETFL 4
 #define F_DUPFD_CLOEXEC 1030
 #define F_ADD_SEALS 1033
+#define F_GET_SEALS 1034
 #define F_SEAL_SEAL 1
 #define F_SEAL_SHRINK 2
 #define F_SEAL_GROW 4
@@ -168,6 +169,7 @@ struct timespec {
 #define SO_RCVBUF 8
 #define SO_PASSCRED 16
 #define SO_PEERCRED 17
+#define SO_RCVTIMEO 20
 #define SO_SNDTIMEO 21
 #define SO_ACCEPTCONN 30
 #define SO_RCVBUFFORCE 33

@@ -9,7 +9,7 @@ static void unavailable(struct intake *intake, const char *path, int error) {
 }
 
 void kmsg_start(struct intake *intake, const char *path) {
-  if (path == NULL) return;
+  if (path == NULL || intake->listeners.kmsg >= 0) return;
   int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return unavailable(intake, path, fd);
   if (!source_claim(intake, SOURCE_KIND_KMSG, "kernel", 6, &intake->kmsg_slot)) {

@@ -271,21 +271,21 @@ static void make_folders(const char *path) {
 static bool open_inputs(struct listeners *listeners, const struct config *config, struct text *error) {
   const char *value;
   const struct access everybody = {0666, -1}, owner = {0600, -1};
-  if ((value = config_value(config, "syslog-path")) != NULL) {
+  if ((value = config_value(config, "syslog-path")) != NULL && listeners->syslog < 0) {
     listeners->syslog = bind_path(listeners, PATH_SYSLOG, value, SOCK_DGRAM, &everybody, config, error);
     if (listeners->syslog < 0) return false;
     sys_set_socket_number(listeners->syslog, SO_PASSCRED, 1);
     widen_buffer(listeners->syslog);
   }
-  if ((value = config_value(config, "syslog-udp")) != NULL) {
+  if ((value = config_value(config, "syslog-udp")) != NULL && listeners->udp < 0) {
     listeners->udp = bind_address("-syslog-udp", value, SOCK_DGRAM, &listeners->udp_address_bytes, error);
     if (listeners->udp < 0) return false;
   }
-  if ((value = config_value(config, "syslog-tcp")) != NULL) {
+  if ((value = config_value(config, "syslog-tcp")) != NULL && listeners->tcp < 0) {
     listeners->tcp = bind_address("-syslog-tcp", value, SOCK_STREAM, NULL, error);
     if (listeners->tcp < 0) return false;
   }
-  if ((value = config_value(config, "docker-path")) != NULL) {
+  if ((value = config_value(config, "docker-path")) != NULL && listeners->docker < 0) {
     make_folders(value);
     listeners->docker = bind_path(listeners, PATH_DOCKER, value, SOCK_STREAM, &owner, config, error);
     if (listeners->docker < 0) return false;
@@ -300,6 +300,8 @@ bool listeners_open(struct listeners *listeners, const struct config *config, st
   listeners_unlink(listeners);
   return false;
 }
+
+bool listeners_add(struct listeners *listeners, const struct config *config, struct text *error) { return open_inputs(listeners, config, error); }
 
 void listeners_unlink(struct listeners *listeners) {
   for (u32 which = 0; which < PATHS; which++) {

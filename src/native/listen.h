@@ -22,6 +22,8 @@ struct listeners {
 
 /* Binds everything that the config names. False: `error` says why not, and nothing stays bound. */
 bool listeners_open(struct listeners *listeners, const struct config *config, struct text *error);
+/* Binds the inputs that the config names and that are not there yet. */
+bool listeners_add(struct listeners *listeners, const struct config *config, struct text *error);
 /* Removes the files that are ours. */
 void listeners_unlink(struct listeners *listeners);
 /* Decodes hex digits; the number of bytes, 0 if they are none. */

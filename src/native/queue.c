@@ -20,27 +20,46 @@ static u64 bytes_needed(const struct queue *queue, u32 payload_bytes) {
   return at + need > QUEUE_BYTES_DEFAULT ? need + QUEUE_BYTES_DEFAULT - at : need;
 }
 
-int queue_open(struct queue *queue) {
-  u64 bytes = (u64)QUEUE_FRAMES_OFFSET + QUEUE_BYTES_DEFAULT;
-  queue->fd = sys_memfd_create("memlogd-queue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (queue->fd < 0) return queue->fd;
-  int error = sys_ftruncate(queue->fd, bytes);
-  if (error < 0) return error;
-  /* Without the seal an engine gone wrong could shrink the file, and touching the map would kill this process. */
-  sys_fcntl(queue->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-  queue->map = sys_mmap(bytes, MAP_SHARED | MAP_NORESERVE, queue->fd);
-  if (queue->map == NULL) return -ENOMEM;
+static const u64 queue_file_bytes = (u64)QUEUE_FRAMES_OFFSET + QUEUE_BYTES_DEFAULT;
+
+static bool map_queue(struct queue *queue) {
   struct text path;
+  queue->map = sys_mmap(queue_file_bytes, MAP_SHARED | MAP_NORESERVE, queue->fd);
+  if (queue->map == NULL) return false;
   text_start(&path, "/proc/self/fd/");
   text_number(&path, queue->fd);
   queue->readable_fd = sys_open(path.at, O_RDONLY | O_CLOEXEC);
   if (queue->readable_fd < 0) queue->readable_fd = queue->fd;
+  return true;
+}
+
+int queue_open(struct queue *queue) {
+  queue->fd = sys_memfd_create("memlogd-queue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (queue->fd < 0) return queue->fd;
+  int error = sys_ftruncate(queue->fd, queue_file_bytes);
+  if (error < 0) return error;
+  /* Without the seal an engine gone wrong could shrink the file, and touching the map would kill this process. */
+  sys_fcntl(queue->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  if (!map_queue(queue)) return -ENOMEM;
   put_u32(queue->map, QUEUE_MAGIC);
   put_u32(queue->map + 4, QUEUE_VERSION);
   put_u32(queue->map + 8, QUEUE_BYTES_DEFAULT);
   put_u32(queue->map + 12, SOURCES_MAX);
   put_u32(queue->map + 16, QUEUE_SOURCE_SLOT_BYTES);
   return 0;
+}
+
+bool queue_take(struct queue *queue, u64 head, u64 tail) {
+  struct statx status;
+  zero_bytes(&status, sizeof status);
+  sys_statx(queue->fd, "", AT_EMPTY_PATH, &status);
+  /* Memory that could be taken away while it is mapped would kill this process. */
+  bool is_sealed = (sys_fcntl(queue->fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) != 0;
+  if (status.size != queue_file_bytes || !is_sealed || !map_queue(queue)) return false;
+  queue->head = queue->announced = head;
+  queue->tail = tail;
+  queue->touched = QUEUE_BYTES_DEFAULT;
+  return get_u32(queue->map) == QUEUE_MAGIC && get_u32(queue->map + 12) == SOURCES_MAX;
 }
 
 bool queue_has_room(const struct queue *queue, u32 payload_bytes, u32 keep) {

@@ -35,6 +35,8 @@ struct frame {
 
 /* Makes the memory file. 0 or -errno. */
 int queue_open(struct queue *queue);
+/* Takes up the memory file of another process, whose descriptor is in `queue->fd`. False if it is none. */
+bool queue_take(struct queue *queue, u64 head, u64 tail);
 /* Whether a frame fits and `keep` bytes stay free. */
 bool queue_has_room(const struct queue *queue, u32 payload_bytes, u32 keep);
 /* How many reads of the largest size surely fit beside what is kept free. */

@@ -113,6 +113,26 @@ static bool watch(struct intake *intake, struct source *source, u32 slot) {
   return result == 0 || result == -EPERM;
 }
 
+bool source_take(struct intake *intake, u32 slot, const struct source *from) {
+  struct source *source = &intake->sources[slot];
+  *source = *from;
+  source->is_busy = false;
+  if (source->state == SOURCE_ENDED) {
+    intake->ended_slots[intake->ended_count++] = (u16)slot;
+    return true;
+  }
+  if (source->kind == SOURCE_KIND_SYSLOG_TCP) intake->connections++;
+  if (source->way == WAY_NONE) return true;
+  if (source->way != WAY_FILE && source->state == SOURCE_OPEN) return watch(intake, source, slot);
+  add_busy(intake, source, slot);
+  return true;
+}
+
+void sources_taken(struct intake *intake) {
+  for (u32 slot = 0; slot < SOURCES_MAX; slot++)
+    if (intake->sources[slot].state == SOURCE_FREE) intake->free_slots[intake->free_count++] = (u16)slot;
+}
+
 static bool refuse(struct intake *intake, int fd, u32 code, u32 argument, const char *name, u32 name_bytes) {
   sys_close(fd);
   event_count(intake, code, 1, argument, name, name_bytes);

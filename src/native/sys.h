@@ -56,6 +56,7 @@ static inline void *sys_mmap(size_t bytes, int flags, int fd) {
   long result = CALL6(mmap, 0, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
   return result < 0 && result > -4096 ? NULL : (void *)result;
 }
+static inline int sys_munmap(void *at, size_t bytes) { return (int)CALL2(munmap, P(at), bytes); }
 /* Zeroed memory of which only the touched pages count. */
 static inline void *sys_memory(size_t bytes) { return sys_mmap(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1); }
 
@@ -115,6 +116,7 @@ static inline int sys_socket_number(int fd, int option) {
 }
 
 /* ---- processes and signals ---- */
+static inline u32 sys_geteuid(void) { return (u32)CALL1(geteuid, 0); }
 static inline int sys_getpid(void) { return (int)CALL1(getpid, 0); }
 static inline int sys_fork(void) { return (int)CALL5(clone, SIGCHLD, 0, 0, 0, 0); }
 static inline int sys_execve(const char *path, char *const *args, char *const *environment) {

@@ -70,6 +70,8 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define NR_accept4 242
 #define NR_wait4 260
 #define NR_prlimit64 261
+#define NR_munmap 215
+#define NR_geteuid 175
 #define NR_memfd_create 279
 #define NR_statx 291
 #define NR_pidfd_open 434

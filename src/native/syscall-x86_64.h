@@ -67,6 +67,8 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define NR_dup3 292
 #define NR_pipe2 293
 #define NR_prlimit64 302
+#define NR_munmap 11
+#define NR_geteuid 107
 #define NR_memfd_create 319
 #define NR_statx 332
 #define NR_pidfd_open 434

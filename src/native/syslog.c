@@ -9,8 +9,10 @@
 _Static_assert(DATAGRAM_PREFIX_BYTES + sizeof(struct sockaddr_in6) + DATAGRAM_BYTES_MAX <= QUEUE_PAYLOAD_BYTES_MAX, "a datagram fits a frame");
 
 void syslog_start(struct intake *intake) {
-  if (intake->listeners.syslog >= 0) source_claim(intake, SOURCE_KIND_SYSLOG_UNIX, "syslog", 6, &intake->syslog_slot);
-  if (intake->listeners.udp >= 0) source_claim(intake, SOURCE_KIND_SYSLOG_UDP, "syslog-udp", 10, &intake->udp_slot);
+  if (intake->listeners.syslog >= 0 && !intake->has_syslog)
+    intake->has_syslog = source_claim(intake, SOURCE_KIND_SYSLOG_UNIX, "syslog", 6, &intake->syslog_slot);
+  if (intake->listeners.udp >= 0 && !intake->has_udp)
+    intake->has_udp = source_claim(intake, SOURCE_KIND_SYSLOG_UDP, "syslog-udp", 10, &intake->udp_slot);
 }
 
 /* What comes beside a datagram. */

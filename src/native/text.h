@@ -44,4 +44,5 @@ static inline void put_u64(u8 *at, u64 value) {
   put_u32(at + 4, (u32)(value >> 32));
 }
 static inline u32 get_u32(const u8 *at) { return at[0] | (u32)at[1] << 8 | (u32)at[2] << 16 | (u32)at[3] << 24; }
+static inline u16 get_u16(const u8 *at) { return (u16)(at[0] | at[1] << 8); }
 static inline u64 get_u64(const u8 *at) { return get_u32(at) | (u64)get_u32(at + 4) << 32; }

@@ -20,6 +20,10 @@ export const descriptorsPerDatagramMax = 253
 export const sourcesMax = 4096
 /** Connections of remote syslog senders (TCP) at the same time. */
 export const syslogConnectionsMax = 256
+/** A datagram of NUL and this name asks memlogd to hand over. */
+export const takeoverName = 'memlogd-takeover'
+export const takeoverMagic = 0x31544c4d // "MLT1", little-endian
+export const takeoverVersion = 1
 /** Mode of the sockets that memlogd binds: root alone. */
 export const socketModeDefault = 0o600
 
@@ -69,6 +73,10 @@ export const eventKmsgRecordTooLong = 10
 export const eventEngineStalled = 11
 export const eventOpenFailed = 12
 export const eventStopping = 13
+/** argument: pid of the memlogd before. */
+export const eventTakenOver = 14
+/** A memlogd that wanted to take over did not; argument: 0 if it was not allowed to. */
+export const eventTakeoverFailed = 15
 
 // ---- Control stream between intake and engine: messages of 16 bytes --------------------------
 export const controlMessageBytes = 16

@@ -29,7 +29,7 @@ import {
   priorityNone,
   sourceNameBytesMax,
 } from '../protocol/constants.ts'
-import { entryBytes, entryFault } from '../protocol/entry.ts'
+import { entryBytes, entryBytesMax, entryFault } from '../protocol/entry.ts'
 import type { RingStore } from './store.ts'
 
 /** Room in the staging buffer that a frame of a datagram or record may need; see Ring.room. */
@@ -80,8 +80,7 @@ export class Ring {
   readonly maxLines: number
   readonly maxBytes: number
   readonly stagingBytes: number
-  /** The largest entry that can be appended, in bytes. */
-  readonly largestEntryBytes: number
+  #largestEntryBytes: number
   readonly #store: RingStore
   readonly #regionBytesMax: number
   #regionBytes: number
@@ -105,7 +104,7 @@ export class Ring {
     const largest = largestEntryBytes(options.maxLineBytes)
     if (largest > options.maxBytes)
       throw new RangeError(`an entry of ${largest} bytes in a ring of ${options.maxBytes}`)
-    this.largestEntryBytes = largest
+    this.#largestEntryBytes = largest
     this.stagingBytes = stagingFloorBytes + largest
     const unit = entryAlignBytes << regionDoublings
     this.#regionBytesMax = Math.ceil((options.maxBytes + this.stagingBytes) / unit) * unit
@@ -115,6 +114,10 @@ export class Ring {
     this.#words = new Uint32Array(this.#staging.buffer, this.#staging.byteOffset, this.stagingBytes >>> 2)
   }
 
+  /** The largest entry that can be appended, or was by a memlogd with a longer line limit, in bytes. */
+  get largestEntryBytes(): number {
+    return this.#largestEntryBytes
+  }
   /** Sequence number of the oldest entry kept; equals `nextSequence` when there is none. */
   get tailSequence(): number {
     return this.#tailSequence
@@ -243,7 +246,7 @@ export class Ring {
     this.#tailSequence = state.tailSequence
     this.#nextSequence = state.tailSequence
     this.#tailSlot = 0
-    const buffer = Buffer.alloc(Math.max(scanBytes, this.stagingBytes))
+    const buffer = Buffer.allocUnsafeSlow(Math.max(scanBytes, entryBytesMax))
     while (this.#headPosition < state.headPosition) {
       const length = Math.min(buffer.length, state.headPosition - this.#headPosition)
       this.#readAt(this.#headPosition, buffer, 0, length)
@@ -331,6 +334,7 @@ export class Ring {
       if (sequence !== this.#nextSequence) throw new RingDamaged(fault ?? `sequence ${sequence}`)
       this.#pushIndex(this.#headPosition)
       const size = buffer.readUInt32LE(at)
+      this.#largestEntryBytes = Math.max(this.#largestEntryBytes, size)
       this.#headPosition += size
       this.#nextSequence++
       at += size

@@ -30,7 +30,17 @@ const fuzzConstants = {
   queueBytesDefault: 1024 * 1024,
 }
 /** The fuzz driver plays these itself, or does without. */
-const fuzzLeavesOut = ['engine-process', 'intake', 'hosted', 'front', 'entry', 'tee', 'run-command', 'daemonize']
+const fuzzLeavesOut = [
+  'engine-process',
+  'intake',
+  'hosted',
+  'front',
+  'entry',
+  'tee',
+  'run-command',
+  'daemonize',
+  'takeover',
+]
 
 /** The whole native half as a program. */
 export function hostedProgram(): string {

@@ -152,3 +152,35 @@ describe('ring', () => {
     expect(() => new Ring(new MemoryStore(), { ...options, maxLineBytes: 60 * 1024 })).toThrow(RangeError)
   })
 })
+
+describe('a ring that was written with other limits', () => {
+  const wide = { maxLines: 1000, maxBytes: 4 << 20, maxLineBytes: 200_000 }
+  const narrow = { maxLines: 5, maxBytes: 64 * 1024, maxLineBytes: 100 }
+
+  it('is read whole by one with narrower ones, and keeps what fits', () => {
+    const store = new MemoryStore()
+    const before = new Ring(store, wide)
+    for (let count = 0; count < 10; count++) append(before, `${count} ${'x'.repeat(count === 7 ? 20_000 : 10)}`)
+    commit(before)
+    const ring = new Ring(store, narrow)
+    ring.restore(before.state())
+    commit(ring)
+    expect(ring.largestEntryBytes).toBeGreaterThan(20_000)
+    expect(readAll(ring).map(({ sequence }) => sequence)).toEqual([6, 7, 8, 9, 10])
+    append(ring, 'next')
+    commit(ring)
+    expect(readAll(ring).at(-1)?.text).toBe('next')
+  })
+
+  it('drops entries that do not fit at all', () => {
+    const store = new MemoryStore()
+    const before = new Ring(store, wide)
+    append(before, 'x'.repeat(100_000))
+    commit(before)
+    const ring = new Ring(store, narrow)
+    ring.restore(before.state())
+    commit(ring)
+    expect(ring.lines).toBe(0)
+    expect(ring.nextSequence).toBe(2)
+  })
+})

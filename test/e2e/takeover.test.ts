@@ -1,0 +1,140 @@
+// A new memlogd takes the place of the running one, again and again, while eight programs log as fast as they can and one
+// follows. No program notices: no write fails, no line is lost or doubled, the sockets stay, the follower goes on.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { binFolder, Daemon, eventually, python, run } from '../support/daemon.ts'
+import { startFollower, startWriters, stopLoads } from '../support/load.ts'
+import { statistics } from '../support/statistics.ts'
+
+const takeovers = 5
+const writers = 8
+const linesEach = 100_000
+
+let daemon: Daemon | undefined
+const successors: ChildProcess[] = []
+afterEach(async () => {
+  stopLoads()
+  for (const successor of successors.splice(0)) await ended(successor, 'SIGTERM')
+  await daemon?.stop()
+  daemon = undefined
+})
+
+function ended(child: ChildProcess, signal?: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode)
+  return new Promise((resolve) => {
+    child.once('exit', resolve)
+    if (signal !== undefined) child.kill(signal)
+  })
+}
+
+/** Starts a memlogd that takes over; its exit status is null as long as it runs. */
+function successor(of: Daemon, ...flags: string[]): ChildProcess {
+  const args = ['-takeover', '-socket-log', of.logSocket, '-socket-query', of.querySocket, ...flags]
+  const child = spawn(join(binFolder, 'memlogd'), args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  successors.push(child)
+  return child
+}
+
+it('five times in a row under full load: nothing is lost and nobody notices', async () => {
+  const limits = ['-max-lines', '2000000', '-max-bytes', '256m']
+  daemon = await Daemon.start(...limits, '-syslog', '{syslog}')
+  const { logSocket, querySocket, syslogSocket } = daemon
+  const follower = startFollower(querySocket, 'last.stdout')
+  const load = startWriters(logSocket, writers, linesEach, 0)
+  const command = spawn(join(binFolder, 'logwrite'), ['-socket', logSocket, '-n', 'early', 'cat'], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  command.stdin?.write('before\n')
+  const inodes = [logSocket, querySocket, syslogSocket].map((path) => statSync(path).ino)
+  let running = daemon.process
+  for (let count = 0; count < takeovers; count++) {
+    const next = successor(daemon, ...limits)
+    expect(await ended(running)).toBe(0)
+    await statistics(querySocket)
+    running = next
+  }
+  const written = await load.result
+  command.stdin?.end('after\n')
+  expect(await ended(command)).toBe(0)
+  python(
+    'import socket,sys; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(sys.argv[1]); s.send(b"<13>by syslog: still")',
+    [syslogSocket],
+  )
+  await eventually('syslog is read', () => daemon?.logread('-n', '20').stdout.includes(' still'))
+  daemon.logwrite(['-n', 'last', 'echo', 'the end'])
+  const books = await follower.result
+
+  expect(running.exitCode).toBeNull()
+  expect([logSocket, querySocket, syslogSocket].map((path) => statSync(path).ino)).toEqual(inodes)
+  for (const [index, lines] of written.lines.entries()) expect(books.sources[`writer-${index}`]).toBe(lines)
+  expect(books.lost).toBe(0)
+  expect(books.delivered).toBe(books.next - books.first)
+  expect(books.connections).toBeGreaterThan(1)
+  expect(books.messages['early.stdout']).toEqual(['before', 'after'])
+  const told = books.messages.memlogd?.filter((text) => text.startsWith('memlogd took over from the one that ran'))
+  expect(told).toHaveLength(takeovers)
+  const { counters, sources } = await statistics(querySocket)
+  expect(counters.sourcesOpened).toBe((counters.sourcesClosed ?? 0) + sources)
+
+  // The last one removes the sockets that the first one made.
+  expect(await ended(running, 'SIGTERM')).toBe(0)
+  for (const path of [logSocket, querySocket, syslogSocket])
+    expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
+}, 120_000)
+
+it('a memlogd with other limits takes over: what fits is kept, and a long line of before can be read', async () => {
+  daemon = await Daemon.start('-max-line-len', '300k', '-max-bytes', '4m')
+  const long = 'x'.repeat(100_000)
+  daemon.logwrite(['-n', 'long', 'echo', long])
+  daemon.logwrite(['-n', 'short', 'echo', 'kept'])
+  await eventually('both are there', () => daemon?.messages('short.stdout').length === 1)
+  const next = successor(daemon, '-max-bytes', '1m', '-max-lines', '50')
+  expect(await ended(daemon.process)).toBe(0)
+  expect(daemon.messages('long.stdout').map((text) => text === long)).toEqual([true])
+  expect(daemon.messages('short.stdout')).toEqual(['kept'])
+  expect(next.exitCode).toBeNull()
+}, 30_000)
+
+it('without a running memlogd it ends with 1 and says so', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'memlogd-'))
+  const memlogd = join(binFolder, 'memlogd')
+  const paths = ['-socket-log', join(folder, 'log.sock'), '-socket-query', join(folder, 'query.sock')]
+  const { status, stderr } = run(memlogd, ['-takeover', ...paths])
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/^memlogd: takeover: .*log\.sock: no memlogd can be asked: [^\n]*\n$/)
+  expect(run(memlogd, ['-takeover', '-fd-log', '3']).status).toBe(2)
+  rmSync(folder, { recursive: true })
+})
+
+it.skipIf(process.getuid?.() !== 0)(
+  'only root and its own user may take over; whoever else asks is told of in the log',
+  async () => {
+    daemon = await Daemon.start('-socket-mode', '0666')
+    chmodSync(daemon.folder, 0o755)
+    // nobody can't run the executable of a folder that is closed to it: the request is made by hand.
+    const reply = daemon.client(`
+os.setgid(65534); os.setuid(65534)
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()]); theirs.close()
+print(ours.recv(10))`)
+    expect(reply.trim()).toBe("b''")
+    await eventually('the log tells', () =>
+      daemon?.messages('memlogd').includes('refused to hand over: only root and my own user may ask'),
+    )
+    expect(daemon.process.exitCode).toBeNull()
+  },
+)
+
+it('one that takes everything and then dies before the end leaves everything to the running one', async () => {
+  daemon = await Daemon.start()
+  daemon.client(`
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()]); theirs.close()
+print(socket.recv_fds(ours, 10, 10)[0])`)
+  await eventually('the log tells', () => daemon?.messages('memlogd').includes('could not hand over, and went on'))
+  daemon.logwrite(['-n', 'still', 'echo', 'here'])
+  await eventually('lines are taken', () => daemon?.messages('still.stdout').includes('here'))
+})

@@ -1,0 +1,130 @@
+"""A new memlogd meets a running one that hands over nonsense: it says so in one line and ends with 1."""
+import random
+from support import *
+
+NAME = b"\0memlogd-takeover"
+SOURCES, AREA, HEADER, SLOT = 4096, 4 * 1024 * 1024, 4096, 576
+EVENTS_AT, PATHS_AT, SOURCES_AT = 80, 80 + 8 * 24, 80 + 8 * 24 + 5 * 128
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+def sealed(name, size, content=b""):
+    fd = os.memfd_create(name, os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+    os.ftruncate(fd, size)
+    os.pwrite(fd, content, 0)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SEALS)
+    return fd
+
+
+class Running:
+    """Stands for the running memlogd: hands over what it is told to."""
+
+    def __init__(self, memlogd):
+        self.log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.log.bind(memlogd.log)
+        self.query = socket.socket(socket.AF_UNIX)
+        self.query.bind(memlogd.query)
+        self.query.listen()
+
+    def asked(self):
+        name, fds, _, _ = socket.recv_fds(self.log, 600, 10)
+        assert name == NAME and len(fds) == 1, (name, fds)
+        return socket.socket(fileno=fds[0])
+
+    def state(self, pipes):
+        """A whole state with one source for each pipe; its descriptors in order."""
+        queue = sealed("queue", HEADER + SOURCES * SLOT + AREA, struct.pack("<5I", 0x31514C4D, 1, AREA, SOURCES, SLOT))
+        fds = [queue, os.memfd_create("ring"), self.log.fileno(), self.query.fileno()]
+        head = struct.pack("<8I2Q5I", 0x31544C4D, 1, SOURCES, AREA, 1, os.getpid(), 100, 0b1111, 0, 0, 0, 0, 0, 0, 0)
+        state = bytearray(SOURCES_AT + 40 * len(pipes))
+        state[:len(head)] = head
+        struct.pack_into("<2I", state, 68, len(pipes), len(state))
+        for n, pipe in enumerate(pipes):
+            struct.pack_into("<IIHBBBxxxQQ", state, SOURCES_AT + 40 * n, n, n + 1, 1, 1, 0, 0, 0, 0)
+            state[SOURCES_AT + 40 * n + 13] = 1
+            fds.append(pipe)
+        return state, fds
+
+
+def hand_over(peer, state, fds, first=b"S", seal=True, size=None):
+    memory = sealed("state", size or len(state), bytes(state)) if seal else os.memfd_create("state")
+    socket.send_fds(peer, [first], [memory])
+    os.close(memory)
+    for at in range(0, len(fds), 100): socket.send_fds(peer, [b"D"], fds[at:at + 100])
+
+
+def scene(answer):
+    """One attempt; `answer` gets the fake, the connection and three pipes. What the new memlogd said."""
+    memlogd = Memlogd({"takeover": "1"}, start=False)
+    running = Running(memlogd)
+    process = memlogd.spawn()
+    peer = running.asked()
+    peer.settimeout(5)
+    pipes = [os.pipe() for _ in range(3)]
+    try:
+        answer(running, peer, [reader for reader, _ in pipes])
+    except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError):
+        pass
+    peer.close()
+    said = process.communicate(timeout=20)[1]
+    for pair in pipes: [os.close(fd) for fd in pair]
+    memlogd.process = process
+    assert process.returncode == 1, (process.returncode, said)
+    assert said.startswith("memlogd: takeover: ") and said.count("\n") == 1, said
+    assert "Sanitizer" not in said and not [name for name in os.listdir(memlogd.dir) if name.startswith("sanitizer")], said
+    assert os.path.exists(memlogd.log) and os.path.exists(memlogd.query), "sockets of the running one were removed"
+    running.log.close(), running.query.close()
+    shutil.rmtree(memlogd.dir)
+    started.remove(memlogd)
+    return said
+
+
+def story_a_whole_answer_without_a_last_word_leaves_everything_to_the_old_one():
+    def answer(running, peer, pipes):
+        hand_over(peer, *running.state(pipes))
+        assert peer.recv(1) == b"R"
+    assert "has not gone, and goes on" in scene(answer)
+
+
+def story_answers_that_are_none():
+    def silent(running, peer, pipes): pass
+    def text(running, peer, pipes): peer.send(b"hello")
+    def no_descriptor(running, peer, pipes): peer.send(b"S")
+    def two(running, peer, pipes): socket.send_fds(peer, [b"S"], pipes[:2])
+    def a_pipe(running, peer, pipes): socket.send_fds(peer, [b"S"], pipes[:1])
+    def unsealed(running, peer, pipes): hand_over(peer, *running.state(pipes), seal=False)
+    def other_version(running, peer, pipes):
+        state, fds = running.state(pipes)
+        struct.pack_into("<I", state, 4, 2)
+        hand_over(peer, state, fds)
+    def too_few(running, peer, pipes):
+        state, fds = running.state(pipes)
+        hand_over(peer, state, fds[:-1])
+    def same_slot(running, peer, pipes):
+        state, fds = running.state(pipes)
+        struct.pack_into("<I", state, SOURCES_AT + 40, 0)
+        hand_over(peer, state, fds)
+    for answer in (silent, text, no_descriptor, two, a_pipe, unsealed): assert "can't be used" in (said := scene(answer)) or "does not hand over" in said, said
+    assert "of a version that this one cannot follow" in scene(other_version)
+    assert "descriptors of sources are missing" in scene(too_few)
+    assert "a source makes no sense" in scene(same_slot)
+
+
+def story_any_damage_to_the_state():
+    seed = int(os.environ.get("SEED", 1))
+    for number in range(seed, seed + 60):
+        generator = random.Random(number)
+        def answer(running, peer, pipes):
+            state, fds = running.state(pipes)
+            for _ in range(generator.randint(1, 4)):
+                at = generator.choice([generator.randrange(80), generator.randrange(SOURCES_AT, len(state)), generator.randrange(len(state))])
+                state[at] = generator.choice([0, 1, 255, generator.randrange(256)])
+            if generator.random() < 0.2: generator.shuffle(fds)
+            if generator.random() < 0.2: del fds[generator.randrange(len(fds))]
+            if generator.random() < 0.2: state = state[:generator.randrange(1, len(state))]
+            hand_over(peer, state, fds)
+        print("seed", number)
+        scene(answer)
+
+
+run(globals())

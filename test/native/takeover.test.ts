@@ -1,0 +1,3 @@
+import { describeStories } from './hosted.ts'
+
+describeStories('takeover.py')
