@@ -1,7 +1,7 @@
 /** logread without another task: shows lines. */
 import { ExitError, exitOk } from '../cli/errors.ts'
 import { Output } from '../platform/output.ts'
-import { isInPath, Pager } from '../platform/pager.ts'
+import type { Pager } from '../platform/pager.ts'
 import { listenForStop, type Stop } from '../platform/signals.ts'
 import { isOnTerminal } from '../platform/terminal.ts'
 import { CursorFile } from './cursor-file.ts'
@@ -29,8 +29,7 @@ export function makePrinter(values: ReadValues, output: LineOutput): Printer {
 export async function runRead(values: ReadValues, selection: Selection): Promise<number> {
   // A wrong flag is told before a pager is there.
   chosenFormat(values)
-  const command = pagerCommand(values)
-  const pager = command === undefined ? undefined : new Pager(command, pagerEnvironment(process.env))
+  const pager = isOnTerminal(0) && isOnTerminal(1) ? await makePager(values) : undefined
   try {
     return values.cursorFile === undefined
       ? await runPlain(values, selection, pager ?? standardOutput())
@@ -40,14 +39,17 @@ export async function runRead(values: ReadValues, selection: Selection): Promise
   }
 }
 
-function pagerCommand(values: ReadValues): string | undefined {
-  return choosePager({
-    isTerminal: isOnTerminal(0) && isOnTerminal(1),
+/** Loaded on a terminal only: starting programs takes Node some milliseconds to get ready for. */
+async function makePager(values: ReadValues): Promise<Pager | undefined> {
+  const { isInPath, Pager } = await import('../platform/pager.ts')
+  const command = choosePager({
+    isTerminal: true,
     isFollowing: values.follow || values.cursorFile !== undefined,
     isUnwanted: values.noPager,
     env: process.env,
     isThere: (name) => isInPath(name, process.env.PATH),
   })
+  return command === undefined ? undefined : new Pager(command, pagerEnvironment(process.env))
 }
 
 async function runPlain(values: ReadValues, selection: Selection, output: LineOutput): Promise<number> {
