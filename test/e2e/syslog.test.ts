@@ -93,13 +93,16 @@ describe('util-linux logger', () => {
 
 /** C libraries and busybox write to /dev/log and nowhere else: in a mount namespace our socket is there. */
 const canUnshare = run('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs none /dev']).status === 0
+const noNamespace = 'a mount namespace needs root'
 function withDevLog(command: string): void {
   const mounts = `mount -t tmpfs none /dev && touch /dev/log && mount --bind ${devLog} /dev/log`
   expect(run('unshare', ['-m', 'sh', '-c', `${mounts} && exec ${command}`])).toMatchObject({ status: 0 })
 }
 
-describe.skipIf(!has('busybox'))('busybox logger', () => {
-  it.skipIf(!canUnshare)('writes RFC 3164', async () => {
+describe('busybox logger', () => {
+  it('writes RFC 3164', async (context) => {
+    context.skip(!has('busybox'), 'no busybox here (Debian: busybox-static)')
+    context.skip(!canUnshare, noNamespace)
     withDevLog("busybox logger -t bb -p user.warn 'from busybox'")
     expect(await entryOf('from busybox')).toMatchObject({ source: 'bb', priority: 12 })
   })
@@ -137,7 +140,9 @@ int main(int argc, char **argv) {
 `
 
 describe.each(['gcc', 'musl-gcc'])('a C program made by %s', (compiler) => {
-  it.skipIf(!has(compiler) || !canUnshare)('writes with syslog(3)', async () => {
+  it('writes with syslog(3)', async (context) => {
+    context.skip(!has(compiler), `no ${compiler} here (Debian: gcc, musl-tools)`)
+    context.skip(!canUnshare, noNamespace)
     const source = join(daemon.folder, 'sender.c')
     const program = join(daemon.folder, `sender-${compiler}`)
     writeFileSync(source, senderSource)

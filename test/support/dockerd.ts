@@ -80,7 +80,8 @@ export class Dockerd {
       'dockerd answers',
       () => {
         if (this.#process.exitCode !== null) throw new Error(this.#log.trim().split('\n').slice(-1).join(''))
-        return this.docker('version').status === 0
+        const host = `unix://${this.folder}/docker.sock`
+        return run('docker', ['-H', host, 'version'], { timeout: 3000 }).status === 0
       },
       60_000,
     )
