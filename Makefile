@@ -6,7 +6,7 @@ CPU := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 NODE24 := node_modules/node-linux-$(CPU)/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: build deps test-deps check test run man readme static image qemu qemu-memory clean sim
+.PHONY: build deps test-deps check test run man readme static image qemu qemu-memory clean sim fuzz soak
 
 build: deps
 	node build.mjs
@@ -65,3 +65,7 @@ clean:
 # The daemon against fake sockets, clocks and deaths: ten thousand seeds, or the one that SEED names.
 sim: deps
 	$(NODE24) test/sim/run.ts $(or $(SEED),1) $(if $(SEED),1,$(or $(SEEDS),10000))
+
+# Damaged input for every parser: INPUTS for each, from SEED on.
+fuzz: deps
+	FUZZ_INPUTS=$(or $(INPUTS),100000) SEED=$(or $(SEED),1) $(VITEST) test/fuzz

@@ -225,7 +225,7 @@ export class Engine {
 
   #takeRead(offset: number, length: number, end: number): void {
     this.#parts.queue.read(this.#chunk, 0, length, offset)
-    if (this.#takeChunk(length)) return
+    if (this.#takeChunk(length, end)) return
     this.#note(this.clock.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
     this.#position = end
     this.#frameOffset = 0
@@ -251,11 +251,11 @@ export class Engine {
   }
 
   /** Handles the whole frames in the chunk; false if one of them is damaged. */
-  #takeChunk(length: number): boolean {
+  #takeChunk(length: number, end: number): boolean {
     let at = 0
     while (at + queueFrameHeaderBytes <= length) {
       const size = frameSize(this.#chunk, at)
-      if (size === 0) return false
+      if (size === 0 || this.#position + size > end) return false
       const frame = this.#frame.at(this.#chunk, at)
       if (frame.kind !== frameKindPad) {
         if (at + size > length) break
