@@ -150,7 +150,13 @@ function npmBase(layout: Layout, cpu: Cpu, { staticOnly }: BaseOptions): BaseNod
   if (staticOnly) return 'the official Node from npm: it is dynamic'
   const name = `node-linux-${cpuNames[cpu].node}`
   const installed = join(layout.root, 'node_modules', name, 'bin/node')
-  const path = existsSync(installed) ? installed : packNpmNode(layout, name)
+  let path = installed
+  try {
+    if (!existsSync(installed)) path = packNpmNode(layout, name)
+  } catch (error) {
+    if (!(error instanceof BuildError) || error.code !== 'tool-failed') throw error
+    return `the official Node from npm: ${error.message.trim().split('\n').at(-1)}`
+  }
   return { cpu, origin: 'npm', path, description: `the official Node (${name} from npm)` }
 }
 

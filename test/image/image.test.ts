@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { executableFile } from '../../src/build/build.ts'
 import { cpus } from '../../src/build/cpu.ts'
 import { buildImage, listImage, writeImageRoot } from '../../src/build/image.ts'
-import { projectLayout } from '../../src/build/layout.ts'
+import { type Layout, projectLayout } from '../../src/build/layout.ts'
 import { findTool } from '../../src/build/tool.ts'
 import { buildFor } from '../qemu/test-machine.ts'
+import { Unavailable } from '../qemu/unavailable.ts'
 
 // The OCI image of both CPUs, built without network into a folder of its own. Where a CPU has no static base Node,
 // its image holds a dynamic executable here, which `make image` would refuse.
@@ -17,16 +18,30 @@ const tool = findTool('buildah') ?? findTool('docker')
 
 describe.skipIf(tool === undefined)('the image (skipped without buildah and docker)', () => {
   let folder = ''
+  let unavailable = ''
   let listed = new Map<string, string[]>()
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'memlogd-image-'))
     const layout = { root: project.root, dist: join(folder, 'dist'), cache: join(folder, 'cache') }
+    try {
+      await build(layout)
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error
+      unavailable = error.message
+    }
+  })
+
+  async function build(layout: Layout): Promise<void> {
     for (const cpu of cpus) {
       if (!(await buildFor(project, cpu))) console.log(`${cpu}: no static base Node here; the executable is dynamic`)
       writeImageRoot(layout, cpu, executableFile(project, cpu))
     }
     buildImage(layout, cpus, 'test')
     listed = listImage(layout)
+  }
+
+  beforeEach((context) => {
+    if (unavailable !== '') context.skip(unavailable)
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

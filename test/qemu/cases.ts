@@ -31,7 +31,7 @@ export const guestCases: readonly GuestCase[] = [
       count=$(wc -l </run/dmesg)
       /usr/bin/logread -s kernel | cut -d ' ' -f 3- | sed 's/\\\\n/\\n/g' | head -n "$count" >/run/kernel
       head -n 1 /run/kernel
-      head -n 1 /run/kernel | grep -q '^Linux version '
+      head -n 1 /run/kernel | grep -Eq '^(Linux version|Booting Linux on physical CPU) '
       cmp /run/dmesg /run/kernel
       test "$count" -gt 50`,
   },
@@ -128,6 +128,29 @@ export const guestCases: readonly GuestCase[] = [
     script: "/usr/bin/logread --version | grep -q '^logread [0-9]'",
   },
   {
+    name: 'the engine is killed: what was stored is still there, and lines go on coming',
+    script: `
+      logwrite -n before echo 'stored before' >/dev/null
+      wait_for 'before.stdout stored before'
+      guest-tool pair $LOG living.stdout sh -c 'for i in $(seq 40); do echo "alive $i"; usleep 100000; done' &
+      wait_for 'living.stdout alive'
+      kill -9 $(for p in /proc/[0-9]*; do
+        case $(tr '\\0' ' ' <$p/cmdline 2>/dev/null) in memlogd-engine*) echo ${'$'}{p#/proc/} ;; esac
+      done)
+      wait_for 'living.stdout alive 40$'
+      wait_for 'before.stdout stored before'
+      test "$(grep -c 'living.stdout alive' /run/now)" = 40`,
+  },
+  {
+    name: 'a second memlogd is refused while the first one lives',
+    script: `
+      ! memlogd -daemonize 2>/run/refused
+      cat /run/refused
+      test "$(wc -l </run/refused)" = 1
+      logwrite -n still echo here >/dev/null
+      wait_for 'still.stdout here'`,
+  },
+  {
     name: 'nothing was written outside /run',
     script: `
       find /tmp /var /dev ! -type d ! -type c ! -type b ! -type l ! -path /dev/log >/run/files-after
@@ -142,6 +165,14 @@ export const guestCases: readonly GuestCase[] = [
       done >/run/memory
       sed 's/^/info memory /' /run/memory >/dev/console
       test -s /run/memory`,
+  },
+  {
+    name: 'SIGTERM ends memlogd, and leaves no socket behind',
+    script: `
+      kill $(pidof memlogd)
+      for i in $(seq 100); do pidof memlogd >/dev/null || break; usleep 100000; done
+      ls /var/run
+      ! ls /var/run/*.sock 2>/dev/null`,
   },
 ]
 

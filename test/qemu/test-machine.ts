@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { buildAll, executableFile } from '../../src/build/build.ts'
+import { BuildError } from '../../src/build/build-error.ts'
 import { type Cpu, cpuNames } from '../../src/build/cpu.ts'
 import { isStatic, parseElf } from '../../src/build/elf.ts'
 import { type ImageFile, imageFiles } from '../../src/build/image-root.ts'
@@ -13,6 +14,7 @@ import { findToolchain } from '../../src/build/toolchain.ts'
 import { guestScripts } from './cases.ts'
 import { debianFiles } from './debian.ts'
 import { type ArchiveEntry, archive, typeCharacterDevice, typeFile, typeFolder, typeLink } from './initramfs.ts'
+import { Unavailable } from './unavailable.ts'
 
 export interface TestMachine {
   readonly cpu: Cpu
@@ -33,7 +35,13 @@ const libraryPackages = ['libc6', 'libstdc++6', 'libgcc-s1']
 
 /** Makes memlogd for `cpu` from the best base that there is; returns whether it is static. */
 export async function buildFor(layout: Layout, cpu: Cpu): Promise<boolean> {
-  await buildAll(layout, { cpus: [cpu], staticOnly: false, env: process.env, say: () => {} })
+  try {
+    await buildAll(layout, { cpus: [cpu], staticOnly: false, env: process.env, say: () => {} })
+  } catch (error) {
+    if (error instanceof BuildError && ['no-base', 'no-compiler'].includes(error.code))
+      throw new Unavailable(error.message)
+    throw error
+  }
   return isStatic(parseElf(readFileSync(executableFile(layout, cpu))))
 }
 
