@@ -175,6 +175,11 @@ export class Reader {
       this.#write(pending)
       return
     }
+    // What is lost after the last entry that was asked for is nobody's loss.
+    if (this.#isLimitReached) {
+      this.finish('limit')
+      return
+    }
     const missed = this.#cursor.sequence
     const lost = this.#cursor.skipLost(this.#end)
     if (lost > 0) {
@@ -184,8 +189,7 @@ export class Reader {
       this.#write(this.#encode(this.#gap(gap, missed)))
       return
     }
-    const isOver = this.#isLimitReached || this.#cursor.isAt(this.#end)
-    if (isOver) this.finish(this.#isLimitReached ? 'limit' : 'complete')
+    if (this.#cursor.isAt(this.#end)) this.finish('complete')
     else this.#sendEntries()
   }
 

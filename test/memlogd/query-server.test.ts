@@ -251,6 +251,16 @@ describe('filters that the server applies', () => {
     expect(reply.end?.reason).toBe('limit')
   })
 
+  it('a limit that is reached ends the reply, whatever is overwritten afterwards', () => {
+    const bench = new Bench(10)
+    bench.write('a', 'b', 'c', 'd')
+    const connection = bench.ask(queryModeDumpFollow, { sources: ['src'], limit: 2 })
+    connection.takeOne()
+    bench.write(...Array.from({ length: 30 }, (_, index) => String(index)))
+    const reply = replyOf(connection)
+    expect(reply).toMatchObject({ texts: ['a', 'b'], gaps: [], end: { delivered: '2', lost: '0', reason: 'limit' } })
+  })
+
   it('times, both inclusive, and severities', () => {
     const bench = mixed(6)
     // Frames are stamped 1500000000.123456789, one second apart; the first three opened sources.
