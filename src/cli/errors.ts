@@ -31,6 +31,19 @@ export class UsageError extends ExitError {
 /** Longest part of a user's value that a message repeats. */
 const quotedCharactersMax = 60
 
+/** A message as it is printed: on one line, nothing that could control a terminal. */
+export function harmless(message: string): string {
+  let text = ''
+  for (const char of message) {
+    const code = char.codePointAt(0) as number
+    const isControl = code < 0x20 || (code >= 0x7f && code < 0xa0) || layoutCharacters.test(char)
+    text += isControl ? `\\u${code.toString(16).padStart(4, '0')}` : char
+  }
+  return text
+}
+
+const layoutCharacters = /[\u200e\u200f\u2028-\u202e\u2066-\u2069]/
+
 /** A user's value as a message shows it: in quotes, on one line, nothing that could control a terminal. */
 export function quoted(value: string): string {
   const shown = value.length > quotedCharactersMax ? `${value.slice(0, quotedCharactersMax)}...` : value

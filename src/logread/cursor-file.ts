@@ -20,10 +20,10 @@ export class CursorFile {
     this.path = path
   }
 
-  /** Undefined if there is no file yet. A file that holds something else is left alone: the path is likely wrong. */
+  /** Undefined if there is no file yet, or an empty one, as mktemp makes it. A file that holds something else is left alone: the path is likely wrong. */
   load(): Cursor | undefined {
     const bytes = this.attempt(() => readSmallFile(this.path, fileBytesMax))
-    if (bytes === undefined) return undefined
+    if (bytes === undefined || bytes.length === 0) return undefined
     const cursor = parseCursor(bytes.toString('utf8'))
     if (cursor === undefined) {
       const text = `${this.path}: not a cursor file (remove it to begin anew)`
@@ -53,9 +53,22 @@ export class CursorFile {
     try {
       return call()
     } catch (error) {
-      throw new ExitError('CURSOR_FILE', `${this.path}: ${(error as Error).message}`)
+      throw new ExitError('CURSOR_FILE', `${this.path}: ${reasonOf(error)}`)
     }
   }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EISDIR: 'is a folder',
+  ENOENT: 'no such folder',
+  ENOSPC: 'no space left',
+  EROFS: 'the file system is read-only',
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  return reasons[code ?? ''] ?? message
 }
 
 function parseCursor(text: string): Cursor | undefined {

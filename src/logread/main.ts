@@ -58,6 +58,8 @@ function checkTasks(values: LogreadValues): void {
   ]
   const given = tasks.filter((task) => task !== false)
   if (given.length > 1) throw new UsageError(`${given[1]}: cannot be used with ${given[0]}`)
+  const about = values.stats ? '--stats' : values.sources ? '--sources' : undefined
+  if (values.follow && about !== undefined) throw new UsageError(`--follow: cannot be used with ${about}`)
   if (values.wait !== undefined) return
   if (values.failOn !== undefined) throw new UsageError('--fail-on: needs a line to wait for (--wait)')
   if (values.timeout !== undefined) throw new UsageError('--timeout: needs a line to wait for (--wait)')

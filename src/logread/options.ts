@@ -231,7 +231,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'TIME',
       check: checkNotEmpty,
-      help: 'with --wait: exit with 124 after this time, such as 30s',
+      help: 'with --wait: exit with 124 after this time, such as 30s; 0 looks at what is in memory only',
       section: waiting,
     },
     to: {

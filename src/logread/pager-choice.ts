@@ -19,8 +19,14 @@ export function choosePager(facts: PagerFacts): string | undefined {
   const { env, isThere } = facts
   if (!facts.isTerminal || facts.isFollowing || facts.isUnwanted || env.TERM === 'dumb') return undefined
   const wanted = env.LOGREAD_PAGER ?? env.PAGER
-  if (wanted !== undefined) return wanted.trim() === '' || wanted.trim() === 'cat' ? undefined : wanted
+  if (wanted !== undefined && wanted.trim() !== '' && wanted.trim() !== 'cat') return startable(wanted, isThere)
+  if (wanted !== undefined) return undefined
   return candidates.find(isThere)
+}
+
+/** A plain command that can't be found shows nothing: better no pager. What only a shell understands is left to it. */
+function startable(command: string, isThere: PagerFacts['isThere']): string | undefined {
+  return /^[\s\w./-]+$/.test(command) && !isThere(command) ? undefined : command
 }
 
 /** The pager's environment: less is told how to behave unless the user told it already. */

@@ -72,7 +72,7 @@ export function eventText(event: IntakeEvent): string {
     case eventSourcesFull:
       return `refused ${times('source')}: all ${sourcesMax} are in use`
     case eventDescriptorRefused:
-      return `refused ${times('descriptor')} that can't be read (errno ${argument})${text === '' ? '' : `: ${text}`}`
+      return `refused ${times('descriptor')} that can't be read (${fileTypeText(argument)})${text === '' ? '' : `: ${text}`}`
     case eventDatagramsLost:
       return `lost ${times('datagram')} from ${inputName(argument)}: they came faster than they could be stored`
     case eventKmsgUnavailable:
@@ -91,6 +91,21 @@ function inputName(kind: number): string {
   if (kind === sourceKindSyslogUdp) return 'syslog over UDP'
   if (kind === sourceKindSyslogTcp) return 'syslog over TCP'
   return `input ${kind}`
+}
+
+/** What a descriptor was of, by the type in its mode; 0 where that could not be told. */
+const fileTypes: Readonly<Record<number, string>> = {
+  1: 'a FIFO',
+  2: 'a character device',
+  4: 'a folder',
+  6: 'a block device',
+  8: 'a regular file',
+  10: 'a symbolic link',
+  12: 'a socket',
+}
+
+function fileTypeText(type: number): string {
+  return fileTypes[type] ?? 'of a kind that is not known'
 }
 
 /** A wait status in words. */

@@ -29,6 +29,8 @@ export interface QueryServerParts {
 /** What the owner of a connection tells the server about it. */
 export interface Client {
   data(bytes: Buffer): void
+  /** The client sends nothing more. */
+  ended(): void
   closed(): void
 }
 
@@ -36,6 +38,8 @@ export class QueryServer {
   readonly #parts: QueryServerParts
   readonly #pool: BufferPool
   readonly #readers = new Set<Reader>()
+  /** Followers of the plain protocol that send nothing more, oldest first; each with its user and what lets go of it. */
+  readonly #halfClosed = new Map<Client, () => { uid: number | undefined; drop: () => void }>()
   /** Clients by uid, as far as they are known. */
   readonly #users = new Map<number, number>()
   #clients = 0
@@ -59,7 +63,7 @@ export class QueryServer {
   /** Takes a new connection; undefined, and destroyed, where there are `queryClientsMax` already. */
   accept(connection: Connection): Client | undefined {
     const { counters } = this.#parts.engine
-    if (this.#clients >= queryClientsMax) {
+    if (this.#clients >= queryClientsMax && !this.#dropHalfClosed()) {
       counters.add('readersRefused')
       connection.destroy()
       return undefined
@@ -68,6 +72,7 @@ export class QueryServer {
     const request = new RequestReader()
     let reader: Reader | undefined
     let isAnswered = false
+    let isExtended = false
     const refuse = (): void => {
       isAnswered = true
       counters.add('readersRefused')
@@ -75,12 +80,13 @@ export class QueryServer {
     }
     const cancel = this.#parts.after(requestMs, refuse)
     let peer: Peer | undefined
+    let isClosed = false
     const forget = this.#parts.identify?.(connection, (found) => {
       peer = found
       if (!this.#admit(found)) refuse()
       else if (reader !== undefined) reader.peer = found
     })
-    return {
+    const client: Client = {
       data: (bytes) => {
         if (isAnswered) return
         const parsed = request.push(bytes)
@@ -94,8 +100,19 @@ export class QueryServer {
         counters.add('readersServed')
         reader = this.#answer(connection, parsed)
         if (reader !== undefined) reader.peer = peer
+        isExtended = parsed.kind === 'extended'
+      },
+      ended: () => {
+        // A client of the extended protocol that closes is gone. One of the plain protocol may have closed its own
+        // half alone, as `nc -N` does, and still read: only the next write tells.
+        if (!isAnswered || reader === undefined || reader.isFinished) return
+        if (isExtended) connection.destroy()
+        else if (reader.isFollower) this.#halfClosed.set(client, () => ({ uid: peer?.uid, drop }))
       },
       closed: () => {
+        if (isClosed) return
+        isClosed = true
+        this.#halfClosed.delete(client)
         cancel()
         forget?.()
         if (peer !== undefined) this.#dismiss(peer)
@@ -106,13 +123,29 @@ export class QueryServer {
         this.#readers.delete(reader)
       },
     }
+    const drop = (): void => {
+      client.closed()
+      connection.destroy()
+    }
+    return client
+  }
+
+  /** Makes room for another client, of a user or of all: lets go of one that may be gone. False if there is none. */
+  #dropHalfClosed(uid?: number): boolean {
+    for (const about of this.#halfClosed.values()) {
+      const found = about()
+      if (uid !== undefined && found.uid !== uid) continue
+      found.drop()
+      return true
+    }
+    return false
   }
 
   /** Counts a client of a user; false if that makes too many. */
   #admit({ uid }: Peer): boolean {
     const count = (this.#users.get(uid) ?? 0) + 1
     this.#users.set(uid, count)
-    return uid === uidUnknown || count <= queryClientsPerUserMax
+    return uid === uidUnknown || count <= queryClientsPerUserMax || this.#dropHalfClosed(uid)
   }
 
   #dismiss({ uid }: Peer): void {

@@ -152,6 +152,10 @@ export class Reader {
   get isFinished(): boolean {
     return this.#isFinished
   }
+  /** Whether it goes on after what is buffered. */
+  get isFollower(): boolean {
+    return this.#options.mode !== queryModeDump
+  }
   get delivered(): number {
     return this.#delivered
   }

@@ -42,6 +42,7 @@ export function serve(fd: number, accept: (connection: Connection) => Client | u
     const client = accept(new SocketConnection(socket))
     if (client === undefined) return
     socket.on('data', (bytes) => client.data(bytes as Buffer))
+    socket.on('end', () => client.ended())
     // What happens to a client is the client's business; memlogd only lets go of it.
     socket.on('error', () => socket.destroy())
     socket.on('close', () => client.closed())

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { exitUsage, quoted, UsageError } from '../../src/cli/errors.ts'
+import { exitUsage, harmless, quoted, UsageError } from '../../src/cli/errors.ts'
 
 test.each([
   ['', '""'],
@@ -11,6 +11,14 @@ test.each([
   ['grün', '"grün"'],
 ])('the value %j is shown as %s', (value, shown) => {
   expect(quoted(value)).toBe(shown)
+})
+
+test.each([
+  ['a.sock: no such socket', 'a.sock: no such socket'],
+  ['"quoted" grün', '"quoted" grün'],
+  ['a\x1b[31m\nb\x7f\x9b\u202e', 'a\\u001b[31m\\u000ab\\u007f\\u009b\\u202e'],
+])('the message %j is printed as %s', (message, printed) => {
+  expect(harmless(message)).toBe(printed)
 })
 
 test('a long value is cut', () => {

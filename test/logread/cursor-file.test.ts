@@ -42,7 +42,7 @@ describe('a cursor file', () => {
     expect(sequence()).toBe(4)
   })
 
-  it.each(['', 'root:x:0:0', `{"ring":"${ring}","sequence":-1}\n`, `{"ring":"x","sequence":1}\n`, 'x'.repeat(5000)])(
+  it.each(['\n', 'root:x:0:0', `{"ring":"${ring}","sequence":-1}\n`, `{"ring":"x","sequence":1}\n`, 'x'.repeat(5000)])(
     'that holds something else is left alone: %j',
     (content) => {
       writeFileSync(path, content)
@@ -51,9 +51,17 @@ describe('a cursor file', () => {
     },
   )
 
+  it('that is empty, as mktemp makes it, is one that has not begun', () => {
+    writeFileSync(path, '')
+    const file = new CursorFile(path)
+    expect(file.load()).toBeUndefined()
+    file.progress({ ring, sequence: 3 }, 5000)
+    expect(new CursorFile(path).load()).toEqual({ ring, sequence: 3 })
+  })
+
   it('names the file that cannot be written', () => {
     const file = new CursorFile(join(folder, 'none', 'cursor'))
-    expect(() => file.progress({ ring, sequence: 1 }, 5000)).toThrow(`${folder}/none/cursor: ENOENT`)
-    expect(() => new CursorFile(folder).load()).toThrow('EISDIR')
+    expect(() => file.progress({ ring, sequence: 1 }, 5000)).toThrow(`${folder}/none/cursor: no such folder`)
+    expect(() => new CursorFile(folder).load()).toThrow(`${folder}: is a folder`)
   })
 })

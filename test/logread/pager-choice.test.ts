@@ -15,6 +15,12 @@ describe('the pager', () => {
     ['what PAGER says', { env: { PAGER: 'most -s' } }, 'most -s'],
     ['what LOGREAD_PAGER says first', { env: { PAGER: 'most', LOGREAD_PAGER: 'less -S' } }, 'less -S'],
     ['none with an empty one', { env: { LOGREAD_PAGER: '', PAGER: 'most' } }, undefined],
+    ['none if the one that is wanted is not there', { env: { PAGER: 'most -s' }, isThere: () => false }, undefined],
+    [
+      "a shell's business where it is more than words",
+      { env: { PAGER: 'a=1 less' }, isThere: () => false },
+      'a=1 less',
+    ],
     ['none with cat', { env: { PAGER: ' cat ' } }, undefined],
   ])('is %s', (_name, changes, wanted) => {
     expect(choosePager({ ...facts, ...changes })).toBe(wanted)

@@ -38,7 +38,11 @@ describe('logread --wait', () => {
       socket.write(request.kind === 'extended' && request.mode === 0 ? dump : Buffer.concat([head, ...three])),
     )
     expect(await ask('--wait', 'never', '--timeout', '150ms')).toMatchObject({ status: 124, stdout: '', stderr: '' })
-    expect(await ask('--wait', 'never', '--timeout', '0s')).toMatchObject({ status: 1, stdout: '' })
+    for (const none of ['0s', '0']) {
+      expect(await ask('--wait', 'never', '--timeout', none)).toMatchObject({ status: 1, stdout: '' })
+    }
+    // A number alone is of seconds.
+    expect(await ask('--wait', 'never', '--timeout', '0.2')).toMatchObject({ status: 124, stdout: '', stderr: '' })
   })
 
   it('exits with 3 if the other line came first', async () => {
@@ -186,11 +190,12 @@ describe('what is wrong with a command line', () => {
     [['-p', 'bad'], '--priority: "bad", character 1: wanted emerg'],
     [['-g', 'a(b'], '--grep: "a(b", character 2: wanted a ) that ends this ('],
     [['--since', 'soon'], '--since: "soon", character 1: wanted a time such as'],
-    [['--wait', 'x', '--timeout', '30'], '--timeout: "30", character 1: wanted a number and a unit'],
+    [['--wait', 'x', '--timeout', '30x'], '--timeout: "30x", character 1: wanted a number and a unit'],
     [['--timeout', '30s'], '--timeout: needs a line to wait for (--wait)'],
     [['-r', '-f'], '--reverse: cannot be used with --follow'],
     [['-A', '3'], '--after-context: needs a pattern (--grep)'],
     [['--stats', '--sources'], '--sources: cannot be used with --stats'],
+    [['--stats', '-f'], '--follow: cannot be used with --stats'],
     [['-o', 'prometheus'], '--output: "prometheus" is for --stats'],
     [['--file', 'x', '-f'], '--follow: cannot be used with --file'],
   ])('%j', async (args, text) => {

@@ -19,6 +19,10 @@ describe('text on a terminal', () => {
     ['\0\x07\b\n\r\x7f', '\\x00\\x07\\x08\\x0a\\x0d\\x7f'],
     ['\x9b31m', '\\xc2\\x9b31m'],
     [[0x41, 0x9b, 0xff, 0x42], 'A\\x9b\\xffB'],
+    ['a\u202egnp.exe', 'a\\xe2\\x80\\xaegnp.exe'],
+    ['\u200e\u2028', '\\xe2\\x80\\x8e\\xe2\\x80\\xa8'],
+    ['\u2066x\u2069', '\\xe2\\x81\\xa6x\\xe2\\x81\\xa9'],
+    ['\u200d \u2027 \u202f \u2065 \u206a', '\u200d \u2027 \u202f \u2065 \u206a'],
     [[0xe2, 0x82], '\\xe2\\x82'],
     [[0xe2, 0x82, 0x1b], '\\xe2\\x82\\x1b'],
   ])('%j is shown as %j', (text, wanted) => {

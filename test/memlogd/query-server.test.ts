@@ -396,6 +396,52 @@ describe('clients', () => {
     expect(connection.isDestroyed).toBe(true)
   })
 
+  it('of the extended protocol that close are let go of at once, though nothing is logged', () => {
+    const bench = new Bench()
+    const connection = bench.ask(queryModeDumpFollow, {})
+    connection.client?.ended()
+    expect(connection.isDestroyed).toBe(true)
+  })
+
+  it('of either protocol that close their half get the whole of a dump', () => {
+    const bench = new Bench()
+    bench.write('a')
+    const plain = bench.ask(queryModeDump)
+    plain.client?.ended()
+    expect(plain.isDestroyed).toBe(false)
+    expect(plain.takeAll().toString()).toContain('"msg":"a"')
+  })
+
+  it('of the plain protocol that close their half may read on, until others need the place', () => {
+    const bench = new Bench()
+    const halves = [bench.ask(queryModeFollow), bench.ask(queryModeFollow)]
+    for (const half of halves) half.client?.ended()
+    const others = Array.from({ length: queryClientsMax - 2 }, () => bench.ask(queryModeFollow))
+    bench.write('a')
+    expect(halves[0]?.takeAll().toString()).toContain('"msg":"a"')
+    expect(bench.connect().isDestroyed).toBe(false)
+    expect(halves.map((half) => half.isDestroyed)).toEqual([true, false])
+    halves[0]?.client?.closed()
+    expect(bench.server.clients).toBe(queryClientsMax)
+    expect(bench.connect().isDestroyed).toBe(false)
+    expect(bench.connect().isDestroyed).toBe(true)
+    expect(others.some((each) => each.isDestroyed)).toBe(false)
+  })
+
+  it('of a user with too many give way if they may be gone', () => {
+    const bench = new Bench()
+    const connections = Array.from({ length: queryClientsPerUserMax }, () => bench.ask(queryModeFollow))
+    for (const connection of connections) bench.identify.get(connection)?.({ pid: 1, uid: 1000 })
+    connections[3]?.client?.ended()
+    const next = bench.ask(queryModeFollow)
+    bench.identify.get(next)?.({ pid: 2, uid: 1000 })
+    expect(next.isDestroyed).toBe(false)
+    expect(connections[3]?.isDestroyed).toBe(true)
+    const refused = bench.ask(queryModeFollow)
+    bench.identify.get(refused)?.({ pid: 2, uid: 1000 })
+    expect(refused.isDestroyed).toBe(true)
+  })
+
   it(`are served up to ${queryClientsMax} at a time`, () => {
     const bench = new Bench()
     const connections = Array.from({ length: queryClientsMax + 1 }, () => bench.connect())

@@ -73,6 +73,9 @@ function metricName(...parts: readonly string[]): string {
 /** What grows only: Prometheus wants these to end with `_total`. */
 const countersOfRing = new Set(['stored', 'overwritten'])
 
+/** Numbers that tell things apart, and that no sum can be made of. */
+const namesOfThings = new Set(['pid', 'uid', 'gid'])
+
 /** Prometheus' text format (version 0.0.4). */
 export function statisticsMetrics(statistics: JsonObject): string {
   const lines: string[] = []
@@ -108,6 +111,7 @@ function addList(
 ): void {
   add(metricName(...path), 'gauge', list.length)
   for (const key of new Set(list.flatMap((each) => Object.keys(each)))) {
+    if (namesOfThings.has(key)) continue
     const numbers = list.map((each) => each[key]).filter((value) => typeof value === 'number')
     if (numbers.length === 0) continue
     add(`${metricName(...path, key)}_max`, 'gauge', Math.max(...numbers))

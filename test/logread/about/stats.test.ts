@@ -7,7 +7,7 @@ const line = Buffer.from(
     sources: 12,
     readers: [
       { delivered: 10, lost: 0, lag: 3 },
-      { delivered: 20, lost: 5, lag: 7 },
+      { delivered: 20, lost: 5, lag: 7, pid: 71, uid: 0 },
     ],
     counters: { linesCut: 2, entriesLostByReaders: 5 },
     memory: { rss: 12345678 },
@@ -27,9 +27,9 @@ describe('statistics', () => {
   overwritten  1000
 sources: 12
 readers: 2
-  delivered    lost    lag
-         10       0      3
-         20       5      7
+  delivered    lost    lag    pid    uid
+         10       0      3      -      -
+         20       5      7     71      0
 counters
   lines cut                2
   entries lost by readers  5
@@ -49,6 +49,8 @@ memory
     expect(text).toContain('memlogd_readers 2\n')
     expect(text).toContain('memlogd_readers_lag_max 7\n')
     expect(text).toContain('memlogd_readers_lost_sum 5\n')
+    // Sums of what only tells readers apart would say nothing.
+    expect(text).not.toMatch(/pid|uid/)
     expect(new Set(text.split('\n')).size).toBe(text.split('\n').length)
   })
 
