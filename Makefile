@@ -69,3 +69,7 @@ sim: deps
 # Damaged input for every parser: INPUTS for each, from SEED on.
 fuzz: deps
 	FUZZ_INPUTS=$(or $(INPUTS),100000) SEED=$(or $(SEED),1) $(VITEST) test/fuzz
+
+# Everything at once for MINUTES: writers, readers, shipping, deaths and takeovers; memory must stay flat.
+soak: build
+	$(NODE24) test/soak/soak.ts $(or $(MINUTES),10)

@@ -12,8 +12,10 @@ import {
   maxLineBytesLimit,
   maxLinesLimit,
   queryClientsMax,
+  queryClientsPerUserMax,
   querySocketPath,
   queueBytesDefault,
+  readerStallMs,
   requestBytesMax,
   requestMs,
   sourceNameBytesMax,
@@ -89,7 +91,11 @@ export const memlogdManual: Manual = {
     ],
     [
       'query clients',
-      `${queryClientsMax} at the same time; a request of at most ${showBytes(requestBytesMax)}, within ${requestMs / 1000} seconds.`,
+      `${queryClientsMax} at the same time, ${queryClientsPerUserMax} of one user; a request of at most ${showBytes(requestBytesMax)}, within ${requestMs / 1000} seconds.`,
+    ],
+    [
+      'silent readers',
+      `One that takes nothing of what it is sent for ${readerStallMs / 60_000} minutes is dropped; logread goes on where it was.`,
     ],
     [
       'start of a new engine',
