@@ -1,6 +1,14 @@
 /** The clients of the query socket: who they are, what they asked, and waking those that wait for entries. */
 import { EntryFilter, filterKeys } from '../match/entry-filter.ts'
-import { queryClientsMax, queryClientsPerUserMax, readerStallMs, requestMs, uidUnknown } from '../protocol/constants.ts'
+import {
+  pidGone,
+  queryClientsMax,
+  queryClientsPerUserMax,
+  readerGoneMs,
+  readerStallMs,
+  requestMs,
+  uidUnknown,
+} from '../protocol/constants.ts'
 import { encodeHeader, type ParsedRequest, type QueryRequest, RequestReader } from '../protocol/query.ts'
 import type { Engine } from './engine.ts'
 import type { Gap } from './gap.ts'
@@ -86,6 +94,13 @@ export class QueryServer {
       if (!this.#admit(found)) refuse()
       else if (reader !== undefined) reader.peer = found
     })
+    let forgetGone: (() => void) | undefined
+    const lookAfter = (): void => {
+      forgetGone = this.#parts.identify?.(connection, ({ pid }) => {
+        if (pid === pidGone) connection.destroy()
+        else forgetGone = this.#parts.after(readerGoneMs, lookAfter)
+      })
+    }
     const client: Client = {
       data: (bytes) => {
         if (isAnswered) return
@@ -104,10 +119,13 @@ export class QueryServer {
       },
       ended: () => {
         // A client of the extended protocol that closes is gone. One of the plain protocol may have closed its own
-        // half alone, as `nc -N` does, and still read: only the next write tells.
+        // half alone, as `nc -N` does, and still read: the intake can tell, or else the next write does.
         if (!isAnswered || reader === undefined || reader.isFinished) return
         if (isExtended) connection.destroy()
-        else if (reader.isFollower) this.#halfClosed.set(client, () => ({ uid: peer?.uid, drop }))
+        else if (reader.isFollower) {
+          this.#halfClosed.set(client, () => ({ uid: peer?.uid, drop }))
+          lookAfter()
+        }
       },
       closed: () => {
         if (isClosed) return
@@ -115,6 +133,7 @@ export class QueryServer {
         this.#halfClosed.delete(client)
         cancel()
         forget?.()
+        forgetGone?.()
         if (peer !== undefined) this.#dismiss(peer)
         this.#clients--
         isAnswered = true

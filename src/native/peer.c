@@ -16,6 +16,9 @@ bool peer_tell(struct intake *intake, u32 descriptor, u64 token) {
   int fd = intake->engine.pid > 0 ? borrow(intake, descriptor) : -EBADF;
   if (fd >= 0) {
     if (sys_getsockopt(fd, SO_PEERCRED, &peer, &bytes) < 0) peer.pid = 0, peer.uid = UID_UNKNOWN;
+    /* Closed, not only shut for writing: that makes no difference to whoever reads. */
+    struct pollfd look = {fd, 0, 0};
+    if (sys_poll(&look, 1, 0) > 0 && (look.revents & POLLHUP) != 0) peer.pid = PID_GONE, peer.uid = UID_UNKNOWN;
     /* What the kernel holds for a reader that does not read counts as memory of memlogd. */
     sys_set_socket_number(fd, SO_SNDBUF, QUERY_SEND_BYTES);
     sys_close(fd);

@@ -100,6 +100,10 @@ export const controlPeer = 7
 /** PEER questions that may be without an answer: their answers must find room in the stream. */
 export const controlPeersMax = 32
 export const uidUnknown = 0xffffffff
+/** In place of a pid: the other end is closed. */
+export const pidGone = 0xffffffff
+/** A reader that has ended its side without closing it is looked after so often. */
+export const readerGoneMs = 10_000
 /** Longest path and name in an OPEN message. */
 export const controlOpenBytesMax = 4096 + 1 + 512
 

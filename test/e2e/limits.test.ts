@@ -119,6 +119,21 @@ print(json.dumps([alive, lengths, json.loads(text.split(b"\\n")[1])["counters"][
   expect(refused).toBe(2)
 }, 30_000)
 
+it('followers that come and go on a quiet machine leave nothing behind', async () => {
+  daemon = await Daemon.start()
+  const { querySocket } = daemon
+  daemon.client(`
+for n in range(${queryClientsPerUserMax * 2}):
+    s = socket.socket(socket.AF_UNIX); s.connect("${querySocket}"); s.sendall(b"\\1"); s.close() if n % 2 else (time.sleep(0.002), s.close())`)
+  await eventually('all are forgotten', async () => (await statistics(querySocket)).readers.length === 0)
+  // One that has only shut its side for writing goes on reading.
+  const got = daemon.client(`
+s = socket.socket(socket.AF_UNIX); s.connect("${querySocket}"); s.sendall(b"\\1"); s.shutdown(socket.SHUT_WR); time.sleep(0.3)
+r, w = os.pipe(); send(b"half", [r]); os.write(w, b"closed\\n"); s.settimeout(5)
+print(s.recv(4096).decode())`)
+  expect(got).toContain('"source":"half","msg":"closed"')
+})
+
 describe('doors', () => {
   it('let in the user alone where nothing else is said; /dev/log everybody', async () => {
     daemon = await Daemon.start('-syslog', '{syslog}')

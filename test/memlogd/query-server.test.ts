@@ -6,6 +6,7 @@ import type { Connection } from '../../src/memlogd/reader.ts'
 import {
   entryKindEnd,
   entryKindGap,
+  pidGone,
   queryClientsMax,
   queryClientsPerUserMax,
   queryModeDump,
@@ -13,6 +14,7 @@ import {
   queryModeFollow,
   readerStallMs,
   requestBytesMax,
+  uidUnknown,
 } from '../../src/protocol/constants.ts'
 import { EntryView, entryFault } from '../../src/protocol/entry.ts'
 import { encodeRequest, parseHeader, type QueryRequest, type ReplyHeader } from '../../src/protocol/query.ts'
@@ -385,6 +387,22 @@ describe('clients', () => {
     expect(connection.isDestroyed).toBe(true)
     connection.client?.closed()
     expect(bench.stalls.size).toBe(0)
+  })
+
+  it('are let go of when they have closed their end, and not when they only send nothing more', () => {
+    const bench = new Bench()
+    const [gone, quiet] = [bench.ask(queryModeDumpFollow), bench.ask(queryModeDumpFollow)]
+    for (const connection of [gone, quiet]) connection.client?.ended()
+    bench.identify.get(gone)?.({ pid: pidGone, uid: uidUnknown })
+    bench.identify.get(quiet)?.({ pid: 1, uid: 0 })
+    expect([gone.isDestroyed, quiet.isDestroyed]).toEqual([true, false])
+    // It is asked after again, until it has gone.
+    for (const call of [...bench.timers]) call()
+    bench.identify.get(quiet)?.({ pid: pidGone, uid: uidUnknown })
+    expect(quiet.isDestroyed).toBe(true)
+    quiet.client?.closed()
+    gone.client?.closed()
+    expect(bench.server.clients).toBe(0)
   })
 
   it('that do not take the end of their reply are dropped too', () => {
