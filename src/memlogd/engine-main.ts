@@ -66,7 +66,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
   server = queryServer
   return new Promise((resolve) => {
     const stop = (): void => {
-      listener.close()
+      listener?.close()
       queryServer.stop()
       docker?.stop()
       setTimeout(() => resolve(0), queryServer.readers.size > 0 ? farewellMs : 0)
@@ -76,6 +76,14 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     let isStopping = false
     let isTaking = false
     let isFrugal = false
+    let listener: ReturnType<typeof serve> | undefined
+    /** Readers are let in when everything is stored that was waiting: what was logged before they ask must be there. */
+    let readersFrom = Number.POSITIVE_INFINITY
+    const letReadersIn = (): void => {
+      if (listener !== undefined || isStopping || engine.position < readersFrom) return
+      listener = serve(engineQueryFd, (connection) => queryServer.accept(connection))
+      listener.on('listening', () => control.send(controlReady, 0, 0))
+    }
     const takeFrames = (): void => {
       isTaking = engine.takeSome(end)
       if (!isFrugal && engine.position > frugalFromBytes) {
@@ -83,6 +91,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
         void keepHeapSmall()
       }
       control.send(controlAck, 0, engine.position)
+      letReadersIn()
       if (isTaking) setImmediate(takeFrames)
       else if (isStopping) stop()
     }
@@ -97,8 +106,10 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     control.send(controlAck, 0, engine.position)
     peers = new Peers((type, descriptor, token) => control.send(type, descriptor, token))
     docker?.start(engine, queue, control)
-    const listener = serve(engineQueryFd, (connection) => queryServer.accept(connection))
-    listener.on('listening', () => control.send(controlReady, 0, 0))
+    peers.whenTold(() => {
+      readersFrom = end
+      letReadersIn()
+    })
   })
 }
 

@@ -16,6 +16,8 @@ interface Question {
   answer: (peer: Peer) => void
 }
 
+/** No descriptor has this number. */
+const noDescriptor = 0xffffffff
 /** Tokens count up to here and begin anew: token * 2^32 + pid must stay a whole number. */
 const tokenLimit = 2 ** 20
 
@@ -39,6 +41,14 @@ export class Peers {
       const place = this.#waiting.indexOf(question)
       if (place >= 0) this.#waiting.splice(place, 1)
     }
+  }
+
+  /**
+   * Calls back when the intake has told of the frames that were waiting when this engine said where it begins, if there are any.
+   * It answers a question at once and rings in the turn after: the second answer comes after the ring.
+   */
+  whenTold(call: () => void): void {
+    this.ask(noDescriptor, () => this.ask(noDescriptor, call))
   }
 
   /** Takes an answer of the intake. */

@@ -46,3 +46,16 @@ it('a question that was taken back is not answered, and an answer that nobody as
   intake.answer(intake.sent[0]?.token ?? 0, 0, 1)
   intake.answer(99, 0, 1)
 })
+
+it('tells when the intake has had a turn of its own: after the second answer', () => {
+  const intake = new Intake()
+  let isTold = false
+  intake.peers.whenTold(() => {
+    isTold = true
+  })
+  expect(intake.sent).toHaveLength(1)
+  intake.answer(intake.sent[0]?.token ?? 0, 0xffffffff, 0)
+  expect([isTold, intake.sent.length]).toEqual([false, 2])
+  intake.answer(intake.sent[1]?.token ?? 0, 0xffffffff, 0)
+  expect(isTold).toBe(true)
+})
