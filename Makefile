@@ -6,7 +6,7 @@ CPU := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 NODE24 := node_modules/node-linux-$(CPU)/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: build deps test-deps check test run man readme static image qemu qemu-memory clean sim fuzz soak
+.PHONY: bench build deps test-deps check test run man readme static image qemu qemu-memory clean sim fuzz soak
 
 build: deps
 	node build.mjs
@@ -27,6 +27,10 @@ check: build
 # Everything; `make test FILES=test/ring` only what matches.
 test: test-deps check
 	$(VITEST) $(FILES)
+
+# The executable beside busybox, cat and grep: medians, ratios, and docs/BENCHMARKS.md; `make bench BENCH=latency` for one measure.
+bench: build
+	$(NODE24) test/bench/bench.ts $(if $(BENCH),$(BENCH),--write)
 
 # A few seconds of logs, end to end, in a temporary folder.
 run:

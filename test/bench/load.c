@@ -259,10 +259,12 @@ static int run_latency(const char *log, long lines, long gap_us, char **command)
     pass(log, "latency", ends[0]);
     close(ends[0]);
     pid_t follower = forkpty(&terminal, NULL, NULL, NULL);
+    if (follower < 0) die("forkpty");
     if (follower == 0) {
         execvp(command[0], command);
         _exit(127);
     }
+    double begun = now();
     for (long at = -1; at < lines; at++) {
         char line[64];
         snprintf(line, sizeof line, "probe %ld end\n", at);
@@ -271,7 +273,7 @@ static int run_latency(const char *log, long lines, long gap_us, char **command)
         line[strlen(line) - 1] = 0;
         /* The first line is repeated until the follower is there. */
         if (!await_text(terminal, line, at < 0 ? 100 : wait_ms)) {
-            if (at >= 0 || now() - start > (double)wait_ms / 1000) die("no answer");
+            if (at >= 0 || now() - begun > (double)wait_ms / 1000) die("no answer");
             at--;
             continue;
         }

@@ -1,0 +1,311 @@
+/** What is measured, each beside its baseline; every measure takes its samples in turns with it, so that both see the same machine. */
+import { spawn } from 'node:child_process'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { logSocketPath } from '../../src/protocol/constants.ts'
+import {
+  baseNode,
+  bin,
+  executable,
+  load,
+  Memlogd,
+  numbers,
+  rssAnon,
+  run,
+  seconds,
+  shellSeconds,
+  sleep,
+} from './machine.ts'
+
+/** Lines a second that the Go memlogd stored on two shared cores, at its best: docs/BENCHMARKS.md. */
+const referenceRate = 350_000
+const sources = 10
+const lineBytes = 100
+const logread = join(bin, 'logread')
+const memlogd = join(bin, 'memlogd')
+
+export interface Options {
+  readonly runs: number
+  /** Part of the usual number of lines: small for a test of the measures themselves. */
+  readonly scale: number
+}
+
+export interface Row {
+  readonly what: string
+  readonly unit: string
+  readonly value: number
+  readonly baseline?: { readonly what: string; readonly value: number }
+  readonly target?: string
+  readonly isMet?: boolean
+}
+
+export function median(values: readonly number[]): number {
+  return percentile(values, 50)
+}
+
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN
+}
+
+/** Medians of samples that are taken in turns. */
+function inTurns(runs: number, ...measures: (() => number)[]): number[] {
+  const samples = measures.map((): number[] => [])
+  for (let turn = 0; turn < runs; turn++) for (const [at, measure] of measures.entries()) samples[at]?.push(measure())
+  return samples.map(median)
+}
+
+function scaled(lines: number, { scale }: Options): number {
+  return Math.max(10, Math.round(lines * scale))
+}
+
+function withMemlogd<T>(flags: readonly string[], measure: (memlogd: Memlogd) => T): T {
+  const daemon = new Memlogd(flags)
+  try {
+    return measure(daemon)
+  } finally {
+    daemon.stop()
+  }
+}
+
+function catRate(lines: number, perWrite: number): number {
+  const counts = [sources, lines, perWrite, lineBytes].map(String)
+  return (sources * lines) / (numbers(run(load, ['cat', ...counts]))[0] as number)
+}
+
+function stored(options: Options, perWrite: number, linesEach: number, factor: number): Row {
+  const lines = scaled(linesEach, options)
+  const [ours = 0, cat = 0] = withMemlogd([], (daemon) =>
+    inTurns(
+      options.runs,
+      () => (sources * lines) / daemon.pass(sources, lines, perWrite, lineBytes),
+      () => catRate(lines, perWrite),
+    ),
+  )
+  const ofCat = perWrite === 1 ? 0.7 : 0
+  return {
+    what: `stored, ${sources} sources, ${perWrite === 1 ? 'one line' : `${perWrite} lines`} a write`,
+    unit: 'lines/s',
+    value: ours,
+    baseline: { what: '`cat >/dev/null` in its place', value: cat },
+    target: `${factor} x reference${ofCat > 0 ? ' or 70 % of cat, the higher' : ''}`,
+    isMet: ours >= Math.max(factor * referenceRate, ofCat * cat),
+  }
+}
+
+/** Two readers that take all they can get; what they were not given is told to them. */
+function storedWhileFollowed(options: Options): Row[] {
+  const lines = scaled(300_000, options)
+  return withMemlogd([], (daemon) => {
+    const followers = [1, 2].map(() => spawn(logread, ['-f', '-n', '0'], { stdio: 'ignore' }))
+    sleep(500)
+    const rates: number[] = []
+    for (let turn = 0; turn < options.runs; turn++) {
+      rates.push((sources * lines) / daemon.pass(sources, lines, 100, lineBytes))
+    }
+    sleep(1000)
+    const { readers } = daemon.statistics
+    for (const follower of followers) follower.kill()
+    const written = options.runs * sources * lines
+    const told = readers.map(({ delivered, lost }) => delivered + lost)
+    const [delivered = 0] = readers.map((reader) => reader.delivered)
+    return [
+      {
+        what: 'stored, 100 lines a write, two `logread -f` at full speed',
+        unit: 'lines/s',
+        value: median(rates),
+        target: '5 x reference',
+        isMet: median(rates) >= 5 * referenceRate,
+      },
+      {
+        what: 'of them delivered to each follower; the rest told as gaps',
+        unit: '%',
+        value: (100 * delivered) / written,
+        target: 'delivered + told = stored',
+        isMet: told.length === 2 && told.every((count) => count >= written),
+      },
+    ]
+  })
+}
+
+/** A datagram for each line: the one thing that busybox's daemon takes. */
+function datagrams(options: Options): Row {
+  const lines = scaled(20_000, options)
+  const send = (): number => {
+    const counts = [sources, lines, lineBytes].map(String)
+    return (sources * lines) / (numbers(run(load, ['datagrams', '/dev/log', ...counts]))[0] as number)
+  }
+  const ours: number[] = []
+  const theirs: number[] = []
+  for (let turn = 0; turn < options.runs; turn++) {
+    ours.push(withMemlogd(['-syslog', '/dev/log'], send))
+    theirs.push(withBusybox(send))
+  }
+  const baseline = { what: '`busybox syslogd -C`', value: median(theirs) }
+  return { what: 'datagrams taken from /dev/log, 10 senders', unit: 'lines/s', value: median(ours), baseline }
+}
+
+function withBusybox<T>(measure: () => T): T {
+  const daemon = spawn('busybox', ['syslogd', '-n', '-C1024'], { stdio: 'ignore' })
+  try {
+    sleep(300)
+    return measure()
+  } finally {
+    daemon.kill()
+    sleep(100)
+    rmSync('/dev/log', { force: true })
+  }
+}
+
+/** A ring of a million lines, read whole, by source and by pattern. */
+function dumps(options: Options): Row[] {
+  const lines = scaled(100_000, options)
+  const file = '/run/lines'
+  writeFileSync(file, run(load, ['print', 'load-0.stdout', '1', String(lineBytes)]))
+  run('sh', ['-c', `${load} print load-0.stdout ${sources * lines} ${lineBytes} >${file}`])
+  const measured = withMemlogd(['-max-lines', '1000000', '-max-bytes', '512m'], (daemon) => {
+    daemon.pass(sources, lines, 100, lineBytes)
+    return inTurns(
+      options.runs,
+      () => shellSeconds(`${logread} | wc -l >/dev/null`),
+      () => shellSeconds(`cat ${file} | cat | wc -l >/dev/null`),
+      () => shellSeconds(`${logread} -s load-3.stdout | wc -l >/dev/null`),
+      () => shellSeconds(`grep ' load-0.stdout ' ${file} | wc -l >/dev/null`),
+      () => shellSeconds(`${logread} -g '99[0-9]*x' | wc -l >/dev/null`),
+      () => shellSeconds(`grep '99[0-9]*x' ${file} | wc -l >/dev/null`),
+    )
+  })
+  rmSync(file)
+  const names = ['`logread | wc -l`', '`logread -s NAME`', '`logread -g RE`']
+  const baselines = ['`cat` from a pipe', '`grep NAME` on a file', '`grep RE` on a file']
+  return names.map((name, at) => {
+    const [value = 0, other = 0] = measured.slice(at * 2)
+    const baseline = { what: baselines[at] as string, value: other * 1000 }
+    const what = `${name}, a million lines`
+    return { what, unit: 'ms', value: value * 1000, baseline, target: '3 x baseline', isMet: value <= 3 * other }
+  })
+}
+
+/** From a writer's write to a follower's terminal. */
+function latency(options: Options): Row[] {
+  const gapMicros = 5000
+  const lines = scaled(1000, options)
+  const micros = withMemlogd([], () =>
+    numbers(run(load, ['latency', logSocketPath, String(lines), String(gapMicros), logread, '-f', '-n', '0'])),
+  )
+  const what = 'a line from its writer to the terminal of `logread -f`'
+  const middle = median(micros) / 1000
+  const last = percentile(micros, 99) / 1000
+  return [
+    { what: `${what}, median`, unit: 'ms', value: middle, target: '< 1 ms', isMet: middle < 1 },
+    { what: `${what}, 99th percentile`, unit: 'ms', value: last, target: '< 5 ms', isMet: last < 5 },
+  ]
+}
+
+function daemonize({ runs }: Options): Row {
+  const ours: number[] = []
+  const theirs: number[] = []
+  for (let turn = 0; turn < runs * 3; turn++) {
+    theirs.push(seconds('/bin/true') * 1000)
+    ours.push(seconds(memlogd, ['-daemonize']) * 1000)
+    new Memlogd().stop()
+  }
+  const [value, other] = [median(ours), median(theirs)]
+  const baseline = { what: '`/bin/true`', value: other }
+  return { what: '`memlogd -daemonize`', unit: 'ms', value, baseline, target: '5 ms more', isMet: value <= other + 5 }
+}
+
+function memory(options: Options): Row[] {
+  const lines = scaled(1_000_000, options)
+  const [idle, loaded] = withMemlogd([], (daemon) => {
+    sleep(1500)
+    const before = daemon.rssAnon
+    daemon.pass(sources, lines, 100, lineBytes)
+    sleep(1500)
+    return [before, daemon.rssAnon]
+  })
+  const tee = withMemlogd([], () => {
+    const logwrite = spawn(join(bin, 'logwrite'), ['sleep', '5'], { stdio: 'ignore' })
+    sleep(300)
+    const kilobytes = rssAnon(logwrite.pid as number)
+    logwrite.kill()
+    return kilobytes
+  })
+  const what = 'private memory (`RssAnon`)'
+  const row = (name: string, kilobytes: number, limit: number): Row => {
+    const value = kilobytes / 1024
+    return { what: `${what}, ${name}`, unit: 'MiB', value, target: `${limit} MB`, isMet: value <= limit }
+  }
+  return [row('idle', idle, 10), row('after ten million lines', loaded, 16), row('`logwrite CMD`', tee, 1)]
+}
+
+function start({ runs }: Options): Row {
+  const script = '/run/empty.js'
+  writeFileSync(script, '')
+  const [ours = 0, node = 0] = withMemlogd([], (daemon) => {
+    daemon.pass(sources, 600, 1, lineBytes)
+    return inTurns(
+      runs * 2,
+      () => shellSeconds(`exec ${logread} >/dev/null`) * 1000,
+      () => shellSeconds(`exec ${baseNode} ${script}`) * 1000,
+    )
+  })
+  const baseline = { what: 'base Node, empty script', value: node }
+  return {
+    what: '`logread` of 5,000 lines',
+    unit: 'ms',
+    value: ours,
+    baseline,
+    target: '30 ms more',
+    isMet: ours <= node + 30,
+  }
+}
+
+function idleness(options: Options): Row[] {
+  const seconds = Math.max(1, Math.round(10 * Math.min(1, options.scale)))
+  return withMemlogd([], (daemon) => {
+    // The start's own work is over then, a garbage collection in its wake included.
+    sleep(options.scale < 1 ? 500 : 15_000)
+    const before = daemon.switches
+    sleep(seconds * 1000)
+    const wakes = daemon.switches - before
+    const cpuBefore = daemon.cpuNanos
+    run('sh', [
+      '-c',
+      `${join(bin, 'logwrite')} sh -c 'for i in $(seq ${seconds * 10}); do echo line; sleep 0.1; done' >/dev/null`,
+    ])
+    const percent = ((daemon.cpuNanos - cpuBefore) / 1e9 / seconds) * 100
+    return [
+      {
+        what: `wake-ups in ${seconds} idle seconds, intake and engine`,
+        unit: '',
+        value: wakes,
+        target: '0',
+        isMet: wakes === 0,
+      },
+      { what: 'CPU for ten lines a second', unit: '% of a core', value: percent, target: '0.3', isMet: percent < 0.3 },
+    ]
+  })
+}
+
+function size(): Row {
+  const megabytes = (file: string): number => statSync(file).size / 1e6
+  const [value, base] = [megabytes(executable), megabytes(baseNode)]
+  const baseline = { what: 'base Node', value: base }
+  return { what: 'executable', unit: 'MB', value, baseline, target: '0.5 MB more', isMet: value <= base + 0.5 }
+}
+
+/** Every measure by name, in the table's order. */
+export const measures: Readonly<Record<string, (options: Options) => Row | Row[]>> = {
+  single: (options) => stored(options, 1, 200_000, 3),
+  blocks: (options) => stored(options, 100, 500_000, 10),
+  followed: storedWhileFollowed,
+  datagrams,
+  dumps,
+  latency,
+  daemonize,
+  start,
+  memory,
+  idleness,
+  size,
+}
