@@ -176,7 +176,7 @@ function dumps(options: Options): Row[] {
     )
   })
   rmSync(file)
-  const names = ['`logread | wc -l`', '`logread -s NAME`', '`logread -g RE`']
+  const names = ['`logread` into `wc -l`', '`logread -s NAME`', '`logread -g RE`']
   const baselines = ['`cat` from a pipe', '`grep NAME` on a file', '`grep RE` on a file']
   return names.map((name, at) => {
     const [value = 0, other = 0] = measured.slice(at * 2)
