@@ -30,6 +30,7 @@ interface Pending {
 }
 
 const carryHeaderBytes = 20
+const uint32Max = 0xffff_ffff
 
 export class DockerPartials {
   readonly #max: number
@@ -139,17 +140,20 @@ function open(pending: Pending, entry: DockerLogEntry): void {
   pending.cutBytes = 0
 }
 
-/** u8 open, u8 0, u16 id length, u32 seconds, u32 nanos, u32 length, u32 cut bytes, id, bytes. */
+/**
+ * u8 open, u8 0, u16 id length, u32 seconds, u32 nanos, u32 length, u32 cut bytes, id, bytes. A line without end, or a stamp of
+ * far away, may have numbers that are larger: they become the largest.
+ */
 function carryOf(pending: Pending): Buffer {
   const length = pending.isOpen ? pending.held.length : 0
   const id = Buffer.from(pending.isOpen ? pending.id : '', 'latin1')
   const carry = Buffer.alloc(carryHeaderBytes + id.length + length)
   carry[0] = pending.isOpen ? 1 : 0
   carry.writeUInt16LE(id.length, 2)
-  carry.writeUInt32LE(pending.seconds, 4)
+  carry.writeUInt32LE(Math.min(pending.seconds, uint32Max), 4)
   carry.writeUInt32LE(pending.nanos, 8)
   carry.writeUInt32LE(length, 12)
-  carry.writeUInt32LE(pending.cutBytes, 16)
+  carry.writeUInt32LE(Math.min(pending.cutBytes, uint32Max), 16)
   id.copy(carry, carryHeaderBytes)
   pending.held.bytes.copy(carry, carryHeaderBytes + id.length, 0, length)
   return carry

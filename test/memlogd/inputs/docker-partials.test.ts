@@ -135,3 +135,16 @@ describe('DockerPartials', () => {
     }
   })
 })
+
+it('carries a line whose numbers are larger than their place, as the largest', () => {
+  const partials = new DockerPartials(4, largeBudget())
+  partials.take(entryOf({ text: 'abcdef', more: true, at: 9_223_372_036 }), () => {})
+  // Six bytes a piece would take a while to come to four gigabytes.
+  const endless = { ...entryOf({ text: '', more: true }), lineEnd: 2 ** 32 }
+  partials.take(endless as DockerLogEntry, () => {})
+  const next = new DockerPartials(4, largeBudget())
+  next.restore(partials.carry() ?? Buffer.alloc(0))
+  const shown: string[] = []
+  endAll(next, shown)
+  expect(shown).toEqual(['out@4294967295 abcd~4294967295!'])
+})
