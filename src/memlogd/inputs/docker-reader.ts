@@ -39,11 +39,9 @@ export class DockerReader {
   #cursor: Cursor
   /** Entries below are read: fixed for a dump, and while a tail is counted. */
   #end: number
-  /** While a tail is counted: entries that match so far. */
-  #matches = 0
+  /** While a tail is looked for: the sequence numbers of the last entries that match, and maybe of some before them. */
+  #matches: number[] = []
   #isCounting: boolean
-  /** Matching entries that come before the tail. */
-  #skip = 0
   #isBusy = false
   #isFinished = false
 
@@ -110,9 +108,10 @@ export class DockerReader {
 
   #countingIsDone(): void {
     this.#isCounting = false
-    const { ring } = this.#parts
-    this.#skip = Math.max(0, this.#matches - (this.#request.tail ?? 0))
-    if (this.#request.tail !== 0) this.#cursor = new Cursor(ring, ring.tailSequence)
+    // By its number, not by how many come before: some of them may be overwritten by now.
+    const first = this.#matches.at(-(this.#request.tail ?? 0)) ?? this.#matches[0]
+    this.#matches = []
+    if (this.#request.tail !== 0 && first !== undefined) this.#cursor = new Cursor(this.#parts.ring, first)
     this.#beginSending()
   }
 
@@ -127,11 +126,17 @@ export class DockerReader {
     for (let at = 0; at < bytes; at += view.size) {
       view.at(this.#buffer, at)
       if (!this.#isWanted(view)) continue
-      if (this.#isCounting) this.#matches++
-      else if (this.#skip > 0) this.#skip--
+      if (this.#isCounting) this.#noteMatch(view.sequence)
       else frames.push(encodeDockerFrame(isStderr(view), view.realSeconds, view.realNanos, view.message))
     }
     return frames
+  }
+
+  /** Twice as many as the tail are kept at most. */
+  #noteMatch(sequence: number): void {
+    const tail = this.#request.tail ?? 0
+    this.#matches.push(sequence)
+    if (this.#matches.length > 2 * tail) this.#matches = this.#matches.slice(-tail)
   }
 
   #isWanted(view: EntryView): boolean {

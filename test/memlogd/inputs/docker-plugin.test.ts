@@ -65,7 +65,10 @@ class PluginRig {
   engine: EngineRig
   plugin: DockerPlugin
 
-  constructor() {
+  readonly #ring: { maxLines?: number }
+
+  constructor(ring: { maxLines?: number } = {}) {
+    this.#ring = ring
     this.engine = this.#engine()
     this.plugin = this.#plugin()
     this.plugin.start(new Map())
@@ -89,6 +92,12 @@ class PluginRig {
     this.post('/LogDriver.StopLogging', { File: at })
   }
   readLogs(config: object = {}, container = id, reader = new Reader()): Reader {
+    this.askLogs(config, container, reader)
+    this.run()
+    return reader
+  }
+  /** The same, and nothing that the plugin wants to do soon is done yet. */
+  askLogs(config: object, container = id, reader = new Reader()): Reader {
     const body = Buffer.from(JSON.stringify({ Info: { ContainerID: container }, Config: config }))
     this.plugin.request('/LogDriver.ReadLogs', body, {
       json: (status, answer) => this.answers.push({ status, body: answer }),
@@ -97,7 +106,6 @@ class PluginRig {
         return reader
       },
     })
-    this.run()
     return reader
   }
 
@@ -168,7 +176,7 @@ class PluginRig {
     return { docker: { streams: this.streams, watcher }, onCommit: () => this.plugin?.wake() }
   }
   #engine(): EngineRig {
-    return new EngineRig({}, this.#docker())
+    return new EngineRig(this.#ring, this.#docker())
   }
   #plugin(): DockerPlugin {
     const parts: DockerPluginParts = {
@@ -410,6 +418,16 @@ describe('docker logs', () => {
       expect(logged().rig.readLogs({ Tail: tail }).lines).toEqual(all.slice(from))
     })
   }
+
+  it('gives the tail and all that follows, also where lines are overwritten while it is looked for', () => {
+    const rig = new PluginRig({ maxLines: 4 })
+    rig.startLogging()
+    const source = rig.open(1)
+    rig.data(source, ['out', '1'], ['out', '2'], ['out', '3'], ['out', '4'])
+    const reader = rig.askLogs({ Tail: 2, Follow: true })
+    rig.data(source, ['out', '5'], ['out', '6'])
+    expect(reader.lines).toEqual(['out 3', 'out 4', 'out 5', 'out 6'])
+  })
 
   it('gives what lies between two times, both included', () => {
     const { rig } = logged()
