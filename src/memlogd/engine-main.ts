@@ -26,7 +26,7 @@ import { Peers } from './peers.ts'
 import { QueryServer } from './query-server.ts'
 import { statistics } from './statistics.ts'
 
-/** How long readers get to take what was written to them when memlogd stops. */
+/** How long readers get to take what there is for them when memlogd stops. */
 const farewellMs = 200
 /** Frames of so many bytes: enough to say that this machine logs a lot, and soon enough before the heap grows. */
 const frugalFromBytes = 64 * 1024
@@ -69,7 +69,11 @@ export async function runEngine(args: readonly string[]): Promise<number> {
       listener?.close()
       queryServer.stop()
       docker?.stop()
-      setTimeout(() => resolve(0), queryServer.readers.size > 0 ? farewellMs : 0)
+      const leave = (): void => {
+        queryServer.cutOff()
+        resolve(0)
+      }
+      setTimeout(leave, queryServer.readers.size > 0 ? farewellMs : 0)
     }
     // What the intake's last message named, and whether it was its last one.
     let end = 0

@@ -178,8 +178,13 @@ export class QueryServer {
     for (const reader of this.#readers) reader.wake()
   }
 
-  /** memlogd is stopping: every reader is told so. */
+  /** memlogd is stopping: every reader gets what there is, and is told so. */
   stop(): void {
+    for (const reader of this.#readers) reader.stop()
+  }
+
+  /** There is no more time: those that have not taken everything are told so all the same. */
+  cutOff(): void {
     for (const reader of this.#readers) reader.finish('stopping')
   }
 

@@ -122,8 +122,10 @@ export class Reader {
   readonly #cursor: Cursor
   /** Who reads, once it is known. */
   peer: Peer | undefined
-  /** Entries below are to be sent: fixed for a dump, Infinity for a follower. */
+  /** Entries below are to be sent: fixed for a dump, Infinity for a follower until memlogd stops. */
   #end: number
+  /** What the reply's last entry says when all of them are sent. */
+  #endReason = 'complete'
   #delivered = 0
   #lost = 0
   #leftOut = 0
@@ -193,12 +195,19 @@ export class Reader {
       this.#write(this.#encode(this.#gap(gap, missed)))
       return
     }
-    if (this.#cursor.isAt(this.#end)) this.finish('complete')
+    if (this.#cursor.isAt(this.#end)) this.finish(this.#endReason)
     else this.#sendEntries()
   }
 
   get #isLimitReached(): boolean {
     return this.#delivered >= (this.#options.limit ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** No more comes: sends what there is, and ends. */
+  stop(): void {
+    if (this.isFollower) this.#endReason = 'stopping'
+    this.#end = Math.min(this.#end, this.#ring.committedSequence)
+    this.wake()
   }
 
   /** Ends the reply, with the reason in its last entry. */
@@ -247,7 +256,7 @@ export class Reader {
       const bytes = this.#cursor.read(room, Math.min(stop, this.#end))
       if (bytes === 0) {
         pool.give(buffer)
-        if (this.#cursor.isAt(this.#end)) this.finish('complete')
+        if (this.#cursor.isAt(this.#end)) this.finish(this.#endReason)
         return
       }
       const wanted = this.#countWanted(room, bytes, this.#cursor.sequence - before)

@@ -323,6 +323,23 @@ describe('readers', () => {
     expect(connection.isEnded).toBe(true)
   })
 
+  it('get what there is before they are told that memlogd stops', () => {
+    const bench = new Bench(5000)
+    const follower = bench.ask(queryModeDumpFollow, {})
+    const deaf = bench.ask(queryModeDumpFollow, {})
+    const lines = Array.from({ length: 2000 }, (_, index) => `${index} ${'x'.repeat(100)}`)
+    bench.write(...lines)
+    bench.server.stop()
+    const reply = replyOf(follower)
+    expect(reply.texts).toEqual(lines)
+    expect(reply.end).toEqual({ delivered: '2000', lost: '0', reason: 'stopping' })
+    expect(follower.isEnded).toBe(true)
+    expect(deaf.isEnded).toBe(false)
+    bench.server.cutOff()
+    expect(replyOf(deaf).end?.reason).toBe('stopping')
+    expect(deaf.isEnded).toBe(true)
+  })
+
   it('that leave are forgotten', () => {
     const bench = new Bench()
     const connection = bench.ask(queryModeFollow, {})
