@@ -1,9 +1,11 @@
 /** logread --sources and --stats: about the log instead of out of it. */
 import { ExitError, exitOk, UsageError } from '../cli/errors.ts'
+import { SourceMatcher } from '../match/source-matcher.ts'
 import { localOffset } from '../platform/local-time.ts'
 import { queryModeDump } from '../protocol/constants.ts'
+import type { QueryRequest } from '../protocol/query.ts'
 import { StampWriter } from '../protocol/timestamp.ts'
-import { SourceStatistics, sourcesJson, sourcesTable } from './about/sources.ts'
+import { parseStored, SourceStatistics, type Stored, sourcesJson, sourcesTable } from './about/sources.ts'
 import { parseStatistics, statisticsMetrics, statisticsText } from './about/stats.ts'
 import { Query } from './client.ts'
 import { chooseFeed } from './feeds.ts'
@@ -13,11 +15,13 @@ import type { ReadValues } from './selection.ts'
 
 export async function runSources(values: ReadValues, selection: Selection): Promise<number> {
   checkFormat(values, '--sources', ['short', 'json'])
-  const statistics = new SourceStatistics()
+  const stored = values.file === undefined && isBySourceOnly(selection) ? await askForStored(values) : undefined
+  let statistics = new SourceStatistics()
   const pipeline = new Pipeline(selection, (entry) => statistics.add(entry))
   const makeFeed = chooseFeed({ values, selection, isFollowing: false })
   const feed = makeFeed({
     onHeader: (header) => {
+      statistics = new SourceStatistics(stored?.ring === header?.ring ? stored : undefined)
       statistics.overwritten = header === undefined ? 0 : Math.max(0, header.first - 1)
       pipeline.begin(header, Number.POSITIVE_INFINITY)
     },
@@ -27,9 +31,32 @@ export async function runSources(values: ReadValues, selection: Selection): Prom
   })
   if ((await feed.run()) === 'gone') throw daemonGone(values)
   pipeline.finish()
+  statistics.finish(sourceTest(selection))
   const stamp = new StampWriter(values.local ? localOffset : undefined)
   print(values.output === 'json' ? sourcesJson(statistics, stamp) : sourcesTable(statistics, stamp))
   return exitOk
+}
+
+/** What the daemon has stored is known by source; how much of that had some severity, time or pattern is not. */
+function isBySourceOnly({ filter, pattern, tail, limit }: Selection): boolean {
+  const others = [filter.priority, filter.since, filter.until, pattern, tail, limit]
+  return others.every((other) => other === undefined)
+}
+
+/** Whether a source is one of those that the globs want; undefined if there are none. */
+function sourceTest({ filter }: Selection): ((source: string) => boolean) | undefined {
+  const matcher = filter.sources === undefined ? undefined : SourceMatcher.parse(filter.sources)
+  if (!(matcher instanceof SourceMatcher)) return undefined
+  return (source) => {
+    const name = Buffer.from(source)
+    return matcher.isWanted(name, 0, name.length)
+  }
+}
+
+/** Undefined with a daemon that can't tell. */
+async function askForStored(values: ReadValues): Promise<Stored | undefined> {
+  const { line } = await ask(values, { stats: true, storedBySource: true })
+  return line === undefined ? undefined : parseStored(parseStatistics(line))
 }
 
 export async function runStats(values: ReadValues): Promise<number> {
@@ -46,12 +73,26 @@ export async function runStats(values: ReadValues): Promise<number> {
 }
 
 async function askForStatistics(values: ReadValues): Promise<Buffer> {
+  const { line, isUpstream } = await ask(values, { stats: true })
+  if (isUpstream) {
+    throw new ExitError('NO_STATISTICS', `${values.socket}: this memlogd is an upstream one, which has no statistics`)
+  }
+  if (line === undefined) throw daemonGone(values)
+  return line
+}
+
+interface Answer {
+  line: Buffer | undefined
+  isUpstream: boolean
+}
+
+async function ask(values: ReadValues, request: QueryRequest): Promise<Answer> {
   let line: Buffer | undefined
   let isUpstream = false
   const query: Query = new Query({
     path: values.socket,
     mode: queryModeDump,
-    request: { stats: true },
+    request,
     onHeader: (header) => {
       isUpstream = header === undefined
       if (isUpstream) query.close()
@@ -62,11 +103,7 @@ async function askForStatistics(values: ReadValues): Promise<Buffer> {
     },
   })
   await query.outcome
-  if (isUpstream) {
-    throw new ExitError('NO_STATISTICS', `${values.socket}: this memlogd is an upstream one, which has no statistics`)
-  }
-  if (line === undefined) throw daemonGone(values)
-  return line
+  return { line, isUpstream }
 }
 
 function checkFormat(values: ReadValues, flag: string, formats: readonly string[]): void {

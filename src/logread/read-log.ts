@@ -4,6 +4,7 @@ import type { Feed, MakeFeed } from './feed.ts'
 import { Pipeline, type Selection } from './pipeline.ts'
 import type { Printer } from './printer.ts'
 import type { SessionEnd } from './session.ts'
+import { UntilTimer } from './until-timer.ts'
 
 export interface ReadOptions {
   selection: Selection
@@ -30,11 +31,16 @@ class Reading {
   private readonly pipeline: Pipeline
   private readonly feed: Feed
   private timer: NodeJS.Timeout | undefined
+  private readonly untilTimer: UntilTimer
 
   constructor(options: ReadOptions) {
     this.options = options
     const { printer, selection } = options
     this.pipeline = new Pipeline(selection, (entry, startsGroup) => printer.print(entry, startsGroup))
+    this.untilTimer = new UntilTimer(options.isFollowing ? selection.filter.until : undefined, () => {
+      if (printer.busy === undefined) this.feed.close()
+      return printer.busy === undefined
+    })
     this.feed = options.makeFeed({
       // Nothing is new to who only looks at what is there.
       onHeader: (header) =>
@@ -48,6 +54,7 @@ class Reading {
     signal?.addEventListener('abort', () => this.feed.close())
     const end = signal?.aborted === true ? 'closed' : await this.feed.run()
     clearTimeout(this.timer)
+    this.untilTimer.stop()
     this.pipeline.finish()
     printer.flush()
     await printer.busy
@@ -57,6 +64,7 @@ class Reading {
 
   private take(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const { printer, isFollowing } = this.options
+    this.untilTimer.touch()
     const isWanting = this.pipeline.take(bytes, start, end)
     if (!printer.flush() || !isWanting) this.feed.close()
     else if (this.pipeline.isWaiting && isFollowing) this.endBufferedSoon()

@@ -39,6 +39,7 @@ export class Session {
   private isClosed = false
   private isUpstream = false
   private lostAt: number | undefined
+  private connectedAt: number | undefined
   private retryMs = retryMsMin
   private wake: (() => void) | undefined
 
@@ -90,7 +91,7 @@ export class Session {
       onHeader: (header) => this.takeHeader(header),
       onEntries: (bytes, start, end, last) => {
         if (this.header !== undefined)
-          this.cursor = cursorAfter(this.view.at(bytes, last), this.header.ring, this.cursor)
+          this.advance(cursorAfter(this.view.at(bytes, last), this.header.ring, this.cursor))
         return this.options.onEntries(bytes, start, end, last)
       },
     })
@@ -103,6 +104,16 @@ export class Session {
     }
   }
 
+  /** A daemon that has come further is not away, whatever becomes of the connection. */
+  private advance(cursor: Cursor | undefined): void {
+    if (cursor === undefined) return
+    if (this.cursor === undefined || cursor.ring !== this.cursor.ring || cursor.sequence > this.cursor.sequence) {
+      this.lostAt = undefined
+      this.retryMs = retryMsMin
+    }
+    this.cursor = cursor
+  }
+
   private nextRequest(): { mode: number; request: QueryRequest } {
     const { mode, request } = this.options
     if (this.cursor === undefined || this.header === undefined) return { mode, request }
@@ -113,8 +124,7 @@ export class Session {
 
   private takeHeader(header: ReplyHeader | undefined): void {
     this.isUpstream = header === undefined
-    this.lostAt = undefined
-    this.retryMs = retryMsMin
+    this.connectedAt = Date.now()
     if (header !== undefined && this.cursor !== undefined && this.cursor.ring !== header.ring) {
       this.cursor = { ring: header.ring, sequence: header.first }
     }
@@ -130,8 +140,13 @@ export class Session {
   private async mayTryAgain(): Promise<boolean> {
     // The newest first cannot go on by a cursor: part of it has been passed on already.
     if (this.options.request.reverse === true && this.cursor !== undefined) return false
-    this.lostAt ??= Date.now()
-    const leftMs = this.lostAt + (this.options.reconnectMs ?? reconnectMsDefault) - Date.now()
+    const now = Date.now()
+    const reconnectMs = this.options.reconnectMs ?? reconnectMsDefault
+    // One that answers and breaks off, again and again, is as good as away; one that had held for long is not.
+    if (this.connectedAt !== undefined && now - this.connectedAt > reconnectMs) this.lostAt = undefined
+    this.connectedAt = undefined
+    this.lostAt ??= now
+    const leftMs = this.lostAt + reconnectMs - now
     if (leftMs <= 0 || this.isClosed) return false
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.min(this.retryMs, leftMs))

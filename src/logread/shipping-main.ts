@@ -60,6 +60,9 @@ function parseTargets(texts: readonly string[]): Outlet[] {
   const targets = texts.map(parseTarget)
   const twice = texts.find((text, index) => texts.indexOf(text) !== index)
   if (twice !== undefined) throw new UsageError('--to: the same target is given twice')
+  const folders = targets.flatMap(({ folder }) => (folder === undefined ? [] : [folder]))
+  const shared = folders.find((folder, index) => folders.indexOf(folder) !== index)
+  if (shared !== undefined) throw new UsageError(`--to: two dir: targets cannot share the folder ${quoted(shared)}`)
   return targets.map(({ text, open }) => ({ key: text, open }))
 }
 

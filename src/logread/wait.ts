@@ -8,6 +8,7 @@ import type { MakeFeed } from './feed.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
 import { Pipeline, type Selection } from './pipeline.ts'
 import type { Printer } from './printer.ts'
+import { UntilTimer } from './until-timer.ts'
 
 /** What `--wait` exits with. */
 export const exitMatched = 0
@@ -66,8 +67,15 @@ export async function waitForLine(options: WaitOptions): Promise<WaitResult> {
     exitStatus ??= exitTimedOut
     feed.close()
   }
+  const until = new UntilTimer(selection.filter.until, () => {
+    feed.close()
+    return true
+  })
   options.signal.addEventListener('abort', () => feed.close())
-  const end = await feed.run().finally(() => clearTimeout(timer))
+  const end = await feed.run().finally(() => {
+    clearTimeout(timer)
+    until.stop()
+  })
   pipeline.finish()
   printer.flush()
   const isDaemonGone = end === 'gone' && exitStatus === undefined

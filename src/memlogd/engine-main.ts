@@ -61,7 +61,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
       return () => clearTimeout(timer)
     },
     identify: ({ descriptor }, answer) => (descriptor && peers?.ask(descriptor, answer)) || (() => {}),
-    statistics: () => statistics(engine, queryServer),
+    statistics: (hasSources) => statistics(engine, queryServer, hasSources),
   })
   server = queryServer
   return new Promise((resolve) => {

@@ -31,7 +31,7 @@ export interface QueryServerParts {
   /** Finds out who is connected, if that can be had; returns what takes the question back. */
   identify?(connection: Connection, answer: (peer: Peer) => void): () => void
   /** The answer to a request for statistics: one line of JSON, newline included. */
-  statistics(): string
+  statistics(hasSources: boolean): string
 }
 
 /** What the owner of a connection tells the server about it. */
@@ -196,7 +196,7 @@ export class QueryServer {
     if (parsed.kind === 'extended') {
       const { request } = parsed
       if (request.stats === true) {
-        const statistics = Buffer.from(this.#parts.statistics())
+        const statistics = Buffer.from(this.#parts.statistics(request.storedBySource === true))
         connection.write(Buffer.concat([this.#header(['stats']), statistics]), () => {})
         connection.end()
         return undefined

@@ -3,7 +3,7 @@ import type { Engine } from './engine.ts'
 import type { QueryServer } from './query-server.ts'
 
 /** memlogd's statistics as one line of JSON, newline included; keys in docs/PROTOCOL.md section 2. */
-export function statistics(engine: Engine, server: QueryServer): string {
+export function statistics(engine: Engine, server: QueryServer, hasSources = false): string {
   const { ring, counters } = engine
   const body = {
     ring: {
@@ -24,6 +24,7 @@ export function statistics(engine: Engine, server: QueryServer): string {
     clients: server.clients,
     counters: Object.fromEntries(counterNames.map((name) => [name, counters.get(name)])),
     memory: process.memoryUsage(),
+    ...(hasSources ? { storedBySource: ring.sources.list() } : {}),
   }
   return `${JSON.stringify(body)}\n`
 }

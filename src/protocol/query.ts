@@ -33,6 +33,8 @@ export interface QueryRequest {
   reverse?: boolean
   limit?: number
   stats?: boolean
+  /** With `stats`: how many entries each source has stored, too. */
+  storedBySource?: boolean
 }
 
 /** What a client's first bytes mean. */
@@ -131,6 +133,7 @@ const requestReaders: readonly (readonly [keyof QueryRequest, KeyReader])[] = [
   ['reverse', (value, into) => typeof value === 'boolean' && assign(into, { reverse: value })],
   ['limit', (value, into) => isCount(value, 1) && assign(into, { limit: value })],
   ['stats', (value, into) => typeof value === 'boolean' && assign(into, { stats: value })],
+  ['storedBySource', (value, into) => typeof value === 'boolean' && assign(into, { storedBySource: value })],
 ]
 
 function assign(into: QueryRequest, values: QueryRequest): true {

@@ -30,6 +30,7 @@ import {
   sourceNameBytesMax,
 } from '../protocol/constants.ts'
 import { entryBytes, entryBytesMax, entryFault } from '../protocol/entry.ts'
+import { SourceCounts } from './source-counts.ts'
 import type { RingStore } from './store.ts'
 
 /** Room in the staging buffer that a frame of a datagram or record may need; see Ring.room. */
@@ -80,6 +81,8 @@ export class Ring {
   readonly maxLines: number
   readonly maxBytes: number
   readonly stagingBytes: number
+  /** Entries by source, staged ones counted. */
+  readonly sources = new SourceCounts()
   #largestEntryBytes: number
   readonly #store: RingStore
   readonly #regionBytesMax: number
@@ -208,6 +211,7 @@ export class Ring {
     }
     bytes.copy(staging, to, start, end)
     this.#staged = at + size
+    this.sources.add(source)
     this.#pushIndex(this.#headPosition)
     this.#headPosition += size
     this.#nextSequence = sequence + 1
@@ -334,6 +338,8 @@ export class Ring {
       if (sequence !== this.#nextSequence) throw new RingDamaged(fault ?? `sequence ${sequence}`)
       this.#pushIndex(this.#headPosition)
       const size = buffer.readUInt32LE(at)
+      const name = at + entryHeaderBytes
+      this.sources.addBytes(buffer, name, name + buffer.readUInt16LE(at + 32))
       this.#largestEntryBytes = Math.max(this.#largestEntryBytes, size)
       this.#headPosition += size
       this.#nextSequence++

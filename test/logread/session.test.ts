@@ -43,6 +43,15 @@ describe('a session', () => {
     })
   })
 
+  it('does not go on for ever with a daemon that answers and breaks off', async () => {
+    server = await standIn((socket) => socket.end(Buffer.concat([headerLine(), sample(1), sample(2)])))
+    const { end } = await run(server.path)
+    expect(end).toBe('gone')
+    server.close()
+    server = await standIn((socket) => socket.end(headerLine()))
+    expect((await run(server.path)).end).toBe('gone')
+  })
+
   it('that follows only goes on from where it began', async () => {
     server = await standIn((socket, _request, connection) => {
       if (connection === 1) socket.end(headerLine({ next: 50 }))

@@ -45,6 +45,12 @@ describe('logread --wait', () => {
     expect(await ask('--wait', 'never', '--timeout', '0.2')).toMatchObject({ status: 124, stdout: '', stderr: '' })
   })
 
+  it('and -f end by themselves when --until has passed', async () => {
+    server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
+    expect(await ask('--wait', 'never', '--until', 'now')).toMatchObject({ status: 1, stdout: '', stderr: '' })
+    expect(await ask('-f', '--until', '+200ms', '-o', 'cat')).toMatchObject({ status: 0, stderr: '' })
+  })
+
   it('exits with 3 if the other line came first', async () => {
     server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
     expect(await ask('--wait', 'line 3', '--fail-on', 'Failed', '-o', 'cat')).toMatchObject({
@@ -197,6 +203,7 @@ describe('what is wrong with a command line', () => {
     [['--stats', '--sources'], '--sources: cannot be used with --stats'],
     [['--stats', '-f'], '--follow: cannot be used with --stats'],
     [['-o', 'prometheus'], '--output: "prometheus" is for --stats'],
+    [['--to', 'dir:a', '--to', 'dir:./a/?max-size=2M'], '--to: two dir: targets cannot share the folder'],
     [['--file', 'x', '-f'], '--follow: cannot be used with --file'],
   ])('%j', async (args, text) => {
     const ran = await runApplet('logread', ['--socket', '/nowhere', ...args])

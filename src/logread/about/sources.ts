@@ -4,6 +4,7 @@ import type { EntryView } from '../../protocol/entry.ts'
 import { compareMoments, type Moment, type StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 import { visibleBytesMax, writeVisible } from '../visible-text.ts'
 import { formatTable, showSize } from './columns.ts'
+import type { Json } from './stats.ts'
 
 /** Most sources told apart; the others are counted together. */
 const sourcesMax = 10_000
@@ -18,10 +19,35 @@ export interface SourceCounts {
   bytes: number
   first: Moment
   last: Moment
-  /** Lines that a gap entry reports for this source. */
+  /** Lines that a gap entry reports for this source, and those that have made room for others. */
   lost: number
   /** Lines that were longer than the limit. */
   cut: number
+}
+
+/** What the daemon has stored, by source, before it was asked for the entries. */
+export interface Stored {
+  ring: string
+  /** Entries below this sequence number are counted. */
+  next: number
+  bySource: ReadonlyMap<string, number>
+}
+
+/** Out of the daemon's statistics; undefined if they do not tell, or make no sense. */
+export function parseStored(statistics: { [key: string]: Json } | undefined): Stored | undefined {
+  const { ring, storedBySource } = statistics ?? {}
+  if (typeof ring !== 'object' || ring === null || Array.isArray(ring) || !Array.isArray(storedBySource))
+    return undefined
+  const { id, next } = ring
+  if (typeof id !== 'string' || typeof next !== 'number') return undefined
+  const bySource = new Map<string, number>()
+  for (const each of storedBySource) {
+    if (typeof each !== 'object' || each === null || Array.isArray(each)) return undefined
+    const { source, entries } = each
+    if (typeof source !== 'string' || !Number.isSafeInteger(entries)) return undefined
+    bySource.set(source, entries as number)
+  }
+  return { ring: id, next, bySource }
 }
 
 export class SourceStatistics {
@@ -32,8 +58,36 @@ export class SourceStatistics {
   lost = 0
   /** Older lines, of all sources, that have made room for these. */
   overwritten = 0
+  /** Those of them of which even the daemon can't say whose they were. */
+  unnamed = 0
+  private readonly stored: Stored | undefined
+  /** Those of the stored entries that are still there. */
+  private readonly kept = new Map<string, number>()
+
+  constructor(stored?: Stored) {
+    this.stored = stored
+  }
+
+  /** All entries are here: those that were stored and are not among them are lost to their source. */
+  finish(isWanted?: (source: string) => boolean): void {
+    if (this.stored === undefined) return
+    let named = 0
+    for (const [source, entries] of this.stored.bySource) {
+      const lost = entries - (this.kept.get(source) ?? 0)
+      if (lost <= 0 || isWanted?.(source) === false) continue
+      this.named(this.counts.has(source) || this.counts.size < sourcesMax ? source : otherSources).lost += lost
+      named += lost
+    }
+    if (isWanted === undefined) this.unnamed = Math.max(0, this.overwritten - named)
+  }
 
   add(entry: EntryView): void {
+    // A gap that names its first line is the reader's own: what it tells of is counted as stored, and as not here.
+    const isReaders = entry.kind === entryKindGap && entry.field('first') !== undefined
+    if (this.stored !== undefined && isReaders) return
+    if (this.stored !== undefined && entry.sequence < this.stored.next) {
+      this.kept.set(entry.source, (this.kept.get(entry.source) ?? 0) + 1)
+    }
     if (entry.kind === entryKindGap) {
       this.addLost(entry)
       return
@@ -130,9 +184,10 @@ export function sourcesTable(statistics: SourceStatistics, stamp: StampWriter): 
       String(counts.cut),
       String(counts.lost),
     ])
-  const { lost, overwritten } = statistics
+  const { lost, overwritten, unnamed } = statistics
   const note = lost === 0 ? '' : `${lost} lines were lost whose source is not known\n`
-  const older = overwritten === 0 ? '' : `${overwritten} older lines have made room for these\n`
+  const whose = unnamed === 0 ? '' : `; whose ${unnamed} of them were is not known`
+  const older = overwritten === 0 ? '' : `${overwritten} older lines have made room for these${whose}\n`
   return formatTable(columns, rows) + note + older
 }
 

@@ -2,6 +2,7 @@
  * What `--to` can name: a table with a row for each kind. A target's text is checked as a whole before anything is
  * opened; the code of a kind is loaded when a target of it is opened.
  */
+import { resolve } from 'node:path'
 import { quoted, UsageError } from '../../cli/errors.ts'
 import { bootId, hostName } from '../../platform/host.ts'
 import { findFormat } from '../formats/table.ts'
@@ -13,6 +14,8 @@ export interface Target {
   readonly text: string
   /** Opens it; nothing is connected yet. */
   readonly open: (report: Report) => Promise<Sink>
+  /** The folder that it alone may write to. */
+  readonly folder: string | undefined
 }
 
 interface TargetKind {
@@ -54,15 +57,20 @@ export function parseTarget(text: string): Target {
     const wanted = targetKinds.slice(0, 9).map(({ prefix }) => prefix)
     throw new UsageError(`--to ${quoted(text)}: unknown kind of target; wanted one of ${wanted.join(', ')}`)
   }
-  return { text, open: kind.parse(new TargetText(text, kind.prefix)) }
+  const parts = new TargetText(text, kind.prefix)
+  return { text, open: kind.parse(parts), folder: kind.parse === parseDir ? resolve(readFolder(parts)) : undefined }
+}
+
+function readFolder(text: TargetText): string {
+  return text
+    .decode(text.splitQuery().before, text.prefix.length)
+    .replace(/^\/{2,}/, '/')
+    .replace(/(?<=.)\/+$/, '')
 }
 
 function parseDir(text: TargetText): Target['open'] {
-  const { before, query } = text.splitQuery()
-  const folder = text
-    .decode(before, text.prefix.length)
-    .replace(/^\/{2,}/, '/')
-    .replace(/(?<=.)\/+$/, '')
+  const { query } = text.splitQuery()
+  const folder = readFolder(text)
   if (folder === '') throw text.error(text.prefix.length, 'a folder is missing', 'dir:/var/log')
   const sizeMax = query.bytes('max-size', 4 * kiB, terabyte, miB)
   const filesMax = query.integer('max-files', 1, 9999, 10)

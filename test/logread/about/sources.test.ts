@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SourceStatistics, sourcesJson, sourcesTable } from '../../../src/logread/about/sources.ts'
+import { parseStored, SourceStatistics, sourcesJson, sourcesTable } from '../../../src/logread/about/sources.ts'
 import { StampWriter } from '../../../src/protocol/timestamp.ts'
 import { gap, sample, viewOf } from '../../support/entries.ts'
 
@@ -52,6 +52,52 @@ describe('the sources', () => {
     const found = statistics([])
     found.overwritten = 12
     expect(sourcesTable(found, new StampWriter())).toMatch(/LOST\n12 older lines have made room for these\n$/)
+  })
+
+  it('are told what made room for others: stored, and not here', () => {
+    const bySource = new Map([
+      ['rngd', 5],
+      ['gone', 4],
+      ['left', 0],
+    ])
+    const make = () => {
+      const found = new SourceStatistics({ ring: 'r', next: 11, bySource })
+      for (const entry of [...some, sample(9, { source: 'rngd', message: '' })]) found.add(viewOf(entry))
+      found.overwritten = 8
+      return found
+    }
+    // Of the entries of rngd, number 11 came after the counting; the reader's own gap tells of what is counted already.
+    const all = make()
+    all.finish()
+    expect(Object.fromEntries(all.sorted().map(({ source, lost }) => [source, lost]))).toEqual({
+      'e\x1bvil': 0,
+      rngd: 2,
+      gone: 4,
+      kernel: 7,
+    })
+    expect(all.lost).toBe(0)
+    expect(sourcesTable(all, new StampWriter())).toContain(
+      '\n8 older lines have made room for these; whose 2 of them were is not known\n',
+    )
+    const one = make()
+    one.finish((source) => source === 'gone')
+    expect(one.sorted().find(({ source }) => source === 'rngd')?.lost).toBe(0)
+  })
+
+  it.each([
+    undefined,
+    {},
+    { ring: 5, storedBySource: [] },
+    { ring: { id: 'r', next: 1 } },
+    { ring: { id: 'r', next: 1 }, storedBySource: [5] },
+    { ring: { id: 'r', next: 1 }, storedBySource: [{ source: 'a', entries: 1.5 }] },
+  ])('are not told by %j', (statistics) => {
+    expect(parseStored(statistics)).toBeUndefined()
+  })
+
+  it('are told by the daemon', () => {
+    const told = parseStored({ ring: { id: 'r', next: 7 }, storedBySource: [{ source: 'a', entries: 3 }] })
+    expect(told).toEqual({ ring: 'r', next: 7, bySource: new Map([['a', 3]]) })
   })
 
   it('may be none', () => {
