@@ -22,6 +22,10 @@ const countersMax = 400
 const carryHeaderBytes = 8
 const closingBytes = 12
 
+const numberBytes = 8
+/** Room for the numbers and counters of a record; carries make it longer. */
+const recordBytesMin = 4096
+
 /** What an input keeps between two frames of a source. */
 export interface Carry {
   source: number
@@ -40,7 +44,10 @@ export interface Commit {
 export class CommitWriter {
   readonly #store: RingStore
   #generation: number
-  #record = Buffer.alloc(4096)
+  #record = Buffer.alloc(recordBytesMin)
+  /** The record's numbers, and the same as bytes: little-endian, as every processor here has them. */
+  readonly #numbers = new Float64Array(recordBytesMin / numberBytes)
+  readonly #head = Buffer.from(this.#numbers.buffer)
 
   constructor(store: RingStore, generation: number) {
     this.#store = store
@@ -59,11 +66,18 @@ export class CommitWriter {
     carries: Iterable<Carry>,
   ): void {
     const generation = ++this.#generation
-    const numbers = [generation, 0, ring.regionBytes, ring.tailPosition, ring.headPosition, ring.tailSequence]
-    numbers.push(ring.nextSequence, queuePosition, frameOffset, counters.length)
-    let at = 0
-    for (const number of numbers) at = this.#record.writeDoubleLE(number, at)
-    for (const counter of counters) at = this.#record.writeDoubleLE(counter, at)
+    const numbers = this.#numbers
+    numbers[0] = generation
+    numbers[2] = ring.regionBytes
+    numbers[3] = ring.tailPosition
+    numbers[4] = ring.headPosition
+    numbers[5] = ring.tailSequence
+    numbers[6] = ring.nextSequence
+    numbers[7] = queuePosition
+    numbers[8] = frameOffset
+    numbers[9] = counters.length
+    numbers.set(counters, countersOffset / numberBytes)
+    let at = this.#head.copy(this.#record, 0, 0, countersOffset + counters.length * numberBytes)
     for (const carry of carries) {
       this.#reserve(at + carryHeaderBytes + carry.bytes.length + closingBytes)
       at = this.#record.writeUInt32LE(carry.source, at)
