@@ -43,6 +43,8 @@ const chunkBytes = 2 * queuePayloadBytesMax
 export interface FrameQueue {
   /** Size of the frame area in bytes. */
   readonly areaBytes: number
+  /** The position up to which an engine before has stored everything. */
+  readonly acknowledged: number
   /** Fills target[start, start + length) from the frame area at `offset`. */
   read(target: Buffer, start: number, length: number, offset: number): void
   /** A slot of the source table; undefined where it is free. */
@@ -154,6 +156,9 @@ export class Engine {
       this.#frameOffset = found.commit.frameOffset
       this.#restoreRing(found.commit.ring)
       this.#restoreCarries(found.commit.carries)
+    } else {
+      // A store that another version wrote: what it holds is lost, but not what waits in the queue.
+      this.#position = this.#parts.queue.acknowledged
     }
     let id = this.#parts.store.readId()
     if (id.equals(Buffer.alloc(ringIdBytes))) {

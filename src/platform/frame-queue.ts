@@ -17,12 +17,13 @@ export class QueueUnreadable extends Error {
 /** The frame queue in the memory file that the intake writes. Throws QueueUnreadable if the file is none. */
 export class DescriptorFrameQueue implements FrameQueue {
   readonly areaBytes: number
+  readonly acknowledged: number
   readonly #fd: number
   readonly #slot = Buffer.alloc(queueSourceSlotBytes)
 
   constructor(fd: number) {
     this.#fd = fd
-    const header = Buffer.alloc(20)
+    const header = Buffer.alloc(32)
     if (readSync(fd, header, 0, header.length, 0) !== header.length) throw new QueueUnreadable('no queue header')
     const [magic, version, area, slots, slotBytes] = [0, 4, 8, 12, 16].map((at) => header.readUInt32LE(at))
     if (
@@ -35,6 +36,7 @@ export class DescriptorFrameQueue implements FrameQueue {
     }
     if (area === undefined || area === 0) throw new QueueUnreadable('a queue without a frame area')
     this.areaBytes = area
+    this.acknowledged = header.readUInt32LE(28) * 0x1_0000_0000 + header.readUInt32LE(24)
   }
 
   read(target: Buffer, start: number, length: number, offset: number): void {

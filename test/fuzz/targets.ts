@@ -174,6 +174,7 @@ const queue: Target = {
       store: new MemoryStore(),
       queue: {
         areaBytes: area.length,
+        acknowledged: 0,
         read: (target, start, length, offset) => void area.copy(target, start, offset, offset + length),
         slot,
         slots: () => [],

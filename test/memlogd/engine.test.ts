@@ -76,6 +76,18 @@ describe('engine', () => {
     expect(engine.position).toBe(queue.head)
   })
 
+  it('begins behind what an engine before has stored, where it cannot read the store of that one', () => {
+    const queue = new FakeQueue()
+    const source = queue.open('a')
+    queue.data(source, 'stored\n')
+    queue.acknowledged = queue.head
+    queue.data(source, 'waiting\n')
+    const engine = engineOn(queue)
+    expect(engine.position).toBe(queue.acknowledged)
+    engine.takeFrames(queue.head)
+    expect(linesOf(engine)).toEqual(['a waiting'])
+  })
+
   it('tells lost datagrams as a gap entry with their number', () => {
     const queue = new FakeQueue()
     const engine = engineOn(queue)

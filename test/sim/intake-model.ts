@@ -60,6 +60,10 @@ export class IntakeModel implements FrameQueue {
 
   // ---- What the engine sees -------------------------------------------------------------------
 
+  get acknowledged(): number {
+    return this.tail
+  }
+
   read(target: Buffer, start: number, length: number, offset: number): void {
     this.#life.call()
     must(offset + length <= this.areaBytes, `a read of the queue beyond its end: ${offset} + ${length}`)

@@ -17,6 +17,7 @@ export class FakeQueue implements FrameQueue {
   readonly #area: Buffer
   readonly #slots = new Map<number, SourceSlot>()
   head = 0
+  acknowledged = 0
   #nextId = 1
   #seconds = 0
 
