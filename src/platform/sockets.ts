@@ -1,9 +1,9 @@
 /** Sockets that the engine is started with: the control stream and the listening query socket. */
-import { writeSync } from 'node:fs'
 import { createServer, type Server, Socket } from 'node:net'
 import type { Client } from '../memlogd/query-server.ts'
 import type { Connection } from '../memlogd/reader.ts'
 import { type ControlMessage, ControlParser, encodeControl } from '../protocol/frame.ts'
+import { writeAll } from './descriptors.ts'
 
 const controlReadBytes = 4096
 
@@ -29,10 +29,13 @@ export class ControlStream {
     this.#socket.resume()
   }
 
-  /** Sends a message at once: 16 bytes always find room, since the intake answers before there are many. */
+  /**
+   * Sends a message. Many at once, as of all containers after a start, fill the stream: then this waits for the intake, which
+   * never waits for the engine. If the intake is gone, `closed` will be called.
+   */
   send(type: number, arg: number, value: number, payload?: Buffer): void {
     const message = encodeControl(type, arg, value)
-    writeSync(this.#fd, payload === undefined ? message : Buffer.concat([message, payload]))
+    writeAll(this.#fd, payload === undefined ? message : Buffer.concat([message, payload]))
   }
 }
 
