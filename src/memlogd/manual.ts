@@ -65,8 +65,14 @@ export const memlogdManual: Manual = {
   ],
   exitStatus: [
     ['0', 'Ended by a signal; or, with -daemonize, the sockets are there and memlogd goes on in the background.'],
-    ['1', 'A socket could not be made or the engine could not be started; one line on standard error says why.'],
-    ['2', 'The command line is wrong.'],
+    [
+      '1',
+      'A socket could not be made (another memlogd is there, permission is missing) or the engine could not be started; one line on standard error says why.',
+    ],
+    [
+      '2',
+      'The command line is wrong. That includes a path where no socket can be (its folder is missing, something else is there) and an address that is not one of this machine.',
+    ],
     ['101', 'A fault of memlogd itself: please report it.'],
   ],
   environment: [['MEMLOGD_DEBUG', 'If set, a fault of memlogd itself is reported with its stack trace.']],

@@ -78,7 +78,11 @@ static int handle_message(struct intake *intake, const u8 *at, u32 bytes) {
   }
   if (type == CONTROL_ACK) return handle_ack(intake, value) ? CONTROL_MESSAGE_BYTES : -1;
   if (type == CONTROL_CLOSE) return source_close_when_read(intake, argument), CONTROL_MESSAGE_BYTES;
-  if (type == CONTROL_READY) return intake->engine.wait_ms = ENGINE_RESTART_MS, CONTROL_MESSAGE_BYTES;
+  if (type == CONTROL_READY) {
+    intake->engine.wait_ms = ENGINE_RESTART_MS;
+    listeners_own(&intake->listeners);
+    return CONTROL_MESSAGE_BYTES;
+  }
   if (type == CONTROL_PEER) return peer_tell(intake, argument, value) ? CONTROL_MESSAGE_BYTES : -1;
   return -1;
 }

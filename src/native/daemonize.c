@@ -22,7 +22,7 @@ void close_inherited(int keep, int keep_too) {
   close_between(next, 0xffffffff);
 }
 
-/* Waits for what the daemon says: one byte 0, or a message. */
+/* Waits for what the daemon says: one byte 0, or a message; then its status is what it exits with. */
 __attribute__((noreturn)) static void wait_for_daemon(int answer, int child) {
   struct text said;
   said.bytes = 0;
@@ -31,14 +31,15 @@ __attribute__((noreturn)) static void wait_for_daemon(int answer, int child) {
     if (got > 0) said.bytes += (u32)got;
     if (said.bytes > 0 && said.at[0] == 0) sys_exit(0);
   }
+  int status = 0;
+  sys_wait(child, &status, 0);
   if (said.bytes == 0) {
-    int status = 0;
-    sys_wait(child, &status, 0);
     text_start(&said, "memlogd: the daemon ended before it was ready, with status ");
     text_number(&said, exit_status(status));
   }
   text_say(&said, 2);
-  sys_exit(1);
+  status = exit_status(status);
+  sys_exit(status == 0 ? 1 : status);
 }
 
 int daemonize_fork(void) {
@@ -73,5 +74,5 @@ void daemonize_done(int answer) {
 
 __attribute__((noreturn)) void daemonize_failed(int answer, struct text *error) {
   sys_write(answer, error->at, error->bytes);
-  sys_exit(1);
+  sys_exit((int)error->status);
 }

@@ -15,5 +15,5 @@ void close_inherited(int keep, int keep_too);
 int daemonize_fork(void);
 /* Lets go of the terminal and of the caller's folder. */
 void daemonize_done(int answer);
-/* The child failed: the parent says why and exits with 1. */
+/* The child failed: the parent says why and exits with the error's status. */
 __attribute__((noreturn)) void daemonize_failed(int answer, struct text *error);

@@ -49,7 +49,7 @@ __attribute__((noreturn)) static void memlogd(struct process *process, char *con
   if (!(is_takeover ? take_over(intake, config, &error) : listeners_open(&intake->listeners, config, &error))) {
     if (intake->is_daemon) daemonize_failed(answer, &error);
     text_say(&error, 2);
-    sys_exit(1);
+    sys_exit((int)error.status);
   }
   if (intake->is_daemon) daemonize_done(answer);
   intake_run(intake);

@@ -22,16 +22,23 @@ static bool fail(struct text *error, const char *subject, const char *what) {
   return false;
 }
 
+/* No socket can ever be there: whoever started us has to change the command line. */
+static bool fail_wrong(struct text *error, const char *subject, const char *what) {
+  fail(error, subject, what);
+  error->status = STATUS_USAGE;
+  return false;
+}
+
 /* Opens the path's folder and keeps it locked, so that two memlogds that start at once do not both find a stale socket. */
 static bool place_open(struct place *place, const char *path, struct text *error) {
   size_t bytes = string_bytes(path);
-  if (bytes == 0) return fail(error, "''", "a socket needs a path");
-  if (bytes > UNIX_PATH_BYTES_MAX) return fail(error, path, "the path is longer than 107 bytes, the most that a socket's may have");
+  if (bytes == 0) return fail_wrong(error, "''", "a socket needs a path");
+  if (bytes > UNIX_PATH_BYTES_MAX) return fail_wrong(error, path, "the path is longer than 107 bytes, the most that a socket's may have");
   place->path = path;
   place->name = path;
   for (size_t at = 0; at < bytes; at++)
     if (path[at] == '/') place->name = path + at + 1;
-  if (*place->name == 0) return fail(error, path, "is a folder");
+  if (*place->name == 0) return fail_wrong(error, path, "is a folder");
   place->address.family = AF_UNIX;
   copy_bytes(place->address.path, path, bytes + 1);
   struct text folder;
@@ -39,7 +46,7 @@ static bool place_open(struct place *place, const char *path, struct text *error
   text_add_bytes(&folder, path, (size_t)(place->name - path));
   place->folder = sys_open(folder.at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (place->folder == -ENOENT || place->folder == -ENOTDIR) {
-    fail(error, path, "the folder ");
+    fail_wrong(error, path, "the folder ");
     text_add(error, folder.at);
     text_add(error, place->folder == -ENOENT ? " does not exist" : " is not a folder");
     return false;
@@ -86,7 +93,7 @@ static bool place_clear(struct place *place, int type, const char *query_path, s
   if (result < 0) return fail(error, place->path, error_text(result));
   bool is_link = (found.mode & S_IFMT) == S_IFLNK;
   if (is_link && sys_statx(place->folder, place->name, 0, &found) == -ENOENT) found.mode = S_IFSOCK;
-  if ((found.mode & S_IFMT) != S_IFSOCK) return fail(error, place->path, "exists and is not a socket: it is left alone");
+  if ((found.mode & S_IFMT) != S_IFSOCK) return fail_wrong(error, place->path, "exists and is not a socket: it is left alone");
   int fd = sys_socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return fail(error, place->path, error_text(fd));
   result = sys_connect(fd, &place->address, sizeof place->address);
@@ -232,7 +239,9 @@ static int bind_address(const char *subject, const char *digits, int type, u32 *
   if (result == 0 && type == SOCK_STREAM) result = sys_listen(fd, LISTEN_BACKLOG);
   if (result < 0) {
     sys_close(fd);
-    return fail(error, subject, error_text(result)), -1;
+    fail(error, subject, error_text(result));
+    if (result == -EADDRNOTAVAIL) error->status = STATUS_USAGE;
+    return -1;
   }
   if (type == SOCK_DGRAM) {
     widen_buffer(fd);
@@ -302,6 +311,9 @@ bool listeners_open(struct listeners *listeners, const struct config *config, st
 }
 
 bool listeners_add(struct listeners *listeners, const struct config *config, struct text *error) { return open_inputs(listeners, config, error); }
+
+/* Node's listen() made the engine the one that the kernel names; its pid is of no use to whoever wants to end memlogd. */
+void listeners_own(struct listeners *listeners) { sys_listen(listeners->query, LISTEN_BACKLOG); }
 
 void listeners_unlink(struct listeners *listeners) {
   for (u32 which = 0; which < PATHS; which++) {

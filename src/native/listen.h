@@ -20,10 +20,15 @@ struct listeners {
   struct bound_path paths[PATHS];
 };
 
-/* Binds everything that the config names. False: `error` says why not, and nothing stays bound. */
+/* The exit status where a path or an address is one that no socket can have, as for any wrong command line. */
+#define STATUS_USAGE 2
+
+/* Binds everything that the config names. False: `error` says why not, with the exit status, and nothing stays bound. */
 bool listeners_open(struct listeners *listeners, const struct config *config, struct text *error);
 /* Binds the inputs that the config names and that are not there yet. */
 bool listeners_add(struct listeners *listeners, const struct config *config, struct text *error);
+/* After the engine has begun to listen: whoever asks the kernel who listens is told this process again. */
+void listeners_own(struct listeners *listeners);
 /* Removes the files that are ours. */
 void listeners_unlink(struct listeners *listeners);
 /* Decodes hex digits; the number of bytes, 0 if they are none. */

@@ -63,6 +63,7 @@ bool parse_number(const char *string, u64 max, u64 *number) {
 
 void text_start(struct text *text, const char *first) {
   text->bytes = 0;
+  text->status = 1;
   text->at[0] = 0;
   text_add(text, first);
 }

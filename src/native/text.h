@@ -8,6 +8,7 @@
 /* A message in the making; what does not fit is left out. */
 struct text {
   u32 bytes;
+  u32 status; /* of an error: what the program exits with because of it, 1 unless said otherwise */
   char at[TEXT_BYTES_MAX + 1];
 };
 

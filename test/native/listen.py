@@ -16,7 +16,8 @@ def story_a_stale_socket_is_replaced():
 
 def story_another_memlogd_is_alive():
     m = Memlogd()
-    assert m.failure() == f"memlogd: {m.log}: another memlogd is listening (pid {m.pid})"
+    r, w = os.pipe(); m.send(b"early", [r]); m.opened("early")
+    until("the pid is memlogd's, not the engine's that listens too", lambda: m.failure() == f"memlogd: {m.log}: another memlogd is listening (pid {m.pid})")
     m2 = Memlogd({"query-path": m.query}, start=False)
     assert m2.failure() == f"memlogd: {m.query}: another memlogd is listening (pid {m.pid})"
     assert not os.path.exists(m2.log), "a failed start leaves no socket"
@@ -35,7 +36,7 @@ def story_the_pid_is_the_daemons():
 
 
 def story_places_where_nothing_can_be_bound():
-    def message(path, **more): return Memlogd({"log-path": path}, start=False).failure(**more)
+    def message(path): return Memlogd({"log-path": path}, start=False).failure(status=2)
     d = tempfile.mkdtemp()
     os.chmod(d, 0o755)
     open(d + "/file", "w").close()
@@ -54,6 +55,11 @@ def story_places_where_nothing_can_be_bound():
         assert m.failure(user=65534, env=dict(environment(m.dir, m.config), MEMLOGD_NODE="/usr/bin/python3", PYTHONHOME="/usr")) == f"memlogd: {d}/denied: permission denied"
     os.symlink(d + "/file", d + "/link")
     assert "exists and is not a socket" in message(d + "/link")
+    for key in ("query-path", "syslog-path"):
+        # A daemon's parent says and exits with what the daemon did.
+        m = Memlogd({key: d + "/no/socket", "daemonize": "1"}, start=False)
+        assert m.failure(status=2) == f"memlogd: {d}/no/socket: the folder {d}/no/ does not exist"
+        assert not os.path.lexists(m.log), "a failed start leaves no socket"
 
 
 def story_the_longest_path():
@@ -77,7 +83,7 @@ def story_the_links_place_is_taken():
     # A file there is not ours to remove; a living socket neither.
     m = Memlogd(start=False)
     open(m.link, "w").close()
-    assert m.failure() == f"memlogd: {m.link}: exists and is not a socket: it is left alone"
+    assert m.failure(status=2) == f"memlogd: {m.link}: exists and is not a socket: it is left alone"
     os.unlink(m.link)
     other = socket.socket(socket.AF_UNIX); other.bind(m.link); other.listen()
     assert "another memlogd is listening" in m.failure() and not os.path.exists(m.log)
@@ -160,10 +166,10 @@ def story_descriptors_that_are_not_what_they_should_be():
 
 
 def story_bad_network_addresses():
-    def message(**config): return Memlogd({k.replace("_", "-"): v for k, v in config.items()}, start=False).failure()
+    def message(status=1, **config): return Memlogd({k.replace("_", "-"): v for k, v in config.items()}, start=False).failure(status)
     assert message(syslog_udp="zz") == "memlogd: -syslog-udp: the address is not valid"
     assert message(syslog_tcp="02") == "memlogd: -syslog-tcp: the address is not valid"
-    assert message(syslog_udp="0200ffff" + socket.inet_aton("203.0.113.9").hex() + "00" * 8) == "memlogd: -syslog-udp: the address is not one of this machine's"
+    assert message(2, syslog_udp="0200ffff" + socket.inet_aton("203.0.113.9").hex() + "00" * 8) == "memlogd: -syslog-udp: the address is not one of this machine's"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0)); taken.listen()
         hexed = "0200" + struct.pack(">H", taken.getsockname()[1]).hex() + "7f000001" + "00" * 8

@@ -30,6 +30,7 @@ def config():
     os.write(3, b"".join(f"{k}={v}".encode() + b"\0" for k, v in answer.items()) + b"\0")
 
 
+QUERY_FD = 6
 QUEUE_OFFSET = 4096 + 4096 * 576
 KINDS = ["PAD", "OPEN", "DATA", "END", "DATAGRAM", "RECORD", "EVENT"]
 
@@ -121,6 +122,9 @@ class Engine:
         if self.mode == "mute": time.sleep(1000)
         if self.mode == "garbage": self.control.sendall(os.urandom(64)); time.sleep(1000)
         self.send(3, 0, self.position)
+        query = socket.socket(fileno=QUERY_FD)
+        query.listen()  # as Node does, which makes this process the listener for the kernel
+        query.detach()
         self.send(6, 0, 0)
         while True:
             self.commands()
