@@ -86,7 +86,7 @@ export class QueryServer {
       counters.add('readersRefused')
       connection.destroy()
     }
-    const cancel = this.#parts.after(requestMs, refuse)
+    let cancel = this.#parts.after(requestMs, refuse)
     let peer: Peer | undefined
     let isClosed = false
     const forget = this.#parts.identify?.(connection, (found) => {
@@ -115,6 +115,8 @@ export class QueryServer {
         counters.add('readersServed')
         reader = this.#answer(connection, parsed)
         if (reader !== undefined) reader.peer = peer
+        // Statistics are sent at once: who then neither takes them nor leaves has as long as any reader.
+        else cancel = this.#parts.after(readerStallMs, () => connection.destroy())
         isExtended = parsed.kind === 'extended'
       },
       ended: () => {

@@ -211,6 +211,16 @@ describe('extended protocol', () => {
     expect(JSON.parse(body ?? '')).toEqual({ all: 'fine' })
     expect(connection.isEnded).toBe(true)
   })
+
+  it('a client that asked for statistics and stays is let go of', () => {
+    const bench = new Bench()
+    const connection = bench.ask(queryModeDump, { stats: true })
+    for (const call of bench.stalls) call()
+    expect(connection.isDestroyed).toBe(true)
+    connection.client?.closed()
+    expect(bench.stalls.size).toBe(0)
+    expect(bench.server.clients).toBe(0)
+  })
 })
 
 describe('filters that the server applies', () => {
