@@ -45,6 +45,18 @@ async function killEngines(victim: Daemon, seed: string, isEnough: (kills: numbe
 
 const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0)
 
+it("a memlogd that is there already is told of by the pid that a signal ends it by, not by its engine's", async () => {
+  daemon = await Daemon.start()
+  const { logSocket, querySocket, pid } = daemon
+  const second = (): string =>
+    run(join(binFolder, 'memlogd'), ['-daemonize', '-socket-log', logSocket, '-socket-query', querySocket]).stderr
+  await statistics(querySocket)
+  await eventually('the pid is told', () => second().includes(`another memlogd is listening (pid ${pid})`))
+  process.kill(daemon.enginePid ?? 0, 'SIGKILL')
+  await statistics(querySocket)
+  await eventually('the pid is told again', () => second().includes(`another memlogd is listening (pid ${pid})`))
+})
+
 it('a hundred dead engines: every line once, in order, and nobody notices', async () => {
   daemon = await Daemon.start('-max-lines', '20000000', '-max-bytes', '1g')
   const { logSocket, querySocket } = daemon

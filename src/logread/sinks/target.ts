@@ -75,7 +75,7 @@ function parseDir(text: TargetText): Target['open'] {
   const sizeMax = query.bytes('max-size', 4 * kiB, terabyte, miB)
   const filesMax = query.integer('max-files', 1, 9999, 10)
   const compress = query.choice('compress', ['none', 'gzip'], 'none') === 'gzip'
-  const totalMax = query.has('max-total') ? query.bytes('max-total', sizeMax, terabyte, terabyte) : undefined
+  const totalMax = query.bytesIfGiven('max-total', sizeMax, terabyte)
   query.finish()
   return async (report) => {
     const [{ DirSink }, { systemFiles }] = await Promise.all([
