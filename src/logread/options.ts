@@ -123,7 +123,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'TIME',
       check: checkNotEmpty,
-      help: 'only lines up to then',
+      help: 'only lines up to then; -f ends when it has passed',
       section: what,
     },
     lines: {
@@ -203,7 +203,7 @@ export const logreadCommand = defineCommand({
     sources: {
       name: 'sources',
       type: 'boolean',
-      help: 'list the sources with lines, bytes, rate, first and last',
+      help: 'list the sources with lines, bytes, rate, first, last and lost lines',
       section: about,
     },
     stats: {

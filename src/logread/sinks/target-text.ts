@@ -83,7 +83,11 @@ export class TargetQuery {
   }
 
   bytes(key: string, min: number, max: number, absent: number): number {
-    return this.#parse(key, (value) => parseBytes(value, min, max), absent)
+    return this.bytesIfGiven(key, min, max) ?? absent
+  }
+
+  bytesIfGiven(key: string, min: number, max: number): number | undefined {
+    return this.#parse<number | undefined>(key, (value) => parseBytes(value, min, max), undefined)
   }
 
   integer(key: string, min: number, max: number, absent: number): number {

@@ -47,7 +47,7 @@ test.each([
   ['dir:', '--to "dir:": at its end: a folder is missing; wanted dir:/var/log'],
   [
     'dir:/x?max-sise=1M',
-    '--to "dir:/x": at character 8: unknown parameter "max-sise"; wanted one of max-size, max-files, compress',
+    '--to "dir:/x": at character 8: unknown parameter "max-sise"; wanted one of max-size, max-files, compress, max-total',
   ],
   ['dir:/x?max-size=many', /at character 17: max-size is "many"; wanted a number of bytes from 4KiB to /],
   ['dir:/x?max-size=1K', /at character 17: max-size is "1K"; wanted a number of bytes from 4KiB/],
