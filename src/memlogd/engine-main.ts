@@ -52,34 +52,21 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     docker: docker && { streams: docker.streams, watcher: docker },
   })
   engine.start()
-  const queryServer = new QueryServer({
-    engine,
-    version,
-    pid: process.ppid,
-    after: (milliseconds, call) => {
-      const timer = setTimeout(call, milliseconds)
-      return () => clearTimeout(timer)
-    },
-    identify: ({ descriptor }, answer) => (descriptor && peers?.ask(descriptor, answer)) || (() => {}),
-    statistics: (hasSources) => statistics(engine, queryServer, hasSources),
-  })
+  const queryServer = makeQueryServer(engine, () => peers)
   server = queryServer
   return new Promise((resolve) => {
     const stop = (): void => {
       listener?.close()
       queryServer.stop()
       docker?.stop()
-      const leave = (): void => {
-        queryServer.cutOff()
-        resolve(0)
-      }
-      setTimeout(leave, queryServer.readers.size > 0 ? farewellMs : 0)
+      const afterMs = queryServer.readers.size > 0 ? farewellMs : 0
+      setTimeout(() => resolve(leave(queryServer)), afterMs)
     }
     // What the intake's last message named, and whether it was its last one.
     let end = 0
     let isStopping = false
     let isTaking = false
-    let isFrugal = false
+    const becomeFrugal = makeFrugality()
     let listener: ReturnType<typeof serve> | undefined
     /** Readers are let in when everything is stored that was waiting: what was logged before they ask must be there. */
     let readersFrom = Number.POSITIVE_INFINITY
@@ -90,10 +77,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     }
     const takeFrames = (): void => {
       isTaking = engine.takeSome(end)
-      if (!isFrugal && engine.position > frugalFromBytes) {
-        isFrugal = true
-        void keepHeapSmall()
-      }
+      becomeFrugal(engine.position)
       control.send(controlAck, 0, engine.position)
       letReadersIn()
       if (isTaking) setImmediate(takeFrames)
@@ -115,6 +99,37 @@ export async function runEngine(args: readonly string[]): Promise<number> {
       letReadersIn()
     })
   })
+}
+
+/** Whoever still reads is cut off; the exit status. */
+function leave(queryServer: QueryServer): number {
+  queryServer.cutOff()
+  return 0
+}
+
+function makeQueryServer(engine: Engine, peers: () => Peers | undefined): QueryServer {
+  const queryServer: QueryServer = new QueryServer({
+    engine,
+    version,
+    pid: process.ppid,
+    after: (milliseconds, call) => {
+      const timer = setTimeout(call, milliseconds)
+      return () => clearTimeout(timer)
+    },
+    identify: ({ descriptor }, answer) => (descriptor && peers()?.ask(descriptor, answer)) || (() => {}),
+    statistics: (hasSources) => statistics(engine, queryServer, hasSources),
+  })
+  return queryServer
+}
+
+/** Told of every position; looks after the heap from the first on that shows that this machine logs a lot. */
+function makeFrugality(): (position: number) => void {
+  let isFrugal = false
+  return (position) => {
+    if (isFrugal || position <= frugalFromBytes) return
+    isFrugal = true
+    void keepHeapSmall()
+  }
 }
 
 /** Loaded where it is wanted: an HTTP server takes half a megabyte. */
