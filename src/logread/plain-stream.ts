@@ -59,10 +59,14 @@ export class PlainStream {
     return this.flush()
   }
 
+  /** Set by `finish` if the last line was not whole. */
+  isCutOff = false
+
   /** The connection has ended: a last line without a newline counts if it is whole. */
   finish(): Promise<void> | void {
     if (this.carryBytes > 0 && this.fault === undefined) {
       this.takeLine(this.lineUpTo(Buffer.alloc(0), 0, 0))
+      this.isCutOff = this.fault !== undefined
       this.fault = undefined
     }
     return this.flush()

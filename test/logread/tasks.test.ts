@@ -139,6 +139,13 @@ describe('logread --file', () => {
       status: 1,
       stderr: `logread: ${path}: line 4 is no log entry in JSON (wanted a file of -o json or -o export)\n`,
     })
+    writeFileSync(path, formattedBytes(jsonFormat, three).subarray(0, -5))
+    const cut = await runApplet('logread', ['--file', path, '-o', 'cat'])
+    expect(cut).toMatchObject({
+      status: 1,
+      stderr: `logread: ${path}: line 3 breaks off: the end of the file is missing\n`,
+    })
+    expect(cut.stdout.split('\n')).toHaveLength(3)
     expect((await runApplet('logread', ['--file', `${path}.none`])).stderr).toBe(
       `logread: ${path}.none: no such file\n`,
     )

@@ -43,6 +43,9 @@ export class DumpFeed implements Feed {
     }
     await reader?.finish()
     if (reader !== undefined) this.check(reader)
+    if (reader instanceof PlainStream && reader.isCutOff) {
+      throw new ExitError('DUMP', `${this.path}: line ${reader.lines} breaks off: the end of the file is missing`)
+    }
     return this.isClosed ? 'closed' : 'complete'
   }
 
