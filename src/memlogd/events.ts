@@ -20,6 +20,7 @@ import {
   sourceKindSyslogUnix,
   sourceNameBytesMax,
   sourcesMax,
+  syslogConnectionsMax,
 } from '../protocol/constants.ts'
 import type { FrameView } from '../protocol/frame.ts'
 
@@ -70,7 +71,9 @@ export function eventText(event: IntakeEvent): string {
     case eventNameCut:
       return `${times('source name')} cut: longer than ${sourceNameBytesMax} bytes`
     case eventSourcesFull:
-      return `refused ${times('source')}: all ${sourcesMax} are in use`
+      return argument === sourceKindSyslogTcp
+        ? `refused ${times('connection')} of syslog over TCP: all ${syslogConnectionsMax}, or all sources, are in use`
+        : `refused ${times('source')}: all ${sourcesMax} are in use`
     case eventDescriptorRefused:
       return `refused ${times('descriptor')} that can't be read (${fileTypeText(argument)})${text === '' ? '' : `: ${text}`}`
     case eventDatagramsLost:

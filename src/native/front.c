@@ -18,6 +18,19 @@ static int given_descriptor(const struct config *config, const char *key) {
 }
 
 /* Nothing of it is ours before the running memlogd has gone: what fails before leaves everything to it. */
+static bool start(struct intake *intake, struct text *error) {
+  if (intake_start(intake)) return true;
+  text_start(error, "memlogd: could not be started: no memory or no descriptors are left");
+  return false;
+}
+
+static bool listen_and_start(struct intake *intake, const struct config *config, struct text *error) {
+  if (!listeners_open(&intake->listeners, config, error)) return false;
+  if (start(intake, error)) return true;
+  listeners_unlink(&intake->listeners);
+  return false;
+}
+
 static bool take_over(struct intake *intake, const struct config *config, struct text *error) {
   int peer = -1;
   const char *path = config_value(config, "log-path");
@@ -25,7 +38,8 @@ static bool take_over(struct intake *intake, const struct config *config, struct
     text_start(error, "memlogd: takeover: no path of a log socket, or no memory");
     return false;
   }
-  return takeover_receive(intake, path, &peer, error) && listeners_add(&intake->listeners, config, error) && takeover_finish(peer, error);
+  return takeover_receive(intake, path, &peer, error) && listeners_add(&intake->listeners, config, error) && start(intake, error) &&
+         takeover_finish(peer, error);
 }
 
 __attribute__((noreturn)) static void memlogd(struct process *process, char *const *args) {
@@ -46,7 +60,7 @@ __attribute__((noreturn)) static void memlogd(struct process *process, char *con
   intake->is_daemon = config_number(config, "daemonize", 0) == 1;
   int answer = intake->is_daemon ? daemonize_fork() : -1;
   bool is_takeover = config_number(config, "takeover", 0) == 1;
-  if (!(is_takeover ? take_over(intake, config, &error) : listeners_open(&intake->listeners, config, &error))) {
+  if (!(is_takeover ? take_over(intake, config, &error) : listen_and_start(intake, config, &error))) {
     if (intake->is_daemon) daemonize_failed(answer, &error);
     text_say(&error, 2);
     sys_exit((int)error.status);

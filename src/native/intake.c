@@ -26,22 +26,6 @@ static bool open_new(struct intake *intake) {
   return open_own(intake) && intake->ring_fd >= 0 && queue_open(&intake->queue) == 0;
 }
 
-static bool start(struct intake *intake) {
-  intake->engine.control = -1;
-  intake->engine.wait_ms = ENGINE_RESTART_MS;
-  if (intake->taken_from == 0 && !open_new(intake)) return false;
-  u64 mask = SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGCHLD);
-  /* Others that would end a process by default, sent by mistake, must not end this one. */
-  u64 deaf = SIGNAL_BIT(SIGUSR1) | SIGNAL_BIT(SIGUSR2) | SIGNAL_BIT(SIGALRM) | SIGNAL_BIT(SIGVTALRM) | SIGNAL_BIT(SIGPROF) |
-             SIGNAL_BIT(SIGIO) | SIGNAL_BIT(SIGPWR) | mask;
-  sys_sigprocmask(SIG_BLOCK, &deaf, NULL);
-  intake->signal_fd = sys_signalfd(mask);
-  sys_set_signal(SIGPIPE, SIG_IGN);
-  intake->mask = intake->process->mask;
-  tell_time(intake);
-  return intake->signal_fd >= 0;
-}
-
 /* As many descriptors as sources may need. Some are kept for ourselves, or an engine could not be started again. */
 static void raise_limits(struct intake *intake) {
   struct rlimit64 limit = {0, 0};
@@ -63,6 +47,24 @@ static void be_the_last_to_go(void) {
   if (fd < 0) return;
   sys_write(fd, "-999", 4);
   sys_close(fd);
+}
+
+bool intake_start(struct intake *intake) {
+  raise_limits(intake);
+  be_the_last_to_go();
+  intake->engine.control = -1;
+  intake->engine.wait_ms = ENGINE_RESTART_MS;
+  if (intake->taken_from == 0 && !open_new(intake)) return false;
+  u64 mask = SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGCHLD);
+  /* Others that would end a process by default, sent by mistake, must not end this one. */
+  u64 deaf = SIGNAL_BIT(SIGUSR1) | SIGNAL_BIT(SIGUSR2) | SIGNAL_BIT(SIGALRM) | SIGNAL_BIT(SIGVTALRM) | SIGNAL_BIT(SIGPROF) |
+             SIGNAL_BIT(SIGIO) | SIGNAL_BIT(SIGPWR) | mask;
+  sys_sigprocmask(SIG_BLOCK, &deaf, NULL);
+  intake->signal_fd = sys_signalfd(mask);
+  sys_set_signal(SIGPIPE, SIG_IGN);
+  intake->mask = intake->process->mask;
+  tell_time(intake);
+  return intake->signal_fd >= 0;
 }
 
 static void read_signals(struct intake *intake) {
@@ -137,12 +139,15 @@ static void handle(struct intake *intake, const struct pollfd *fds) {
   if (fds[ON_CONTROL].revents != 0 && intake->engine.control == fds[ON_CONTROL].fd) control_read(intake);
   if (fds[ON_SIGNAL].revents != 0) read_signals(intake);
   note_fullness(intake);
+  /* In turns: where the queue has little room, a flood of datagrams would leave none to the streams. */
+  intake->streams_first = !intake->streams_first;
+  if (intake->streams_first && fds[ON_SOURCES].revents != 0) sources_read(intake);
   if (fds[ON_SYSLOG].revents != 0) read_syslog(intake, listeners->syslog, intake->syslog_slot, SOURCE_KIND_SYSLOG_UNIX);
   if (fds[ON_UDP].revents != 0) read_syslog(intake, listeners->udp, intake->udp_slot, SOURCE_KIND_SYSLOG_UDP);
   if (fds[ON_LOG].revents != 0) log_socket_read(intake);
   if (fds[ON_TCP].revents != 0) syslog_accept(intake);
   if (fds[ON_KMSG].revents != 0 && listeners->kmsg >= 0) kmsg_read(intake);
-  if (fds[ON_SOURCES].revents != 0) sources_read(intake);
+  if (!intake->streams_first && fds[ON_SOURCES].revents != 0) sources_read(intake);
   if (intake->stop_at_ms == 0) sources_read_busy(intake);
 }
 
@@ -189,12 +194,6 @@ bool intake_prepare(struct intake *intake) {
 }
 
 __attribute__((noreturn)) void intake_run(struct intake *intake) {
-  raise_limits(intake);
-  be_the_last_to_go();
-  if (!start(intake)) {
-    listeners_unlink(&intake->listeners);
-    sys_exit(1);
-  }
   sys_prctl(PR_SET_NAME, (long)(uintptr_t) "memlogd");
   if (intake->taken_from == 0) event_count(intake, EVENT_STARTED, 1, (u32)sys_getpid(), "", 0);
   else event_count(intake, EVENT_TAKEN_OVER, 1, intake->taken_from, "", 0);

@@ -93,6 +93,7 @@ struct intake {
   u32 udp_dropped;        /* datagrams that the kernel had no room for, so far */
   i64 descriptors_max;    /* sources may have numbers below it: the rest is ours */
   u32 syslog_slot, udp_slot, kmsg_slot;
+  bool streams_first;     /* sources have the first turn, not datagrams */
   u32 taken_from;         /* pid of the memlogd that this one took over from, 0: none */
   bool has_syslog, has_udp; /* their slots are in use */
   char taken_names[PATHS][UNIX_PATH_BYTES_MAX + 1];
@@ -105,6 +106,8 @@ struct intake {
 
 /* As many descriptors as sources may need; then what the intake needs of its own. False if the kernel refuses. */
 bool intake_prepare(struct intake *intake);
+/* Makes everything that the loop needs: whatever can fail fails here, before anybody is told that memlogd is ready. */
+bool intake_start(struct intake *intake);
 /* Goes on with what was bound and never returns. */
 __attribute__((noreturn)) void intake_run(struct intake *intake);
 

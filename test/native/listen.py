@@ -138,6 +138,18 @@ def story_daemonize():
     m.check_sanitizer()
 
 
+def story_no_memory_for_the_queue():
+    # What the loop needs is made before memlogd says that it is ready; a limit on the size of files stands for memory that is not there.
+    for daemonize in ({}, {"daemonize": "1"}):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+        m = Memlogd(daemonize, start=False, preexec_fn=limit, restore_signals=False)
+        said = m.failure()
+        assert said.startswith("memlogd: could not be started: "), said
+        assert not os.path.exists(m.log) and not os.path.exists(m.query)
+
+
 def story_many_start_at_once():
     # Ten daemons on the same stale sockets: exactly one runs, nine say who it is.
     m = Memlogd({"daemonize": "1"}, start=False)
