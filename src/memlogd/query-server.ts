@@ -1,18 +1,11 @@
 /** The clients of the query socket: who they are, what they asked, and waking those that wait for entries. */
 import { EntryFilter, filterKeys } from '../match/entry-filter.ts'
-import {
-  pidGone,
-  queryClientsMax,
-  queryClientsPerUserMax,
-  readerGoneMs,
-  readerStallMs,
-  requestMs,
-  uidUnknown,
-} from '../protocol/constants.ts'
-import { encodeHeader, type ParsedRequest, type QueryRequest, RequestReader } from '../protocol/query.ts'
+import { queryClientsMax, queryClientsPerUserMax, readerStallMs, uidUnknown } from '../protocol/constants.ts'
+import { encodeHeader, type QueryRequest } from '../protocol/query.ts'
 import type { Engine } from './engine.ts'
 import type { Gap } from './gap.ts'
 import type { Peer } from './peers.ts'
+import { type Client, type ClientHost, QueryClient, type Request } from './query-client.ts'
 import { BufferPool, type Connection, extendedReply, plainReply, Reader, type ReaderOptions } from './reader.ts'
 
 /** One read of the ring and one write to a client, in bytes. */
@@ -34,26 +27,31 @@ export interface QueryServerParts {
   statistics(hasSources: boolean): string
 }
 
-/** What the owner of a connection tells the server about it. */
-export interface Client {
-  data(bytes: Buffer): void
-  /** The client sends nothing more. */
-  ended(): void
-  closed(): void
-}
-
 export class QueryServer {
   readonly #parts: QueryServerParts
   readonly #pool: BufferPool
   readonly #readers = new Set<Reader>()
-  /** Followers of the plain protocol that send nothing more, oldest first; each with its user and what lets go of it. */
-  readonly #halfClosed = new Map<Client, () => { uid: number | undefined; drop: () => void }>()
+  /** Followers of the plain protocol that send nothing more, oldest first. */
+  readonly #halfClosed = new Set<QueryClient>()
   /** Clients by uid, as far as they are known. */
   readonly #users = new Map<number, number>()
+  /** What clients see of the server. */
+  readonly #host: ClientHost
   #clients = 0
 
   constructor(parts: QueryServerParts) {
     this.#parts = parts
+    const { counters } = parts.engine
+    this.#host = {
+      after: (milliseconds, call) => parts.after(milliseconds, call),
+      identify: parts.identify?.bind(parts),
+      admit: (peer) => this.#admit(peer),
+      answer: (connection, request) => this.#answer(connection, request),
+      served: () => counters.add('readersServed'),
+      refused: () => counters.add('readersRefused'),
+      halfClosed: (client) => this.#halfClosed.add(client),
+      left: (client) => this.#left(client),
+    }
     const { largestEntryBytes } = parts.engine.ring
     const small = Math.max(readerSmallBufferBytes, largestEntryBytes)
     this.#pool = new BufferPool(Math.max(readerBufferBytes, largestEntryBytes), small)
@@ -70,93 +68,20 @@ export class QueryServer {
 
   /** Takes a new connection; undefined, and destroyed, where there are `queryClientsMax` already. */
   accept(connection: Connection): Client | undefined {
-    const { counters } = this.#parts.engine
     if (this.#clients >= queryClientsMax && !this.#dropHalfClosed()) {
-      counters.add('readersRefused')
+      this.#host.refused()
       connection.destroy()
       return undefined
     }
     this.#clients++
-    const request = new RequestReader()
-    let reader: Reader | undefined
-    let isAnswered = false
-    let isExtended = false
-    const refuse = (): void => {
-      isAnswered = true
-      counters.add('readersRefused')
-      connection.destroy()
-    }
-    let cancel = this.#parts.after(requestMs, refuse)
-    let peer: Peer | undefined
-    let isClosed = false
-    const forget = this.#parts.identify?.(connection, (found) => {
-      peer = found
-      if (!this.#admit(found)) refuse()
-      else if (reader !== undefined) reader.peer = found
-    })
-    let forgetGone: (() => void) | undefined
-    const lookAfter = (): void => {
-      forgetGone = this.#parts.identify?.(connection, ({ pid }) => {
-        if (pid === pidGone) connection.destroy()
-        else forgetGone = this.#parts.after(readerGoneMs, lookAfter)
-      })
-    }
-    const client: Client = {
-      data: (bytes) => {
-        if (isAnswered) return
-        const parsed = request.push(bytes)
-        if (parsed === undefined) return
-        cancel()
-        isAnswered = true
-        if (parsed.kind === 'fault') {
-          refuse()
-          return
-        }
-        counters.add('readersServed')
-        reader = this.#answer(connection, parsed)
-        if (reader !== undefined) reader.peer = peer
-        // Statistics are sent at once: who then neither takes them nor leaves has as long as any reader.
-        else cancel = this.#parts.after(readerStallMs, () => connection.destroy())
-        isExtended = parsed.kind === 'extended'
-      },
-      ended: () => {
-        // A client of the extended protocol that closes is gone. One of the plain protocol may have closed its own
-        // half alone, as `nc -N` does, and still read: the intake can tell, or else the next write does.
-        if (!isAnswered || reader === undefined || reader.isFinished) return
-        if (isExtended) connection.destroy()
-        else if (reader.isFollower) {
-          this.#halfClosed.set(client, () => ({ uid: peer?.uid, drop }))
-          lookAfter()
-        }
-      },
-      closed: () => {
-        if (isClosed) return
-        isClosed = true
-        this.#halfClosed.delete(client)
-        cancel()
-        forget?.()
-        forgetGone?.()
-        if (peer !== undefined) this.#dismiss(peer)
-        this.#clients--
-        isAnswered = true
-        if (reader === undefined) return
-        reader.abandon()
-        this.#readers.delete(reader)
-      },
-    }
-    const drop = (): void => {
-      client.closed()
-      connection.destroy()
-    }
-    return client
+    return new QueryClient(connection, this.#host)
   }
 
   /** Makes room for another client, of a user or of all: lets go of one that may be gone. False if there is none. */
   #dropHalfClosed(uid?: number): boolean {
-    for (const about of this.#halfClosed.values()) {
-      const found = about()
-      if (uid !== undefined && found.uid !== uid) continue
-      found.drop()
+    for (const client of this.#halfClosed) {
+      if (uid !== undefined && client.peer?.uid !== uid) continue
+      client.drop()
       return true
     }
     return false
@@ -190,7 +115,14 @@ export class QueryServer {
     for (const reader of this.#readers) reader.finish('stopping')
   }
 
-  #answer(connection: Connection, parsed: Exclude<ParsedRequest, { kind: 'fault' }>): Reader | undefined {
+  #left(client: QueryClient): void {
+    this.#halfClosed.delete(client)
+    if (client.peer !== undefined) this.#dismiss(client.peer)
+    if (client.reader !== undefined) this.#readers.delete(client.reader)
+    this.#clients--
+  }
+
+  #answer(connection: Connection, parsed: Request): Reader | undefined {
     const { engine } = this.#parts
     const later = (call: () => void): void => void this.#parts.after(0, call)
     const whenStalled = (call: () => void): (() => void) => this.#parts.after(readerStallMs, call)

@@ -1,6 +1,6 @@
 /** Sockets that the engine is started with: the control stream and the listening query socket. */
 import { createServer, type Server, Socket } from 'node:net'
-import type { Client } from '../memlogd/query-server.ts'
+import type { Client } from '../memlogd/query-client.ts'
 import type { Connection } from '../memlogd/reader.ts'
 import { type ControlMessage, ControlParser, encodeControl } from '../protocol/frame.ts'
 import { writeAll } from './descriptors.ts'

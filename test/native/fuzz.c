@@ -397,7 +397,7 @@ int main(int count, char **args) {
   intake->listeners.tcp = intake->listeners.docker = intake->listeners.kmsg = -1;
   shortage(fuzz, false);
   intake->descriptors_max = 1000;
-  MUST(start(intake), 0, 0);
+  MUST(intake_start(intake), 0, 0);
   sys_socketpair(SOCK_DGRAM | SOCK_CLOEXEC, ends);
   intake->listeners.log = ends[0], fuzz->log = ends[1];
   sys_socketpair(SOCK_DGRAM | SOCK_CLOEXEC, ends);

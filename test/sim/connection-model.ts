@@ -1,5 +1,5 @@
 /** A socket between a simulated engine and a client: bytes move when the simulation says so, in pieces of any size. */
-import type { Client } from '../../src/memlogd/query-server.ts'
+import type { Client } from '../../src/memlogd/query-client.ts'
 import type { Connection } from '../../src/memlogd/reader.ts'
 import { Killed, type Life } from './life.ts'
 

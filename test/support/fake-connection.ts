@@ -1,4 +1,4 @@
-import type { Client } from '../../src/memlogd/query-server.ts'
+import type { Client } from '../../src/memlogd/query-client.ts'
 import type { Connection } from '../../src/memlogd/reader.ts'
 
 /** A client of the query socket that takes what it is sent when the test says so. */
