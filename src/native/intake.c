@@ -75,7 +75,6 @@ static void read_signals(struct intake *intake) {
   }
 }
 
-static i64 sooner(i64 a, i64 b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
 static i64 left(const struct intake *intake, u64 at_ms) { return at_ms > intake->now_ms ? (i64)(at_ms - intake->now_ms) : 0; }
 
 /* Whether a full queue has held the senders of datagrams up for long enough. */

@@ -81,6 +81,9 @@ static inline u64 clock_us(void) {
 }
 static inline u64 clock_ms(void) { return clock_us() / 1000; }
 
+/* The shorter of two waits; a negative one never ends. */
+static inline i64 sooner(i64 a, i64 b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
+
 /* ---- sockets ---- */
 static inline int sys_socket(int family, int type) { return (int)CALL3(socket, family, type, 0); }
 static inline int sys_socketpair(int type, int ends[2]) { return (int)CALL4(socketpair, AF_UNIX, type, 0, P(ends)); }

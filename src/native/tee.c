@@ -220,8 +220,6 @@ static bool is_done(const struct tee *tee) {
   return is_quiet || tee->now_ms >= tee->ended_ms + TEE_DRAIN_MS;
 }
 
-static i64 sooner(i64 a, i64 b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
-
 static i64 wait_ms(const struct tee *tee) {
   i64 wait = -1;
   if (tee->has_ended) wait = tee->ended_ms + TEE_DRAIN_MS > tee->now_ms ? (i64)(tee->ended_ms + TEE_DRAIN_MS - tee->now_ms) : 0;
