@@ -15,7 +15,7 @@ export const applets: readonly Applet[] = [
   {
     name: 'memlogd',
     help: 'keep the log of this machine in memory',
-    run: async (words) => (await import('./memlogd/command-line.ts')).runMemlogd(words),
+    run: async (words) => (await import('./memlogd/start/command-line.ts')).runMemlogd(words),
   },
   {
     name: 'logread',
@@ -34,12 +34,12 @@ export const roles: readonly Applet[] = [
   {
     name: 'memlogd-engine',
     help: 'store lines and serve readers',
-    run: async (words) => (await import('./memlogd/engine-main.ts')).runEngine(words),
+    run: async (words) => (await import('./memlogd/main.ts')).runEngine(words),
   },
   {
     name: 'memlogd-config',
     help: "check memlogd's options",
-    run: async (words) => (await import('./memlogd/command-line.ts')).runMemlogdConfig(words),
+    run: async (words) => (await import('./memlogd/start/command-line.ts')).runMemlogdConfig(words),
   },
   {
     name: 'logwrite-config',

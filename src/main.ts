@@ -2,7 +2,7 @@
 import { type Applet, applets, roles } from './applets.ts'
 import { printError } from './cli/command.ts'
 import { ExitError, exitBug, harmless } from './cli/errors.ts'
-import { launch } from './cli/launcher.ts'
+import { launch } from './launcher.ts'
 
 function findApplet(name: string): Applet | undefined {
   return [...applets, ...roles].find((applet) => applet.name === name)

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleOptions } from '../src/build/bundle.ts'
-import { engineOptionsDefault, parseEngineOptions } from '../src/memlogd/engine-options.ts'
+import { engineOptionsDefault, parseEngineOptions } from '../src/memlogd/engine/engine-options.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'memlogd-main-'))
 const bundle = join(folder, 'memlogd.cjs')

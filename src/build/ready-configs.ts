@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { encodeConfig, memlogdConfigKeys } from '../cli/config-pipe.ts'
 import { parseFlags } from '../cli/flags.ts'
-import { memlogdCommand, memlogdConfig } from '../memlogd/options.ts'
+import { memlogdCommand, memlogdConfig } from '../memlogd/start/options.ts'
 import { BuildError } from './build-error.ts'
 import { sourceFiles } from './source-files.ts'
 

@@ -1,6 +1,7 @@
 /** What all commands do before they do anything: parse, and answer `--help` and `--version`. */
-import { writeAll } from '../platform/descriptors.ts'
+
 import { version } from '../protocol/version.ts'
+import { writeAll } from '../system/write-all.ts'
 import { completionScript } from './completion.ts'
 import { ExitError } from './errors.ts'
 import type { Command, FlagTable } from './flag-table.ts'

@@ -1,6 +1,7 @@
 /** How a config role hands what it found to the native half: docs/PROTOCOL.md section 7. */
-import { writeAll } from '../platform/descriptors.ts'
+
 import { configBytesMax, configFd } from '../protocol/constants.ts'
+import { writeAll } from '../system/write-all.ts'
 import { ExitError } from './errors.ts'
 
 /** memlogd's keys, in the order in which they are written. */

@@ -1,15 +1,15 @@
 import { openCommand, printOut } from '../cli/command.ts'
 import { ExitError, exitOk, UsageError } from '../cli/errors.ts'
-import { systemClock } from '../platform/clock.ts'
-import { localOffset } from '../platform/local-time.ts'
-import { OutputError } from '../platform/output.ts'
-import { runSources, runStats } from './about-command.ts'
-import { QueryError } from './client.ts'
+import { systemClock } from '../system/clock.ts'
+import { localOffset } from '../system/local-time.ts'
+import { QueryError } from './ask/query.ts'
+import { sourceNames } from './ask/source-names.ts'
 import { type LogreadValues, logreadCommand } from './options.ts'
-import { runRead } from './read-command.ts'
 import { makeSelection, type ReadValues } from './selection.ts'
-import { sourceNames } from './source-names.ts'
-import { runWait } from './wait-command.ts'
+import { runSources, runStats } from './show/about-command.ts'
+import { OutputError } from './show/output.ts'
+import { runRead } from './show/read-command.ts'
+import { runWait } from './show/wait-command.ts'
 
 /** logread's entry. */
 export async function runLogread(args: readonly string[]): Promise<number> {
@@ -37,7 +37,7 @@ async function run(values: ReadValues): Promise<number> {
   }
   const { to, on, run, state } = values
   if (to.length + on.length + run.length > 0 || state !== undefined) {
-    return (await import('./shipping-main.ts')).runShipping(values)
+    return (await import('./ship/shipping-main.ts')).runShipping(values)
   }
   const { realSeconds: seconds, realNanos: nanos } = systemClock.now()
   const now = { seconds, nanos }

@@ -5,10 +5,10 @@ import { Fault } from '../match/fault.ts'
 import { parsePriorityRange } from '../match/priority-range.ts'
 import { globBytesMax, requestSourcesMax } from '../protocol/query.ts'
 import type { Moment } from '../protocol/timestamp.ts'
-import { parsePattern } from './filters/reg-exp.ts'
-import { parseTime, type TimeContext } from './filters/time.ts'
 import type { LogreadValues } from './options.ts'
-import type { Selection } from './pipeline.ts'
+import { parsePattern } from './show/filters/reg-exp.ts'
+import { parseTime, type TimeContext } from './show/filters/time.ts'
+import type { Selection } from './show/pipeline.ts'
 
 /** The flags, with `-i` as it was given: true, false, or not at all. */
 export type ReadValues = LogreadValues & { readonly caseFlag?: boolean | undefined }

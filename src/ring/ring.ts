@@ -49,7 +49,7 @@ export interface RingOptions {
   maxLineBytes: number
 }
 
-/** What a commit records of the ring; see src/memlogd/commit.ts for its bytes. */
+/** What a commit records of the ring; see src/memlogd/engine/commit.ts for its bytes. */
 export interface RingState {
   regionBytes: number
   tailPosition: number

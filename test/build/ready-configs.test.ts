@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { readyConfigs, shippedLines } from '../../src/build/ready-configs.ts'
 import { encodeConfig, memlogdConfigKeys } from '../../src/cli/config-pipe.ts'
 import { parseFlags } from '../../src/cli/flags.ts'
-import { memlogdCommand, memlogdConfig } from '../../src/memlogd/options.ts'
+import { memlogdCommand, memlogdConfig } from '../../src/memlogd/start/options.ts'
 import { canIsolate, runIsolated } from '../support/isolated.ts'
 
 const root = resolve(import.meta.dirname, '../..')

@@ -7,7 +7,7 @@ import { completionScript } from '../../src/cli/completion.ts'
 import type { Command } from '../../src/cli/flag-table.ts'
 import { logreadCommand } from '../../src/logread/options.ts'
 import { logwriteCommand } from '../../src/logwrite/options.ts'
-import { memlogdCommand } from '../../src/memlogd/options.ts'
+import { memlogdCommand } from '../../src/memlogd/start/options.ts'
 
 /** A folder with files to complete, and a `logread` that knows three sources, one of them hostile. */
 const folder = mkdtempSync(join(tmpdir(), 'memlogd-completion-'))

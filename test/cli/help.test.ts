@@ -4,7 +4,7 @@ import { splitFlagWords } from '../../src/cli/flag-words.ts'
 import { flagSections, helpText } from '../../src/cli/help.ts'
 import { logreadCommand } from '../../src/logread/options.ts'
 import { logwriteCommand } from '../../src/logwrite/options.ts'
-import { memlogdCommand } from '../../src/memlogd/options.ts'
+import { memlogdCommand } from '../../src/memlogd/start/options.ts'
 
 const sample = defineCommand({
   name: 'tool',

@@ -8,10 +8,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
-import { Shipper } from '../../src/logread/sinks/shipper.ts'
-import { SyslogStreamSink } from '../../src/logread/sinks/syslog/stream-sink.ts'
-import { monotonicMs, sleep } from '../../src/platform/timers.ts'
-import { ListSource } from '../logread/sinks/entries.ts'
+import { Shipper } from '../../src/logread/ship/shipper.ts'
+import { SyslogStreamSink } from '../../src/logread/ship/syslog/stream-sink.ts'
+import { monotonicMs, sleep } from '../../src/system/timers.ts'
+import { ListSource } from '../logread/ship/entries.ts'
 
 const id = process.pid % 50_000
 const space = `ship${id}`

@@ -3,13 +3,13 @@
  * stream, they are parsed twice, cut in different places, and the outcome must be the same.
  */
 import { expect } from 'vitest'
-import { ExportDump } from '../../src/logread/dump/export-dump.ts'
-import { parseSavedLine } from '../../src/logread/dump/json-dump.ts'
-import { EntryStream } from '../../src/logread/entry-stream.ts'
-import { PlainStream, parsePlainLine } from '../../src/logread/plain-stream.ts'
-import { Engine } from '../../src/memlogd/engine.ts'
-import { type DockerFrameSink, DockerFrames, DockerLogEntry } from '../../src/memlogd/inputs/docker-frame.ts'
-import { type DockerLineSink, DockerPartials } from '../../src/memlogd/inputs/docker-partials.ts'
+import { ExportDump } from '../../src/logread/ask/dump/export-dump.ts'
+import { parseSavedLine } from '../../src/logread/ask/dump/json-dump.ts'
+import { EntryStream } from '../../src/logread/ask/entry-stream.ts'
+import { PlainStream, parsePlainLine } from '../../src/logread/ask/plain-stream.ts'
+import { type DockerFrameSink, DockerFrames, DockerLogEntry } from '../../src/memlogd/docker/frame.ts'
+import { type DockerLineSink, DockerPartials } from '../../src/memlogd/docker/partials.ts'
+import { Engine } from '../../src/memlogd/engine/engine.ts'
 import {
   frameKindData,
   frameKindDatagram,

@@ -3,10 +3,10 @@
  * engine and query server answer both ways, and the answers are compared.
  */
 import { describe, expect, it } from 'vitest'
-import { EntryStream } from '../../src/logread/entry-stream.ts'
-import { Pipeline, requestOf, type Selection } from '../../src/logread/pipeline.ts'
-import { Engine } from '../../src/memlogd/engine.ts'
-import { QueryServer } from '../../src/memlogd/query-server.ts'
+import { EntryStream } from '../../src/logread/ask/entry-stream.ts'
+import { Pipeline, requestOf, type Selection } from '../../src/logread/show/pipeline.ts'
+import { Engine } from '../../src/memlogd/engine/engine.ts'
+import { QueryServer } from '../../src/memlogd/serve/server.ts'
 import { encodeRequest, parseHeader, type QueryRequest } from '../../src/protocol/query.ts'
 import { MemoryStore } from '../../src/ring/store.ts'
 import { FakeConnection } from '../support/fake-connection.ts'

@@ -1,6 +1,6 @@
 /** A socket between a simulated engine and a client: bytes move when the simulation says so, in pieces of any size. */
-import type { Client } from '../../src/memlogd/query-client.ts'
-import type { Connection } from '../../src/memlogd/reader.ts'
+import type { Client } from '../../src/memlogd/serve/client.ts'
+import type { Connection } from '../../src/memlogd/serve/reader.ts'
 import { Killed, type Life } from './life.ts'
 
 interface Write {

@@ -2,8 +2,8 @@
  * The intake as the engine sees it, with the native half's rules: a frame area that wraps, frames kept until they are
  * acknowledged and overwritten after that, slots of the source table that are free again once their END was acknowledged.
  */
-import type { FrameQueue } from '../../src/memlogd/engine.ts'
-import type { IntakeEvent } from '../../src/memlogd/events.ts'
+import type { FrameQueue } from '../../src/memlogd/engine/engine.ts'
+import type { IntakeEvent } from '../../src/memlogd/engine/events.ts'
 import {
   frameKindData,
   frameKindEnd,

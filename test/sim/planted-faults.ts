@@ -4,10 +4,10 @@
  */
 
 import { LineSplitter } from '../../src/lines/splitter.ts'
-import { CommitWriter } from '../../src/memlogd/commit.ts'
-import { Counters } from '../../src/memlogd/counters.ts'
-import { Engine } from '../../src/memlogd/engine.ts'
-import { BufferPool } from '../../src/memlogd/reader.ts'
+import { CommitWriter } from '../../src/memlogd/engine/commit.ts'
+import { Counters } from '../../src/memlogd/engine/counters.ts'
+import { Engine } from '../../src/memlogd/engine/engine.ts'
+import { BufferPool } from '../../src/memlogd/serve/reader.ts'
 import { Cursor } from '../../src/ring/cursor.ts'
 import { IntakeModel } from './intake-model.ts'
 import { MortalStore } from './mortal-store.ts'

@@ -4,9 +4,9 @@
  * silent, cut their requests in pieces and leave; the clock steps. At the end the books are checked: what was
  * received is stored, each line once and in order; for each reader, delivered + reported lost = stored.
  */
-import { Engine } from '../../src/memlogd/engine.ts'
-import { QueryServer } from '../../src/memlogd/query-server.ts'
-import { statistics } from '../../src/memlogd/statistics.ts'
+import { Engine } from '../../src/memlogd/engine/engine.ts'
+import { QueryServer } from '../../src/memlogd/serve/server.ts'
+import { statistics } from '../../src/memlogd/serve/statistics.ts'
 import {
   eventDatagramsLost,
   eventEngineExited,

@@ -2,7 +2,7 @@
  * What the log must hold, worked out in the plainest way from what was sent, entry after entry, as bytes.
  * The engine's own code is not used here, but for the texts of its messages.
  */
-import { eventText, type IntakeEvent } from '../../src/memlogd/events.ts'
+import { eventText, type IntakeEvent } from '../../src/memlogd/engine/events.ts'
 import {
   entryFlagCut,
   entryFlagUnterminated,

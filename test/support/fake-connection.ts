@@ -1,5 +1,5 @@
-import type { Client } from '../../src/memlogd/query-client.ts'
-import type { Connection } from '../../src/memlogd/reader.ts'
+import type { Client } from '../../src/memlogd/serve/client.ts'
+import type { Connection } from '../../src/memlogd/serve/reader.ts'
 
 /** A client of the query socket that takes what it is sent when the test says so. */
 export class FakeConnection implements Connection {

@@ -1,5 +1,5 @@
 /** A frame queue in memory, written the way the intake writes the shared one. */
-import type { FrameQueue } from '../../src/memlogd/engine.ts'
+import type { FrameQueue } from '../../src/memlogd/engine/engine.ts'
 import {
   frameKindData,
   frameKindDatagram,

@@ -1,5 +1,5 @@
 /** What a format makes of entries. */
-import { ByteSink } from '../../src/logread/byte-sink.ts'
+import { ByteSink } from '../../src/logread/formats/byte-sink.ts'
 import type { Format, FormatOptions } from '../../src/logread/formats/format.ts'
 import { makeWriter } from '../../src/logread/formats/table.ts'
 import { viewOf } from './entries.ts'

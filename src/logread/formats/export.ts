@@ -10,7 +10,7 @@ import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { facilityOf, hasPriority, severityOf } from '../../protocol/priority.ts'
 import { utf8SequenceBytes } from '../../protocol/utf8.ts'
-import type { ByteSink } from '../byte-sink.ts'
+import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
 
 const newline = 0x0a

@@ -1,7 +1,7 @@
 /** What every output format is. */
 import type { EntryView } from '../../protocol/entry.ts'
 import type { OffsetOf } from '../../protocol/timestamp.ts'
-import type { ByteSink } from '../byte-sink.ts'
+import type { ByteSink } from './byte-sink.ts'
 
 export interface FormatOptions {
   /** The output is a terminal: bytes that could control it must be escaped. */

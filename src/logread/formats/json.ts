@@ -15,7 +15,7 @@ import { jsonTextBytesMax, writeJsonText } from '../../protocol/json-text.ts'
 import { facilityNames, facilityOf, hasPriority, severityNames, severityOf } from '../../protocol/priority.ts'
 import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 import { isUtf8 } from '../../protocol/utf8.ts'
-import type { ByteSink } from '../byte-sink.ts'
+import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
 
 function appendJsonText(sink: ByteSink, bytes: Buffer, start: number, end: number): void {

@@ -2,9 +2,9 @@
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { severityOf } from '../../protocol/priority.ts'
-import type { ByteSink } from '../byte-sink.ts'
-import { visibleBytesMax, writeVisible } from '../visible-text.ts'
+import type { ByteSink } from './byte-sink.ts'
 import type { FormatOptions } from './format.ts'
+import { visibleBytesMax, writeVisible } from './visible-text.ts'
 
 const space = 0x20
 const newline = 0x0a

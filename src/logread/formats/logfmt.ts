@@ -5,7 +5,7 @@ import { jsonTextBytesMax, writeJsonText } from '../../protocol/json-text.ts'
 import { hasPriority, severityNames, severityOf } from '../../protocol/priority.ts'
 import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 import { isUtf8 } from '../../protocol/utf8.ts'
-import type { ByteSink } from '../byte-sink.ts'
+import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
 
 /** Whether a value needs quotes: a space, `=`, a quote or a control character is in it, or nothing at all. */

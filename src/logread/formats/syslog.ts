@@ -12,7 +12,7 @@ import type { EntryView } from '../../protocol/entry.ts'
 import { hasPriority } from '../../protocol/priority.ts'
 import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 import { utf8SequenceBytes } from '../../protocol/utf8.ts'
-import type { ByteSink } from '../byte-sink.ts'
+import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
 import { appendLineText } from './line-text.ts'
 

@@ -1,7 +1,6 @@
 /** Every output format for lines: a new one is a file and a row. */
 
-import { ByteSink } from '../byte-sink.ts'
-import { visibleBytesMax, writeVisible } from '../visible-text.ts'
+import { ByteSink } from './byte-sink.ts'
 import { catFormat } from './cat.ts'
 import { exportFormat } from './export.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
@@ -9,6 +8,7 @@ import { jsonFormat, jsonSeqFormat } from './json.ts'
 import { logfmtFormat } from './logfmt.ts'
 import { shortDeltaFormat, shortFormat, shortMonotonicFormat, shortPreciseFormat } from './short.ts'
 import { syslogFormat } from './syslog.ts'
+import { visibleBytesMax, writeVisible } from './visible-text.ts'
 
 export const formats: readonly Format[] = [
   shortFormat,

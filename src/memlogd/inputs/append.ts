@@ -1,6 +1,6 @@
 import { entryFlagCut, entryHeaderBytes } from '../../protocol/constants.ts'
 import type { Stamp } from '../../ring/ring.ts'
-import type { Counters } from '../counters.ts'
+import type { Counters } from '../engine/counters.ts'
 import type { EntryAppender } from './input.ts'
 
 /** What an entry that is not just a line is made of. The message is bytes[start,end). */

@@ -1,6 +1,6 @@
 import { type LineSink, LineSplitter, type PartialBudget } from '../../lines/splitter.ts'
 import type { FrameView } from '../../protocol/frame.ts'
-import type { Counters } from '../counters.ts'
+import type { Counters } from '../engine/counters.ts'
 import type { EntryAppender, Input } from './input.ts'
 import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priority-prefix.ts'
 

@@ -10,9 +10,10 @@
  * Nothing is refused: what fits no shape is kept as text, under the name `syslog`, and `fault` says why.
  * The sender's stamp is a hint only (it has no year and often the wrong zone), so it becomes a field.
  */
-import { safeSourceName } from '../source-name.ts'
+
 import { FieldsBuilder } from './fields-builder.ts'
 import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priority-prefix.ts'
+import { safeSourceName } from './source-name.ts'
 
 /** Priority of a message that states none: user.notice, as RFC 3164 section 4.3.3 wants it. */
 export const priorityDefault = 13

@@ -2,7 +2,7 @@
 import { entryFlagCut, entryFlagUnterminated, sourceKindSyslogUnix } from '../../protocol/constants.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../ring/ring.ts'
-import type { Counters } from '../counters.ts'
+import type { Counters } from '../engine/counters.ts'
 import { CuttingAppender } from './append.ts'
 import { FieldsBuilder } from './fields-builder.ts'
 import type { EntryAppender, Input } from './input.ts'

@@ -10,13 +10,13 @@ import {
   sourceKindSyslogUnix,
 } from '../../protocol/constants.ts'
 import type { SourceSlot } from '../../protocol/frame.ts'
-import type { Counters } from '../counters.ts'
-import { safeSourceName } from '../source-name.ts'
-import { DockerInput } from './docker.ts'
-import type { DockerStreams } from './docker-streams.ts'
+import { DockerInput } from '../docker/input.ts'
+import type { DockerStreams } from '../docker/streams.ts'
+import type { Counters } from '../engine/counters.ts'
 import { FdStreamInput } from './fd-stream.ts'
 import type { Input } from './input.ts'
 import { KmsgInput } from './kmsg.ts'
+import { safeSourceName } from './source-name.ts'
 import { SyslogDatagramInput, SyslogStreamInput } from './syslog.ts'
 
 /** What inputs share. */

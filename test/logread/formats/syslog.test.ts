@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ByteSink } from '../../../src/logread/byte-sink.ts'
+import { ByteSink } from '../../../src/logread/formats/byte-sink.ts'
 import { makeAppendSyslog, type SyslogOptions, syslogFormat } from '../../../src/logread/formats/syslog.ts'
 import { gap, type SampleEntry, sample, viewOf } from '../../support/entries.ts'
 import { formatted } from '../../support/formatted.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EngineRig } from './engine-rig.ts'
+import { EngineRig } from '../engine/engine-rig.ts'
 
 const text = '<3>failed\nplain\n<191>\n<192>x\n<a\n <4>x\n<30>long line\n'
 

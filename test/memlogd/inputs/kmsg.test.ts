@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { kernelStamp } from '../../../src/memlogd/inputs/kmsg.ts'
 import { frameKindRecord, sourceKindKmsg } from '../../../src/protocol/constants.ts'
-import { EngineRig } from './engine-rig.ts'
+import { EngineRig } from '../engine/engine-rig.ts'
 
 function rigOf(records: string[], options = {}): { rig: EngineRig; kernel: number } {
   const rig = new EngineRig(options)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { sourceKindSyslogTcp, sourceKindSyslogUdp, sourceKindSyslogUnix } from '../../../src/protocol/constants.ts'
 import { randomFrom, seedFor } from '../../support/random.ts'
-import { EngineRig } from './engine-rig.ts'
+import { EngineRig } from '../engine/engine-rig.ts'
 
 const local = (text: string | Buffer, pid = 42, uid = 1000, gid = 100): Buffer => {
   const prefix = Buffer.alloc(16)

@@ -1,0 +1,173 @@
+/**
+ * A file in systemd's journal export format to batches of entries: one that `-o export` made, or one of `journalctl -o
+ * export`. Bytes in any chunks; an entry is held until its empty line has come.
+ */
+import {
+  entryFlagCut,
+  entryFlagUnterminated,
+  entryKindGap,
+  entryKindLine,
+  maxLineBytesLimit,
+  priorityNone,
+  sourceNameBytesMax,
+} from '../../../protocol/constants.ts'
+import { encodeEntry, encodeFields } from '../../../protocol/entry.ts'
+import { hasPriority } from '../../../protocol/priority.ts'
+import type { TakeEntries } from '../entry-stream.ts'
+
+/** Largest entry of a file: a message of the longest kind and as much again for its fields. */
+export const exportEntryBytesMax = 2 * maxLineBytesLimit
+
+const newline = 0x0a
+const equals = 0x3d
+const lengthBytes = 8
+const prefix = 'MEMLOGD_F_'
+
+/** Where the next field is, or why it can't be told. */
+type FieldStep = { end: number; name: string; value: Buffer } | { end: number; name: undefined } | 'more' | 'broken'
+
+export class ExportDump {
+  fault: string | undefined
+  private readonly take: TakeEntries
+  private carry = Buffer.alloc(0)
+  private fields = new Map<string, Buffer>()
+  private entryBytes = 0
+  private sequence = 1
+  entries = 0
+
+  constructor(take: TakeEntries) {
+    this.take = take
+  }
+
+  push(chunk: Buffer): void {
+    const bytes = this.carry.length === 0 ? chunk : Buffer.concat([this.carry, chunk])
+    let at = 0
+    while (this.fault === undefined) {
+      const step = nextField(bytes, at)
+      if (step === 'more') break
+      if (step === 'broken') this.fail('a field that is neither NAME=value nor a name and a length')
+      else at = this.takeField(step, at)
+    }
+    this.carry = Buffer.from(bytes.subarray(at))
+    if (this.carry.length + this.entryBytes > exportEntryBytesMax) this.fail('an entry that is too large')
+  }
+
+  /** The file has ended: the last entry counts without its empty line too. */
+  finish(): void {
+    if (this.fault !== undefined) return
+    if (this.carry.length > 0) this.push(Buffer.of(newline))
+    if (this.carry.length > 0) this.fail('an entry that breaks off')
+    else this.endEntry()
+  }
+
+  private fail(text: string): void {
+    this.fault ??= `entry ${this.entries + 1}: ${text}`
+  }
+
+  private takeField(step: Exclude<FieldStep, string>, at: number): number {
+    if (step.name === undefined) {
+      this.endEntry()
+    } else if (!this.fields.has(step.name)) {
+      // The file's bytes move when the next chunk comes.
+      this.fields.set(step.name, Buffer.from(step.value))
+      this.entryBytes += step.end - at
+    }
+    return step.end
+  }
+
+  private endEntry(): void {
+    if (this.fields.size === 0) return
+    const entry = this.encode(this.fields)
+    this.fields = new Map()
+    this.entryBytes = 0
+    this.entries++
+    this.take(entry, 0, entry.length, 0)
+  }
+
+  private encode(fields: ReadonlyMap<string, Buffer>): Buffer {
+    const [realNanos, monoNanos] = nanosOf(fields)
+    const real = readMicros(fields.get('__REALTIME_TIMESTAMP'), realNanos)
+    const mono = readMicros(fields.get('__MONOTONIC_TIMESTAMP'), monoNanos)
+    const sequence = readCount(fields.get('MEMLOGD_SEQUENCE')) ?? this.sequence
+    this.sequence = sequence + 1
+    const cutBytes = readCount(fields.get('MEMLOGD_CUT'))
+    const isUnterminated = fields.has('MEMLOGD_UNTERMINATED')
+    return encodeEntry({
+      kind: fields.get('MEMLOGD_KIND')?.toString() === 'gap' ? entryKindGap : entryKindLine,
+      priority: priorityOf(fields),
+      flags: (cutBytes === undefined ? 0 : entryFlagCut) | (isUnterminated ? entryFlagUnterminated : 0),
+      cutBytes: Math.min(cutBytes ?? 0, 0xffff_ffff),
+      sequence,
+      realSeconds: real.seconds,
+      realNanos: real.nanos,
+      monoSeconds: mono.seconds,
+      monoNanos: mono.nanos,
+      source: sourceOf(fields).subarray(0, sourceNameBytesMax),
+      message: (fields.get('MESSAGE') ?? Buffer.alloc(0)).subarray(0, maxLineBytesLimit),
+      fields: encodeFields(otherFields(fields)),
+    })
+  }
+}
+
+function nextField(bytes: Buffer, at: number): FieldStep {
+  const end = bytes.indexOf(newline, at)
+  if (end < 0) return 'more'
+  if (end === at) return { end: end + 1, name: undefined }
+  const split = bytes.indexOf(equals, at)
+  if (split >= 0 && split < end) {
+    if (split === at) return 'broken'
+    return { end: end + 1, name: bytes.toString('latin1', at, split), value: bytes.subarray(split + 1, end) }
+  }
+  const start = end + 1 + lengthBytes
+  if (bytes.length < start) return 'more'
+  const length = bytes.readBigUInt64LE(end + 1)
+  if (length > BigInt(exportEntryBytesMax)) return 'broken'
+  const valueEnd = start + Number(length)
+  if (bytes.length <= valueEnd) return 'more'
+  if (bytes[valueEnd] !== newline) return 'broken'
+  return { end: valueEnd + 1, name: bytes.toString('latin1', at, end), value: bytes.subarray(start, valueEnd) }
+}
+
+function readCount(value: Buffer | undefined): number | undefined {
+  const text = value?.toString('latin1') ?? ''
+  const count = Number(text)
+  return /^[0-9]{1,16}$/.test(text) && Number.isSafeInteger(count) ? count : undefined
+}
+
+/** Nanoseconds below the microsecond of both stamps. */
+function nanosOf(fields: ReadonlyMap<string, Buffer>): [number, number] {
+  const parts = /^([0-9]{1,3}) ([0-9]{1,3})$/.exec(fields.get('MEMLOGD_NANOSECONDS')?.toString('latin1') ?? '')
+  return parts === null ? [0, 0] : [Number(parts[1]), Number(parts[2])]
+}
+
+function readMicros(value: Buffer | undefined, nanos: number): { seconds: number; nanos: number } {
+  const micros = readCount(value) ?? 0
+  const seconds = Math.floor(micros / 1_000_000)
+  if (seconds > 0xffff_ffff) return { seconds: 0xffff_ffff, nanos: 0 }
+  return { seconds, nanos: (micros - seconds * 1_000_000) * 1000 + nanos }
+}
+
+function priorityOf(fields: ReadonlyMap<string, Buffer>): number {
+  const severity = readCount(fields.get('PRIORITY'))
+  if (severity === undefined || severity > 7) return priorityNone
+  // Without a facility: user, as syslog(3) has it.
+  const priority = (readCount(fields.get('SYSLOG_FACILITY')) ?? 1) * 8 + severity
+  return hasPriority(priority) ? priority : priorityNone
+}
+
+function sourceOf(fields: ReadonlyMap<string, Buffer>): Buffer {
+  return fields.get('SYSLOG_IDENTIFIER') ?? fields.get('_COMM') ?? fields.get('_SYSTEMD_UNIT') ?? Buffer.from('unknown')
+}
+
+/** What becomes something else, or says of the file rather than of the line. */
+const taken = new Set(['SYSLOG_IDENTIFIER', 'MESSAGE', 'PRIORITY', 'SYSLOG_FACILITY', '_BOOT_ID', '_HOSTNAME'])
+
+function otherFields(fields: ReadonlyMap<string, Buffer>): [string, Buffer][] {
+  const others: [string, Buffer][] = []
+  for (const [name, value] of fields) {
+    if (name === 'SYSLOG_PID') others.push(['pid', value])
+    else if (name.startsWith(prefix)) others.push([name.slice(prefix.length).toLowerCase(), value])
+    else if (!taken.has(name) && !name.startsWith('__') && !name.startsWith('MEMLOGD_')) others.push([name, value])
+  }
+  return others
+}

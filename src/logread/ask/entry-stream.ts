@@ -1,0 +1,144 @@
+/**
+ * The bytes of a reply, in whatever chunks they come, to batches of whole entries. Entries that lie
+ * whole in a chunk are passed on where they are; only one that two chunks share is put together in
+ * a buffer of its own.
+ */
+import { entryHeaderBytes, entryKindEnd } from '../../protocol/constants.ts'
+import { EntryView, entryFault } from '../../protocol/entry.ts'
+
+/**
+ * Takes whole entries from `start` to `end`; the last of them begins at `last`. The bytes are valid until it
+ * returns, or until the promise that it returns is settled.
+ */
+export type TakeEntries = (bytes: Buffer, start: number, end: number, last: number) => Promise<void> | void
+
+/** What the end entry of a complete reply says. */
+export interface ReplyEnd {
+  delivered: number
+  lost: number
+  reason: string
+}
+
+export class EntryStream {
+  /** What makes the stream invalid, once something has. */
+  fault: string | undefined
+  /** Set by the end entry. */
+  end: ReplyEnd | undefined
+  private readonly take: TakeEntries
+  private readonly view = new EntryView()
+  /** The beginning of an entry whose rest has not come yet. */
+  private carry = Buffer.alloc(0)
+  private carryBytes = 0
+
+  constructor(take: TakeEntries) {
+    this.take = take
+  }
+
+  /** Whether the last entry is still unfinished. */
+  get isInEntry(): boolean {
+    return this.carryBytes > 0
+  }
+
+  /** Takes the next bytes. Returns a promise if a taker did. */
+  push(chunk: Buffer): Promise<void> | void {
+    let at = 0
+    let held: Promise<void> | undefined
+    if (this.carryBytes > 0) {
+      at = this.fillCarry(chunk)
+      if (this.fault === undefined && !this.isCarryWhole()) return
+      held = this.releaseCarry() ?? undefined
+    }
+    const rest = this.scan(chunk, at)
+    if (held === undefined) return rest
+    return rest === undefined ? held : Promise.all([held, rest]).then(() => undefined)
+  }
+
+  /** Passes on the whole entries from `start` on, and keeps what is left. */
+  private scan(chunk: Buffer, start: number): Promise<void> | void {
+    let at = start
+    let last = start
+    while (this.fault === undefined && at < chunk.length) {
+      const fault = this.end === undefined ? entryFault(chunk, at, chunk.length) : 'bytes after the end entry'
+      if (fault === 'short') break
+      if (fault !== undefined) {
+        this.fault = fault
+      } else if (chunk[at + 4] === entryKindEnd) {
+        const held = at > start ? this.take(chunk, start, at, last) : undefined
+        this.end = readEnd(this.view.at(chunk, at))
+        if (at + this.view.size < chunk.length) this.fault = 'bytes after the end entry'
+        return held
+      } else {
+        last = at
+        at += chunk.readUInt32LE(at)
+      }
+    }
+    if (this.fault === undefined && at < chunk.length) this.keep(chunk, at)
+    return at > start ? this.take(chunk, start, at, last) : undefined
+  }
+
+  private keep(chunk: Buffer, at: number): void {
+    const bytes = chunk.length - at
+    this.makeRoom(Math.max(bytes, entryHeaderBytes))
+    chunk.copy(this.carry, 0, at)
+    this.carryBytes = bytes
+  }
+
+  /** Bytes that the unfinished entry has when it is whole, or those of its header while this is not whole. */
+  private carryGoal(): number {
+    return this.carryBytes < entryHeaderBytes ? entryHeaderBytes : this.carry.readUInt32LE(0)
+  }
+
+  private isCarryWhole(): boolean {
+    return this.carryBytes >= entryHeaderBytes && this.carryBytes === this.carryGoal()
+  }
+
+  /** Completes the unfinished entry as far as the chunk can; returns how many bytes that took. */
+  private fillCarry(chunk: Buffer): number {
+    let at = 0
+    while (at < chunk.length && !this.isCarryWhole()) {
+      // The size is believed only once the header has been checked: it decides how much room is made.
+      if (this.carryBytes >= entryHeaderBytes && !this.isHeaderValid()) return at
+      const goal = this.carryGoal()
+      this.makeRoom(goal)
+      const taken = chunk.copy(this.carry, this.carryBytes, at, at + goal - this.carryBytes)
+      this.carryBytes += taken
+      at += taken
+    }
+    if (this.carryBytes >= entryHeaderBytes) this.isHeaderValid()
+    return at
+  }
+
+  private isHeaderValid(): boolean {
+    const fault = entryFault(this.carry, 0, this.carryBytes)
+    if (fault !== undefined && fault !== 'short') this.fault = fault
+    return this.fault === undefined
+  }
+
+  private makeRoom(bytes: number): void {
+    if (this.carry.length >= bytes) return
+    const larger = Buffer.alloc(bytes)
+    this.carry.copy(larger, 0, 0, this.carryBytes)
+    this.carry = larger
+  }
+
+  /** Passes on the entry that is whole now. Its buffer is given away: a taker may hold it for a while. */
+  private releaseCarry(): Promise<void> | void {
+    if (this.fault !== undefined) return
+    const whole = this.carry.subarray(0, this.carryBytes)
+    this.carry = Buffer.alloc(0)
+    this.carryBytes = 0
+    return this.scan(whole, 0)
+  }
+}
+
+function readEnd(view: EntryView): ReplyEnd {
+  const count = (key: string) => {
+    const text = view.field(key)?.toString('latin1') ?? ''
+    return /^[0-9]{1,15}$/.test(text) ? Number(text) : 0
+  }
+  return {
+    delivered: count('delivered'),
+    lost: count('lost'),
+    reason: view.field('reason')?.toString('utf8') ?? 'complete',
+  }
+}

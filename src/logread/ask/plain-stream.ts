@@ -1,0 +1,154 @@
+/**
+ * Lines of JSON, one for each entry, in whatever chunks they come, to batches of entries: the reply of an upstream
+ * memlogd, or a saved file. Where a line has no sequence number, it gets the one after that of the line before.
+ */
+import { maxLineBytesLimit, sourceNameBytesMax } from '../../protocol/constants.ts'
+import { type EntryParts, entryBytes, writeEntry } from '../../protocol/entry.ts'
+import { type Moment, parseStamp } from '../../protocol/timestamp.ts'
+import type { TakeEntries } from './entry-stream.ts'
+
+/** Longest line: the longest message with every byte as `\u00xx`, and the rest. */
+export const plainLineBytesMax = 6 * maxLineBytesLimit + 8192
+
+/** Entries are gathered up to so many bytes before they are passed on. */
+const batchBytes = 64 * 1024
+/** The largest number that an entry's seconds can hold. */
+const secondsMax = 0xffff_ffff
+
+/** What one line says. */
+export type LineEntry = Omit<EntryParts, 'sequence'> & { sequence?: number }
+
+/** Undefined if the line is no entry. */
+export type ParseLine = (line: Buffer) => LineEntry | undefined
+
+export class PlainStream {
+  fault: string | undefined
+  /** Lines seen so far, the one with the fault included. */
+  lines = 0
+  private readonly take: TakeEntries
+  private readonly parse: ParseLine
+  private readonly carry: Buffer[] = []
+  private carryBytes = 0
+  private sequence = 1
+  private batch: Buffer = Buffer.alloc(0)
+  private used = 0
+  private last = 0
+  private held: Promise<void>[] = []
+
+  constructor(take: TakeEntries, parse: ParseLine = parsePlainLine) {
+    this.take = take
+    this.parse = parse
+  }
+
+  /** Takes the next bytes. Returns a promise if a taker did. */
+  push(chunk: Buffer): Promise<void> | void {
+    let at = 0
+    while (this.fault === undefined && at < chunk.length) {
+      const newline = chunk.indexOf(0x0a, at)
+      const end = newline < 0 ? chunk.length : newline
+      if (this.carryBytes + end - at > plainLineBytesMax) {
+        this.fault = `a line longer than ${plainLineBytesMax} bytes`
+      } else if (newline < 0) {
+        this.carry.push(Buffer.from(chunk.subarray(at)))
+        this.carryBytes += end - at
+      } else {
+        this.takeLine(this.lineUpTo(chunk, at, end))
+      }
+      at = end + 1
+    }
+    return this.flush()
+  }
+
+  /** Set by `finish` if the last line was not whole. */
+  isCutOff = false
+
+  /** The connection has ended: a last line without a newline counts if it is whole. */
+  finish(): Promise<void> | void {
+    if (this.carryBytes > 0 && this.fault === undefined) {
+      this.takeLine(this.lineUpTo(Buffer.alloc(0), 0, 0))
+      this.isCutOff = this.fault !== undefined
+      this.fault = undefined
+    }
+    return this.flush()
+  }
+
+  private lineUpTo(chunk: Buffer, start: number, end: number): Buffer {
+    const part = chunk.subarray(start, end)
+    if (this.carryBytes === 0) return part
+    const line = Buffer.concat([...this.carry, part])
+    this.carry.length = 0
+    this.carryBytes = 0
+    return line
+  }
+
+  private takeLine(line: Buffer): void {
+    this.lines++
+    const parts = this.parse(line)
+    if (parts === undefined) {
+      this.fault = 'a line that is neither a reply header nor a log entry'
+      return
+    }
+    const size = entryBytes(parts.source.length, parts.fields?.length ?? 0, parts.message.length)
+    if (this.used + size > this.batch.length) this.startBatch(size)
+    this.last = this.used
+    const sequence = parts.sequence ?? this.sequence
+    this.used = writeEntry(this.batch, this.used, { ...parts, sequence })
+    this.sequence = sequence + 1
+  }
+
+  private startBatch(size: number): void {
+    this.passOn()
+    this.batch = Buffer.alloc(Math.max(size, batchBytes))
+  }
+
+  private passOn(): void {
+    if (this.used === 0) return
+    const held = this.take(this.batch, 0, this.used, this.last)
+    if (held !== undefined) {
+      this.held.push(held)
+      // The taker holds the bytes: the next batch needs its own.
+      this.batch = Buffer.alloc(0)
+    }
+    this.used = 0
+  }
+
+  private flush(): Promise<void> | void {
+    this.passOn()
+    if (this.held.length === 0) return
+    const held = this.held
+    this.held = []
+    return Promise.all(held).then(() => undefined)
+  }
+}
+
+/** A line of an upstream server, or undefined if it is none. */
+export function parsePlainLine(line: Buffer): LineEntry | undefined {
+  const body = parseObject(line)
+  return body === undefined ? undefined : basicEntry(body)
+}
+
+export function parseObject(line: Buffer): Record<string, unknown> | undefined {
+  try {
+    const body: unknown = JSON.parse(line.toString('utf8'))
+    return typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The three keys that every line has. */
+export function basicEntry({ time, source, msg }: Record<string, unknown>): LineEntry | undefined {
+  if (typeof time !== 'string' || typeof source !== 'string' || typeof msg !== 'string') return undefined
+  const moment: Moment = { seconds: 0, nanos: 0 }
+  const stamp = Buffer.from(time)
+  if (!parseStamp(stamp, 0, stamp.length, moment)) return undefined
+  const isBefore1970 = moment.seconds < 0
+  return {
+    realSeconds: isBefore1970 ? 0 : Math.min(moment.seconds, secondsMax),
+    realNanos: isBefore1970 ? 0 : moment.nanos,
+    monoSeconds: 0,
+    monoNanos: 0,
+    source: Buffer.from(source).subarray(0, sourceNameBytesMax),
+    message: Buffer.from(msg).subarray(0, maxLineBytesLimit),
+  }
+}

@@ -1,0 +1,94 @@
+/** One log file, open. It holds whole lines only: a write that fails in the middle of a line is taken back to the line's beginning. */
+import type { FileLayer, OpenFile } from '../file-layer.ts'
+
+const lineFeed = 0x0a
+/** How far back a torn last line is looked for: more than the longest line can have. */
+export const tornLineBytesMax = 2 * 1024 * 1024
+
+/** The path is taken by something that is no regular file. */
+export class NotAFileError extends Error {
+  override readonly name = 'NotAFileError'
+  readonly code = 'not-a-file'
+}
+
+export class LogFile {
+  size: number
+  readonly #files: FileLayer
+  readonly #path: string
+  readonly #file: OpenFile
+  readonly #identity: string
+  /** Bytes of a torn line could not be taken back: must be done before the next write. */
+  #torn = false
+
+  private constructor(files: FileLayer, path: string, file: OpenFile, identity: string, size: number) {
+    this.#files = files
+    this.#path = path
+    this.#file = file
+    this.#identity = identity
+    this.size = size
+  }
+
+  /** Opens or makes the file. Of a file of our own, a last line that a crash tore is taken back. */
+  static async open(files: FileLayer, path: string, isOurs: boolean): Promise<LogFile> {
+    const file = await files.openAppend(path)
+    try {
+      const facts = await file.facts()
+      if (!facts.isFile) throw new NotAFileError(`${path} is no regular file`)
+      const log = new LogFile(files, path, file, `${facts.device}:${facts.inode}`, facts.size)
+      if (facts.size > 0) await log.#mend(isOurs)
+      return log
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  /** Whether the path still leads to this file. */
+  async isInPlace(): Promise<boolean> {
+    const facts = await this.#files.facts(this.#path)
+    return facts !== undefined && `${facts.device}:${facts.inode}` === this.#identity && facts.size === this.size
+  }
+
+  /** Appends whole lines: all of them, or, when it throws, as many whole lines as `size` has grown by. */
+  async append(lines: Buffer): Promise<void> {
+    if (this.#torn) await this.#takeBack()
+    let written = 0
+    try {
+      while (written < lines.length) {
+        const bytes = await this.#file.write(lines, written, lines.length)
+        if (bytes === 0) throw new Error(`${this.#path} takes no bytes`)
+        written += bytes
+      }
+    } catch (error) {
+      const whole = written === 0 ? 0 : lines.lastIndexOf(lineFeed, written - 1) + 1
+      this.size += whole
+      this.#torn = written > whole
+      if (this.#torn) await this.#takeBack().catch(() => undefined)
+      throw error
+    }
+    this.size += written
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+
+  async #takeBack(): Promise<void> {
+    await this.#file.truncate(this.size)
+    this.#torn = false
+  }
+
+  /** A torn line is delivered again, so it is taken back; in a file that somebody else began, it is ended instead. */
+  async #mend(isOurs: boolean): Promise<void> {
+    const end = await this.#file.readEnd(1)
+    if (end[0] === lineFeed) return
+    const tail = isOurs ? await this.#file.readEnd(tornLineBytesMax) : Buffer.alloc(0)
+    const torn = tail.length - (tail.lastIndexOf(lineFeed) + 1)
+    if (isOurs && (torn < tail.length || tail.length === this.size)) {
+      await this.#file.truncate(this.size - torn)
+      this.size -= torn
+    } else {
+      this.size += await this.#file.write(Buffer.from('\n'), 0, 1)
+    }
+  }
+}

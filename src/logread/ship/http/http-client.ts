@@ -1,0 +1,108 @@
+/** Posts to one HTTP server, one request at a time, over a connection that is kept. No redirect is followed. */
+import { Agent, request as requestHttp } from 'node:http'
+import { request as requestHttps, Agent as SecureAgent } from 'node:https'
+import { promisify } from 'node:util'
+import { gzip as gzipBytes } from 'node:zlib'
+import { NetworkError, readTlsFiles, type TlsFiles, toNetworkError } from '../network.ts'
+
+/** An answer that has not come whole by then will not come. */
+export const requestMs = 30_000
+/** More of an answer is not looked at. */
+export const answerBytesMax = 64 * 1024
+
+export interface HttpTarget {
+  host: string
+  port: number
+  path: string
+  tls: TlsFiles | undefined
+}
+
+export interface HttpAnswer {
+  status: number
+  /** The reason phrase: `Service Unavailable`. */
+  statusText: string
+  retryAfter: string | undefined
+  body: string
+}
+
+export const gzip: (bytes: Buffer) => Promise<Buffer> = promisify(gzipBytes)
+
+export class HttpClient {
+  readonly #target: HttpTarget
+  readonly #timeoutMs: number
+  #agent: Agent | undefined
+
+  constructor(target: HttpTarget, timeoutMs: number = requestMs) {
+    this.#target = target
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Posts and waits for the whole answer, whatever its status. Rejects with NetworkError if there is none. */
+  async post(headers: Record<string, string>, body: Buffer, signal: AbortSignal): Promise<HttpAnswer> {
+    this.#agent ??= await this.#makeAgent()
+    try {
+      return await this.#try(this.#agent, headers, body, signal)
+    } catch (error) {
+      // A server may close a connection that was kept just when it is used again: that is no trouble.
+      if (!(error instanceof StaleConnection)) throw error
+      return await this.#try(this.#agent, headers, body, signal)
+    }
+  }
+
+  close(): void {
+    this.#agent?.destroy()
+    this.#agent = undefined
+  }
+
+  async #makeAgent(): Promise<Agent> {
+    const { tls } = this.#target
+    const options = { keepAlive: true, maxSockets: 1 }
+    return tls === undefined ? new Agent(options) : new SecureAgent({ ...options, ...(await readTlsFiles(tls)) })
+  }
+
+  #try(agent: Agent, headers: Record<string, string>, body: Buffer, signal: AbortSignal): Promise<HttpAnswer> {
+    const { host, port, path, tls } = this.#target
+    const start = tls === undefined ? requestHttp : requestHttps
+    return new Promise((resolve, reject) => {
+      const all = { ...headers, 'content-length': String(body.length) }
+      const request = start({ agent, host, port, path, method: 'POST', headers: all, signal })
+      const timer = setTimeout(
+        () => request.destroy(new NetworkError('ETIMEDOUT', 'no answer in time')),
+        this.#timeoutMs,
+      )
+      let isSettled = false
+      const fail = (error: Error) => {
+        if (isSettled) return
+        isSettled = true
+        clearTimeout(timer)
+        const isStale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+        if (error instanceof NetworkError || !isStale) this.close()
+        reject(isStale ? new StaleConnection() : toNetworkError(error))
+      }
+      request.on('error', fail)
+      request.on('response', (response) => {
+        const parts: Buffer[] = []
+        let bytes = 0
+        response.on('data', (part: Buffer) => {
+          if (bytes < answerBytesMax) parts.push(part)
+          bytes += part.length
+        })
+        response.on('error', fail)
+        response.on('close', () => fail(new NetworkError('ECONNRESET', 'the answer broke off')))
+        response.on('end', () => {
+          isSettled = true
+          clearTimeout(timer)
+          resolve({
+            status: response.statusCode ?? 0,
+            statusText: response.statusMessage ?? '',
+            retryAfter: response.headers['retry-after'],
+            body: Buffer.concat(parts).toString('utf8', 0, answerBytesMax),
+          })
+        })
+      })
+      request.end(body)
+    })
+  }
+}
+
+class StaleConnection extends Error {}

@@ -1,0 +1,77 @@
+/**
+ * Loki's push API with JSON: `{"streams":[{"stream":{labels},"values":[["nanoseconds","line",{metadata}]]}]}`. A source
+ * is a stream; what a line carries besides is structured metadata, since labels with many values are Loki's bane.
+ */
+
+import { EntryView } from '../../../protocol/entry.ts'
+import { severityNames } from '../../../protocol/priority.ts'
+import type { HttpAnswer } from './http-client.ts'
+import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-sink.ts'
+import { severityOf } from './otlp.ts'
+
+/** Ingestion is blocked for a time (Loki's `block_ingestion_status_code`). */
+const statusBlocked = 260
+/** Not about the lines but about access and address: an operator can put that right while the ring holds them. */
+const accessStatuses = new Set([401, 403, 404, 405, 408, 429])
+
+export class LokiFormat implements HttpFormat {
+  readonly contentType = 'application/json'
+  readonly #labels: ReadonlyMap<string, string>
+  readonly #hasMetadata: boolean
+
+  /** `labels` are those of every stream; `source` comes on top. Without metadata, for Loki before 3.0. */
+  constructor(labels: ReadonlyMap<string, string>, hasMetadata: boolean) {
+    this.#labels = labels
+    this.#hasMetadata = hasMetadata
+  }
+
+  encode(bytes: Buffer, start: number, end: number): Buffer {
+    const streams = new Map<string, string[]>()
+    const view = new EntryView()
+    for (let at = start; at < end; at += view.size) {
+      const { source } = view.at(bytes, at)
+      const list = streams.get(source)
+      if (list === undefined) streams.set(source, [this.#value(view)])
+      else list.push(this.#value(view))
+    }
+    const parts = [...streams].map(([source, values]) => {
+      const labels = JSON.stringify(Object.fromEntries([...this.#labels, ['source', source]]))
+      return `{"stream":${labels},"values":[${values.join(',')}]}`
+    })
+    return Buffer.from(`{"streams":[${parts.join(',')}]}`)
+  }
+
+  /** A 400 is final: Loki has taken the lines that it likes and never takes the others (too old, out of order). */
+  judge(answer: HttpAnswer): Verdict {
+    const { status } = answer
+    if (status >= 200 && status < 300 && status !== statusBlocked) return { kind: 'taken', refused: 0, message: '' }
+    if (status === 413) return { kind: 'too-large' }
+    const isLater = status >= 500 || status === statusBlocked || accessStatuses.has(status)
+    return { kind: isLater ? 'later' : 'refused', message: answerText(answer) }
+  }
+
+  #value(entry: EntryView): string {
+    const line = JSON.stringify(entry.message.toString())
+    const metadata = this.#hasMetadata ? metadataOf(entry) : undefined
+    const third =
+      metadata === undefined || metadata.size === 0 ? '' : `,${JSON.stringify(Object.fromEntries(metadata))}`
+    return `["${unixNanos(entry)}",${line}${third}]`
+  }
+}
+
+function metadataOf(entry: EntryView): Map<string, string> {
+  const metadata = new Map<string, string>()
+  const severity = severityOf(entry)
+  if (severity !== undefined) metadata.set('level', severityNames[severity] ?? 'info')
+  if (entry.cutBytes > 0) metadata.set('cut_bytes', String(entry.cutBytes))
+  for (const [key, value] of entry.fields()) {
+    const name = labelName(key)
+    if (!metadata.has(name)) metadata.set(name, value.toString())
+  }
+  return metadata
+}
+
+/** Names are letters, digits and `_`, and begin with no digit. */
+export function labelName(key: string): string {
+  return key.replace(/[^a-zA-Z0-9_]/g, '_').replace(/^(?=[0-9])/, '_')
+}

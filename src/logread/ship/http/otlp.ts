@@ -1,0 +1,113 @@
+/**
+ * OTLP/HTTP with JSON (opentelemetry-proto, docs/specification.md): an ExportLogsServiceRequest for each batch. 64-bit
+ * numbers are decimal strings, enums are numbers, keys are lowerCamelCase. A source is a resource: its `service.name`.
+ */
+
+import { entryKindGap, priorityNone } from '../../../protocol/constants.ts'
+import { EntryView } from '../../../protocol/entry.ts'
+import { severityNames } from '../../../protocol/priority.ts'
+import { version } from '../../../protocol/version.ts'
+import type { HttpAnswer } from './http-client.ts'
+import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-sink.ts'
+
+/** SeverityNumber of syslog severities 0..7 (the log data model's appendix B). */
+const severityNumbers = [21, 19, 18, 17, 13, 10, 9, 5] as const
+/** Lost lines are a warning. */
+const severityOfGap = 4
+/** The only statuses that may be tried again. */
+const retryableStatuses = new Set([429, 502, 503, 504])
+
+export class OtlpFormat implements HttpFormat {
+  readonly contentType = 'application/json'
+  readonly #resource: string[]
+  readonly #scope = `{"name":"memlogd","version":${JSON.stringify(version)}}`
+
+  /** `attributes` are those of every resource: `host.name` and the user's own. */
+  constructor(attributes: ReadonlyMap<string, string>) {
+    this.#resource = [...attributes].map(([key, value]) => attribute(key, value))
+  }
+
+  encode(bytes: Buffer, start: number, end: number): Buffer {
+    const records = new Map<string, string[]>()
+    const view = new EntryView()
+    for (let at = start; at < end; at += view.size) {
+      const { source } = view.at(bytes, at)
+      const list = records.get(source)
+      if (list === undefined) records.set(source, [record(view)])
+      else list.push(record(view))
+    }
+    const resources = [...records].map(([source, list]) => this.#resourceLogs(source, list))
+    return Buffer.from(`{"resourceLogs":[${resources.join(',')}]}`)
+  }
+
+  judge(answer: HttpAnswer): Verdict {
+    if (answer.status >= 200 && answer.status < 300) return { kind: 'taken', ...partialSuccess(answer.body) }
+    if (answer.status === 413) return { kind: 'too-large' }
+    const message = answerText(answer, statusMessage(answer.body))
+    return { kind: retryableStatuses.has(answer.status) ? 'later' : 'refused', message }
+  }
+
+  #resourceLogs(source: string, records: string[]): string {
+    const attributes = [attribute('service.name', source), ...this.#resource].join(',')
+    return `{"resource":{"attributes":[${attributes}]},"scopeLogs":[{"scope":${this.#scope},"logRecords":[${records.join(',')}]}]}`
+  }
+}
+
+function record(entry: EntryView): string {
+  const time = unixNanos(entry)
+  const severity = severityOf(entry)
+  const level =
+    severity === undefined
+      ? ''
+      : `"severityNumber":${severityNumbers[severity]},"severityText":"${severityNames[severity]}",`
+  const attributes = [integer('memlogd.sequence', entry.sequence)]
+  if (entry.priority !== priorityNone) attributes.push(integer('syslog.facility.code', entry.priority >> 3))
+  if (entry.cutBytes > 0) attributes.push(integer('memlogd.cut_bytes', entry.cutBytes))
+  const seen = new Set(['memlogd.sequence', 'syslog.facility.code', 'memlogd.cut_bytes'])
+  for (const [key, value] of entry.fields()) {
+    if (seen.has(key)) continue
+    seen.add(key)
+    attributes.push(attribute(key, value.toString()))
+  }
+  const body = JSON.stringify(entry.message.toString())
+  return `{"timeUnixNano":"${time}","observedTimeUnixNano":"${time}",${level}"body":{"stringValue":${body}},"attributes":[${attributes.join(',')}]}`
+}
+
+/** 0..7, or undefined for a line that says none. */
+export function severityOf(entry: EntryView): number | undefined {
+  if (entry.priority !== priorityNone) return entry.priority & 7
+  return entry.kind === entryKindGap ? severityOfGap : undefined
+}
+
+function attribute(key: string, value: string): string {
+  return `{"key":${JSON.stringify(key)},"value":{"stringValue":${JSON.stringify(value)}}}`
+}
+
+function integer(key: string, value: number): string {
+  return `{"key":${JSON.stringify(key)},"value":{"intValue":"${value}"}}`
+}
+
+/** What an ExportLogsServiceResponse says of records that were not taken; a body that is none says nothing. */
+function partialSuccess(body: string): { refused: number; message: string } {
+  const { partialSuccess: part } = parseObject(body) as { partialSuccess?: unknown }
+  if (typeof part !== 'object' || part === null) return { refused: 0, message: '' }
+  const { rejectedLogRecords, errorMessage } = part as { rejectedLogRecords?: unknown; errorMessage?: unknown }
+  const refused = Number(rejectedLogRecords ?? 0)
+  const message = typeof errorMessage === 'string' ? errorMessage.slice(0, 200) : ''
+  return { refused: Number.isSafeInteger(refused) && refused > 0 ? refused : 0, message }
+}
+
+/** The message of a google.rpc.Status, or the body as it is. */
+function statusMessage(body: string): string {
+  const { message } = parseObject(body) as { message?: unknown }
+  return typeof message === 'string' ? message : body
+}
+
+function parseObject(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : {}
+  } catch {
+    return {}
+  }
+}

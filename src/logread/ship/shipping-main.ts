@@ -1,0 +1,145 @@
+/** `logread --to URL`, `--on RE --run CMD`: a shipper for each, until a signal or, without -f, the end. */
+import { printError } from '../../cli/command.ts'
+import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../../cli/errors.ts'
+import { EntryFilter, withoutKeys } from '../../match/entry-filter.ts'
+import { entryKindGap } from '../../protocol/constants.ts'
+import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
+import { systemClock } from '../../system/clock.ts'
+import { localOffset } from '../../system/local-time.ts'
+import { listenForStop } from '../../system/signals.ts'
+import { monotonicMs, sleep } from '../../system/timers.ts'
+import type { LogreadValues } from '../options.ts'
+import { checked, makeSelection } from '../selection.ts'
+import { makeMessageMatcher } from '../show/filters/grep.ts'
+import { parsePattern } from '../show/filters/reg-exp.ts'
+import { requestOf, type Selection } from '../show/pipeline.ts'
+import { CursorState } from './cursor-state.ts'
+import { systemFiles } from './file-layer.ts'
+import { HookSink } from './hook-sink.ts'
+import { type IsWanted, MemlogdSource } from './memlogd-source.ts'
+import { Shipper, type ShipperWorld } from './shipper.ts'
+import type { Report, Sink } from './sink.ts'
+import { parseTarget } from './target.ts'
+
+/** What is asked of entries before they are shipped. */
+interface ShippingSelection {
+  request: QueryRequest
+  isNewOnly: boolean
+  makeIsWanted: (header: ReplyHeader | undefined) => IsWanted | undefined
+}
+
+/** A target or a hook. */
+interface Outlet {
+  /** What its place is kept under. */
+  key: string
+  open: (report: Report) => Promise<Sink>
+}
+
+/** Each has a connection to memlogd, which serves a limited number. */
+const outletsMax = 64
+
+const world: ShipperWorld = { nowMs: monotonicMs, sleep, random: Math.random }
+
+export async function runShipping(values: LogreadValues): Promise<number> {
+  const outlets = [...parseTargets(values.to), ...parseHooks(values.on, values.run)]
+  if (outlets.length === 0) throw new UsageError('--state: needs a target (--to)')
+  if (outlets.length > outletsMax) throw new UsageError(`--to: at most ${outletsMax} targets and hooks`)
+  const selection = makeShippingSelection(values)
+  if (values.state !== undefined) await makeStateFolder(values.state)
+  const stop = listenForStop()
+  const shippers = await Promise.all(outlets.map((outlet) => makeShipper(outlet, values, selection)))
+  await Promise.all(shippers.map((shipper) => shipper.run(stop.signal)))
+  if (stop.exitStatus !== undefined) return stop.exitStatus === exitTerminated ? exitOk : stop.exitStatus
+  return shippers.some(({ rejected, isUnsure }) => rejected > 0 || isUnsure) ? exitFailed : exitOk
+}
+
+/** A service that is stopped in order has not failed. */
+const exitTerminated = 128 + 15
+
+function parseTargets(texts: readonly string[]): Outlet[] {
+  const targets = texts.map(parseTarget)
+  const twice = texts.find((text, index) => texts.indexOf(text) !== index)
+  if (twice !== undefined) throw new UsageError('--to: the same target is given twice')
+  const folders = targets.flatMap(({ folder }) => (folder === undefined ? [] : [folder]))
+  const shared = folders.find((folder, index) => folders.indexOf(folder) !== index)
+  if (shared !== undefined) throw new UsageError(`--to: two dir: targets cannot share the folder ${quoted(shared)}`)
+  return targets.map(({ text, open }) => ({ key: text, open }))
+}
+
+/** Flags for people who look at lines make no sense for those who carry them. */
+function makeShippingSelection(values: LogreadValues): ShippingSelection {
+  const { realSeconds: seconds, realNanos: nanos } = systemClock.now()
+  const selection = makeSelection(values, { now: { seconds, nanos }, offsetOf: values.local ? localOffset : undefined })
+  for (const [flag, isGiven] of [
+    ['--file', values.file !== undefined],
+    ['--cursor-file', values.cursorFile !== undefined],
+    ['--reverse', selection.isReversed === true],
+    ['--count', selection.limit !== undefined],
+    ['--context', (selection.before ?? 0) > 0 || (selection.after ?? 0) > 0],
+    ['--lines', selection.pattern !== undefined && (selection.tail ?? 0) > 0],
+  ] as const) {
+    const other = flag === '--lines' ? '--grep and --to' : '--to'
+    if (isGiven) throw new UsageError(`${flag}: cannot be used with ${other}`)
+  }
+  const isNewOnly = values.follow && selection.tail === 0
+  if (isNewOnly) selection.tail = undefined
+  return { request: requestOf(selection), isNewOnly, makeIsWanted: (header) => makeIsWanted(selection, header) }
+}
+
+/** What the server has not applied; nothing if it has applied all. Entries that tell of lost lines are always wanted. */
+function makeIsWanted(selection: Selection, header: ReplyHeader | undefined): IsWanted | undefined {
+  const filter = EntryFilter.make(withoutKeys(selection.filter, header?.applied ?? []))
+  if (filter !== undefined && !(filter instanceof EntryFilter))
+    throw new Error(`a glob was not checked: ${filter.glob}`)
+  const isMatch = selection.pattern === undefined ? undefined : makeMessageMatcher(selection.pattern)
+  if (filter === undefined && isMatch === undefined) return undefined
+  const isInverted = selection.isInverted === true
+  return (entry) => {
+    if (filter !== undefined && !filter.isWanted(entry)) return false
+    return isMatch === undefined || entry.kind === entryKindGap || isMatch(entry) !== isInverted
+  }
+}
+
+function parseHooks(patterns: readonly string[], commands: readonly string[]): Outlet[] {
+  if (patterns.length !== commands.length) {
+    throw new UsageError(`--on: ${patterns.length} patterns and ${commands.length} commands; each --on needs a --run`)
+  }
+  return patterns.map((pattern, index) => {
+    const command = commands[index] ?? ''
+    if (command.includes('\0')) throw new UsageError(`--run: ${quoted(command)}: a NUL byte`)
+    const expression = checked('--on', pattern, parsePattern(pattern, {}))
+    return { key: `hook:${pattern}\0${command}`, open: async (report) => new HookSink(expression, command, report) }
+  })
+}
+
+async function makeStateFolder(folder: string): Promise<void> {
+  try {
+    await systemFiles.makeFolder(folder)
+  } catch (error) {
+    throw new ExitError('STATE', `--state: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+async function makeShipper(outlet: Outlet, values: LogreadValues, selection: ShippingSelection): Promise<Shipper> {
+  let name = ''
+  const sink = await outlet.open((message) => say(`${name}: ${message}`))
+  name = sink.name
+  const source = new MemlogdSource({
+    path: values.socket,
+    isFollowing: values.follow,
+    isNewOnly: selection.isNewOnly,
+    request: selection.request,
+    makeIsWanted: selection.makeIsWanted,
+  })
+  const { state } = values
+  const place = state === undefined ? undefined : new CursorState(systemFiles, state, outlet.key, sink.name)
+  return new Shipper(sink, source, world, say, place)
+}
+
+function say(message: string): void {
+  try {
+    printError(`logread: ${message}\n`)
+  } catch {
+    // Standard error is closed: shipping goes on.
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * `syslog+udp:`: one RFC 5424 message in each datagram (RFC 5426). UDP promises nothing: what a receiver drops, and
+ * what is on its way when it dies, is lost without a word. What can be done is done: the kernel's word that
+ * nobody listens is heeded and the last second sent again, and bursts are spread so that a receiver's buffer holds them.
+ */
+
+import { EntryView } from '../../../protocol/entry.ts'
+import { monotonicMs, sleep } from '../../../system/timers.ts'
+import { type DatagramTarget, type OutgoingDatagrams, openDatagrams } from '../network.ts'
+import type { Sink } from '../sink.ts'
+import { Unconfirmed } from '../unconfirmed.ts'
+import { SyslogWriter } from './message.ts'
+import { toSinkError } from './stream-sink.ts'
+
+/** Fits into one packet of an Ethernet (1500), with the headers of IPv6 and UDP; RFC 5426 wants no fragments. */
+export const datagramBytesDefault = 1452
+/** Largest UDP payload. */
+export const datagramBytesLimit = 65_507
+/** So many datagrams are sent at once, then there is a pause: some 10,000 a second. */
+export const burstDatagrams = 50
+export const burstPauseMs = 5
+/** What was sent so recently is sent again when the receiver turns out to be gone. */
+export const settleMs = 1000
+
+export class SyslogUdpSink implements Sink {
+  readonly name: string
+  onLost: (() => void) | undefined
+  readonly #target: DatagramTarget
+  readonly #bytesMax: number
+  readonly #writer: SyslogWriter
+  readonly #unconfirmed = new Unconfirmed(settleMs)
+  #socket: OutgoingDatagrams | undefined
+  #isDelivering = false
+  #failure: Error | undefined
+  #sent = 0
+
+  constructor(name: string, target: DatagramTarget, hostname: string, bytesMax: number) {
+    this.name = name
+    this.#target = target
+    this.#bytesMax = bytesMax
+    this.#writer = new SyslogWriter(hostname)
+  }
+
+  get unconfirmed(): number {
+    if (this.#socket !== undefined) this.#unconfirmed.settle(monotonicMs())
+    return this.#unconfirmed.count
+  }
+
+  async deliver(bytes: Buffer, start: number, end: number, signal: AbortSignal): Promise<void> {
+    this.#isDelivering = true
+    try {
+      if (this.#socket === undefined) {
+        this.#unconfirmed.clear()
+        this.#failure = undefined
+        this.#socket = await openDatagrams(this.#target, signal, (error) => this.#failed(error))
+      }
+      await this.#send(this.#socket, bytes, start, end, signal)
+      if (this.#failure !== undefined) throw this.#failure
+      this.#unconfirmed.add(this.#sent, monotonicMs())
+    } catch (error) {
+      this.#drop()
+      throw toSinkError(error)
+    } finally {
+      this.#isDelivering = false
+    }
+  }
+
+  /** What was sent last counts as arrived: nobody will ever tell. */
+  async close(): Promise<void> {
+    this.#drop()
+    this.#unconfirmed.clear()
+  }
+
+  async #send(
+    socket: OutgoingDatagrams,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const view = new EntryView()
+    for (let at = start; at < end; at += view.size) {
+      if (signal.aborted) throw new Error('stopped')
+      await socket.send(this.#writer.message(view.at(bytes, at), this.#bytesMax))
+      if (this.#failure !== undefined) throw this.#failure
+      if (++this.#sent % burstDatagrams === 0) await sleep(burstPauseMs, signal)
+    }
+  }
+
+  #failed(error: Error): void {
+    this.#failure = error
+    if (this.#isDelivering) return
+    this.#drop()
+    this.onLost?.()
+  }
+
+  #drop(): void {
+    this.#socket?.close()
+    this.#socket = undefined
+  }
+}

@@ -1,0 +1,116 @@
+/** logread --sources and --stats: about the log instead of out of it. */
+import { ExitError, exitOk, UsageError } from '../../cli/errors.ts'
+import { SourceMatcher } from '../../match/source-matcher.ts'
+import { queryModeDump } from '../../protocol/constants.ts'
+import type { QueryRequest } from '../../protocol/query.ts'
+import { StampWriter } from '../../protocol/timestamp.ts'
+import { localOffset } from '../../system/local-time.ts'
+import { chooseFeed } from '../ask/feeds.ts'
+import { Query } from '../ask/query.ts'
+import type { ReadValues } from '../selection.ts'
+import { parseStored, SourceStatistics, type Stored, sourcesJson, sourcesTable } from './about/sources.ts'
+import { parseStatistics, statisticsMetrics, statisticsText } from './about/stats.ts'
+import { Pipeline, type Selection } from './pipeline.ts'
+import { daemonGone, standardOutput } from './read-command.ts'
+
+export async function runSources(values: ReadValues, selection: Selection): Promise<number> {
+  checkFormat(values, '--sources', ['short', 'json'])
+  const stored = values.file === undefined && isBySourceOnly(selection) ? await askForStored(values) : undefined
+  let statistics = new SourceStatistics()
+  const pipeline = new Pipeline(selection, (entry) => statistics.add(entry))
+  const makeFeed = chooseFeed({ values, selection, isFollowing: false })
+  const feed = makeFeed({
+    onHeader: (header) => {
+      statistics = new SourceStatistics(stored?.ring === header?.ring ? stored : undefined)
+      statistics.overwritten = header === undefined ? 0 : Math.max(0, header.first - 1)
+      pipeline.begin(header, Number.POSITIVE_INFINITY)
+    },
+    onEntries: (bytes, start, end) => {
+      pipeline.take(bytes, start, end)
+    },
+  })
+  if ((await feed.run()) === 'gone') throw daemonGone(values)
+  pipeline.finish()
+  statistics.finish(sourceTest(selection))
+  const stamp = new StampWriter(values.local ? localOffset : undefined)
+  print(values.output === 'json' ? sourcesJson(statistics, stamp) : sourcesTable(statistics, stamp))
+  return exitOk
+}
+
+/** What the daemon has stored is known by source; how much of that had some severity, time or pattern is not. */
+function isBySourceOnly({ filter, pattern, tail, limit }: Selection): boolean {
+  const others = [filter.priority, filter.since, filter.until, pattern, tail, limit]
+  return others.every((other) => other === undefined)
+}
+
+/** Whether a source is one of those that the globs want; undefined if there are none. */
+function sourceTest({ filter }: Selection): ((source: string) => boolean) | undefined {
+  const matcher = filter.sources === undefined ? undefined : SourceMatcher.parse(filter.sources)
+  if (!(matcher instanceof SourceMatcher)) return undefined
+  return (source) => {
+    const name = Buffer.from(source)
+    return matcher.isWanted(name, 0, name.length)
+  }
+}
+
+/** Undefined with a daemon that can't tell. */
+async function askForStored(values: ReadValues): Promise<Stored | undefined> {
+  const { line } = await ask(values, { stats: true, storedBySource: true })
+  return line === undefined ? undefined : parseStored(parseStatistics(line))
+}
+
+export async function runStats(values: ReadValues): Promise<number> {
+  checkFormat(values, '--stats', ['short', 'json', 'prometheus'])
+  if (values.file !== undefined) throw new UsageError('--stats: cannot be used with --file')
+  const line = await askForStatistics(values)
+  const statistics = parseStatistics(line)
+  if (statistics === undefined) {
+    throw new ExitError('BROKEN_REPLY', `${values.socket}: the statistics make no sense`)
+  }
+  if (values.output === 'json') print(`${line.toString('utf8')}\n`)
+  else print(values.output === 'prometheus' ? statisticsMetrics(statistics) : statisticsText(statistics))
+  return exitOk
+}
+
+async function askForStatistics(values: ReadValues): Promise<Buffer> {
+  const { line, isUpstream } = await ask(values, { stats: true })
+  if (isUpstream) {
+    throw new ExitError('NO_STATISTICS', `${values.socket}: this memlogd is an upstream one, which has no statistics`)
+  }
+  if (line === undefined) throw daemonGone(values)
+  return line
+}
+
+interface Answer {
+  line: Buffer | undefined
+  isUpstream: boolean
+}
+
+async function ask(values: ReadValues, request: QueryRequest): Promise<Answer> {
+  let line: Buffer | undefined
+  let isUpstream = false
+  const query: Query = new Query({
+    path: values.socket,
+    mode: queryModeDump,
+    request,
+    onHeader: (header) => {
+      isUpstream = header === undefined
+      if (isUpstream) query.close()
+    },
+    onEntries: () => undefined,
+    onStats: (bytes) => {
+      line = bytes
+    },
+  })
+  await query.outcome
+  return { line, isUpstream }
+}
+
+function checkFormat(values: ReadValues, flag: string, formats: readonly string[]): void {
+  if (formats.includes(values.output)) return
+  throw new UsageError(`--output: "${values.output}": ${flag} has ${formats.join(', ')}`)
+}
+
+function print(text: string): void {
+  standardOutput().write(Buffer.from(text))
+}

@@ -1,0 +1,136 @@
+/**
+ * Times as users write them:
+ *
+ *   2017-04-15T15:37:37Z, 2017-04-15 15:37, 2017-04-15     RFC 3339, or shorter (then in the zone of the output)
+ *   14:00, today 14:00, yesterday, tomorrow 06:30:15.5     a time of day
+ *   10m, -10m, 1h30m, "2 days ago"                         so long ago
+ *   +10m                                                   so long from now
+ *   now, boot, @1492270657                                 boot: everything, since memory holds nothing older
+ */
+import { Fault } from '../../../match/fault.ts'
+import { dateFromDays, type Moment, type OffsetOf, parseStamp } from '../../../protocol/timestamp.ts'
+
+export interface TimeContext {
+  now: Moment
+  /** Offset of local time; absent for UTC. */
+  offsetOf?: OffsetOf | undefined
+}
+
+const secondsPerDay = 86_400
+const nanosPerSecond = 1_000_000_000
+
+const wanted =
+  'a time such as 2017-04-15T15:37:37Z, "2017-04-15 15:37", "today 14:00", 10m (ago), +10m, @1492270657, now or boot'
+
+/** Seconds that a unit has. */
+const units: Readonly<Record<string, number>> = {
+  ns: 1e-9,
+  us: 1e-6,
+  ms: 1e-3,
+  s: 1,
+  sec: 1,
+  second: 1,
+  seconds: 1,
+  m: 60,
+  min: 60,
+  minute: 60,
+  minutes: 60,
+  h: 3600,
+  hour: 3600,
+  hours: 3600,
+  d: secondsPerDay,
+  day: secondsPerDay,
+  days: secondsPerDay,
+  w: 7 * secondsPerDay,
+  week: 7 * secondsPerDay,
+  weeks: 7 * secondsPerDay,
+}
+
+const durationWanted = 'a number and a unit (ms, s, m, h, d, w), such as 30s or 1h30m'
+
+/** `1h30m`, `30s`, `500ms` in seconds; `base` is where the text begins in what the user wrote. */
+export function parseDuration(text: string, base = 0): number | Fault {
+  let seconds = 0
+  let at = 0
+  if (text.trim() === '') return new Fault(base, durationWanted)
+  while (at < text.length) {
+    const part = /^\s*([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*([a-z]+)\s*/.exec(text.slice(at))
+    const unit = part?.[2] ?? ''
+    if (part === null || !Object.hasOwn(units, unit)) return new Fault(base + at, durationWanted)
+    seconds += Number(part[1]) * (units[unit] as number)
+    at += part[0].length
+  }
+  return seconds
+}
+
+/** The moment so many seconds later; never before 1970, which is earlier than every entry. */
+export function addSeconds(moment: Moment, seconds: number): Moment {
+  const whole = Math.floor(seconds)
+  const nanos = moment.nanos + Math.round((seconds - whole) * nanosPerSecond)
+  const carry = Math.floor(nanos / nanosPerSecond)
+  const sum = moment.seconds + whole + carry
+  return sum < 0 ? { seconds: 0, nanos: 0 } : { seconds: sum, nanos: nanos - carry * nanosPerSecond }
+}
+
+export function parseTime(text: string, context: TimeContext): Moment | Fault {
+  const value = text.trim().toLowerCase()
+  if (value === 'now') return context.now
+  if (value === 'boot') return { seconds: 0, nanos: 0 }
+  return parseEpoch(value) ?? parseRelative(text, context.now) ?? parseDated(value, context) ?? new Fault(0, wanted)
+}
+
+function parseEpoch(value: string): Moment | undefined {
+  const parts = /^@([0-9]{1,12})(?:\.([0-9]{1,9}))?$/.exec(value)
+  if (parts === null) return undefined
+  return { seconds: Number(parts[1]), nanos: Number((parts[2] ?? '').padEnd(9, '0')) }
+}
+
+/** Undefined if the text doesn't look like a duration at all. */
+function parseRelative(text: string, now: Moment): Moment | Fault | undefined {
+  const parts = /^(\s*)([+-]?)(\s*[0-9.]+\s*[a-z][0-9.a-z\s]*)$/.exec(text.toLowerCase())
+  if (parts === null) return undefined
+  const [, space = '', sign = '', rest = ''] = parts
+  const isAgo = /\sago\s*$/.test(rest)
+  const seconds = parseDuration(rest.replace(/\sago\s*$/, ''), space.length + sign.length)
+  if (seconds instanceof Fault) return seconds
+  return addSeconds(now, sign === '+' && !isAgo ? seconds : -seconds)
+}
+
+/** With a date, a time of day or both. */
+function parseDated(value: string, context: TimeContext): Moment | undefined {
+  const stamp = Buffer.from(value)
+  const moment = { seconds: 0, nanos: 0 }
+  if (parseStamp(stamp, 0, stamp.length, moment)) return notBefore1970(moment)
+  const parts =
+    /^(today|yesterday|tomorrow|[0-9]{4}-[0-9]{2}-[0-9]{2})?(?:(?:^|[ t]+)([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?))?$/.exec(
+      value,
+    )
+  if (parts === null || value === '') return undefined
+  const date = dateText(parts[1] ?? 'today', context)
+  const time = parts[2] ?? '00:00:00'
+  const whole = Buffer.from(`${date}T${time.length === 5 ? `${time}:00` : time}Z`)
+  if (!parseStamp(whole, 0, whole.length, moment)) return undefined
+  return notBefore1970({ seconds: fromLocal(moment.seconds, context), nanos: moment.nanos })
+}
+
+function notBefore1970(moment: Moment): Moment {
+  return moment.seconds < 0 ? { seconds: 0, nanos: 0 } : moment
+}
+
+const dayShifts: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 }
+
+function dateText(date: string, { now, offsetOf }: TimeContext): string {
+  const shift = dayShifts[date]
+  if (shift === undefined) return date
+  const local = now.seconds + (offsetOf?.(now.seconds) ?? 0) * 60
+  const [year, month, day] = dateFromDays(Math.floor(local / secondsPerDay) + shift)
+  const digits = (number: number, count: number) => String(number).padStart(count, '0')
+  return `${digits(year, 4)}-${digits(month, 2)}-${digits(day, 2)}`
+}
+
+/** Seconds since 1970 of a local time. The offset is looked up twice, for days on which it changes. */
+function fromLocal(local: number, { offsetOf }: TimeContext): number {
+  if (offsetOf === undefined) return local
+  const guess = local - offsetOf(local) * 60
+  return local - offsetOf(guess) * 60
+}

@@ -1,0 +1,86 @@
+/** logread without another task: shows lines. */
+import { ExitError, exitOk } from '../../cli/errors.ts'
+import { listenForStop, type Stop } from '../../system/signals.ts'
+import { isOnTerminal } from '../../system/terminal.ts'
+import { CursorFile } from '../ask/cursor-file.ts'
+import { chooseFeed } from '../ask/feeds.ts'
+import type { SessionEnd } from '../ask/session.ts'
+import { makeWriter } from '../formats/table.ts'
+import type { ReadValues } from '../selection.ts'
+import type { LineOutput } from './line-output.ts'
+import { Output } from './output.ts'
+import type { Pager } from './pager.ts'
+import { choosePager, pagerEnvironment } from './pager-choice.ts'
+import type { Selection } from './pipeline.ts'
+import { Printer } from './printer.ts'
+import { readLog } from './read-log.ts'
+import { chosenFormat, formatOptions, isTextFormat } from './view-options.ts'
+
+/** Where lines go when there is no pager. */
+export function standardOutput(): Output {
+  return new Output(1, 'standard output')
+}
+
+export function makePrinter(values: ReadValues, output: LineOutput): Printer {
+  const write = makeWriter(chosenFormat(values), formatOptions(values, output, process.env))
+  return new Printer(output, write, isTextFormat(values.output))
+}
+
+export async function runRead(values: ReadValues, selection: Selection): Promise<number> {
+  // A wrong flag is told before a pager is there.
+  chosenFormat(values)
+  const pager = isOnTerminal(0) && isOnTerminal(1) ? await makePager(values) : undefined
+  try {
+    return values.cursorFile === undefined
+      ? await runPlain(values, selection, pager ?? standardOutput())
+      : await runFromCursor(values, selection, values.cursorFile)
+  } finally {
+    await pager?.finish()
+  }
+}
+
+/** Loaded on a terminal only: starting programs takes Node some milliseconds to get ready for. */
+async function makePager(values: ReadValues): Promise<Pager | undefined> {
+  const { isInPath, Pager } = await import('./pager.ts')
+  const command = choosePager({
+    isTerminal: true,
+    isFollowing: values.follow || values.cursorFile !== undefined,
+    isUnwanted: values.noPager,
+    env: process.env,
+    isThere: (name) => isInPath(name, process.env.PATH),
+  })
+  return command === undefined ? undefined : new Pager(command, pagerEnvironment(process.env))
+}
+
+async function runPlain(values: ReadValues, selection: Selection, output: LineOutput): Promise<number> {
+  const makeFeed = chooseFeed({ values, selection, isFollowing: values.follow })
+  const printer = makePrinter(values, output)
+  const end = await readLog({ selection, isFollowing: values.follow, makeFeed, printer })
+  return statusOf(end, values)
+}
+
+async function runFromCursor(values: ReadValues, selection: Selection, path: string): Promise<number> {
+  const file = new CursorFile(path)
+  const isFollowing = values.follow
+  const makeFeed = chooseFeed({ values, selection, isFollowing, cursor: file.load(), needsCursor: true })
+  const stop: Stop = listenForStop()
+  const end = await readLog({
+    selection,
+    isFollowing,
+    makeFeed,
+    printer: makePrinter(values, standardOutput()),
+    onProgress: (cursor) => file.progress(cursor, Date.now()),
+    signal: stop.signal,
+  })
+  file.save(Date.now())
+  return stop.exitStatus ?? statusOf(end, values)
+}
+
+function statusOf(end: SessionEnd, values: ReadValues): number {
+  if (end === 'gone') throw daemonGone(values)
+  return exitOk
+}
+
+export function daemonGone(values: ReadValues, exitStatus?: number): ExitError {
+  return new ExitError('DAEMON_GONE', `${values.socket}: memlogd went away`, exitStatus)
+}

@@ -1,0 +1,95 @@
+/** Wires the Docker plugin to what the engine's process has: the listening socket, the control stream, the state file. */
+
+import {
+  controlClose,
+  controlOpen,
+  engineDockerFd,
+  sourceKindDocker,
+  sourceNameBytesMax,
+} from '../../protocol/constants.ts'
+import { systemClock } from '../../system/clock.ts'
+import type { Engine, FrameQueue, SourceWatcher } from '../engine/engine.ts'
+import type { ControlStream } from '../engine/sockets.ts'
+import { cutUtf8 } from '../inputs/source-name.ts'
+import { DockerPlugin, dockerReadersMax } from './plugin.ts'
+import { serveHttp } from './plugin-server.ts'
+import { dockerBodyBytesMax } from './request.ts'
+import { isFifo, readState, writeState } from './state-file.ts'
+import { type DockerStream, DockerStreams, dockerStateBytesMax } from './streams.ts'
+
+/** Connections at the same time: each reader holds one, and dockerd keeps some for its requests. */
+const connectionsMax = dockerReadersMax + 256
+
+export class DockerHost implements SourceWatcher {
+  /** Known before the engine starts: unfinished lines of containers are restored with them. */
+  readonly streams = new DockerStreams()
+  readonly #statePath: string
+  #plugin: DockerPlugin | undefined
+
+  constructor(statePath: string) {
+    this.#statePath = statePath
+    this.streams.restore(readState(statePath, dockerStateBytesMax))
+  }
+
+  /** Serves dockerd. Called when the engine has started and before it takes frames. */
+  start(engine: Engine, queue: FrameQueue, control: ControlStream): void {
+    const plugin = new DockerPlugin({
+      ring: engine.ring,
+      streams: this.streams,
+      save: (state) => writeState(this.#statePath, state),
+      exists: isFifo,
+      open: (stream) => sendOpen(control, stream),
+      close: (source) => control.send(controlClose, source, 0),
+      now: () => {
+        const { realSeconds, realNanos } = systemClock.now()
+        return { seconds: realSeconds, nanos: realNanos }
+      },
+      after: (milliseconds, call) => {
+        const timer = setTimeout(call, milliseconds)
+        return () => clearTimeout(timer)
+      },
+      soon: (call) => setImmediate(call),
+      // The plugin may speak while a frame is handled; the log is written between frames.
+      note: (text) => setImmediate(() => engine.note(text)),
+    })
+    this.#plugin = plugin
+    plugin.start(openSources(queue))
+    serveHttp(engineDockerFd, {
+      bodyBytesMax: dockerBodyBytesMax,
+      connectionsMax,
+      handle: (path, body, reply) => plugin.request(path, body, reply),
+    })
+  }
+
+  wake(): void {
+    this.#plugin?.wake()
+  }
+  stop(): void {
+    this.#plugin?.stop()
+  }
+  opened(token: number, source: number): void {
+    this.#plugin?.opened(token, source)
+  }
+  openFailed(path: string, error: number): void {
+    this.#plugin?.openFailed(path, error)
+  }
+  ended(source: number): void {
+    this.#plugin?.ended(source)
+  }
+}
+
+/** The containers' sources that the intake reads already, by token. */
+function openSources(queue: FrameQueue): Map<number, number> {
+  const open = new Map<number, number>()
+  for (const [, slot] of queue.slots()) if (slot.kind === sourceKindDocker) open.set(slot.token, slot.id)
+  return open
+}
+
+/** u32 token, path, NUL, name. */
+function sendOpen(control: ControlStream, stream: DockerStream): void {
+  const token = Buffer.alloc(4)
+  token.writeUInt32LE(stream.token)
+  const name = cutUtf8(Buffer.from(stream.container.name), sourceNameBytesMax)
+  const body = Buffer.concat([token, Buffer.from(stream.file), Buffer.alloc(1), name])
+  control.send(controlOpen, sourceKindDocker, body.length, body)
+}

@@ -1,0 +1,255 @@
+/**
+ * Docker's logging-driver plugin: what dockerd asks for over HTTP, in terms of the intake's FIFOs and the ring.
+ *
+ * dockerd announces a container once, by StartLogging, and waits for the answer before the container runs. It holds each FIFO
+ * open for writing itself, so the end of a container's output is not an end of file: at StopLogging the intake reads what
+ * is there, and only when all of it is stored does dockerd get its answer. Everything that is waited for has a time-out, so
+ * that no `docker stop` hangs.
+ */
+
+import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
+import type { Ring } from '../../ring/ring.ts'
+import { DockerReader, type DockerReply } from './reader.ts'
+import { DockerRequestError, parseRead, parseStart, parseStop, type ReadRequest, type StartRequest } from './request.ts'
+import type { DockerStream, DockerStreams } from './streams.ts'
+
+/** How long the intake may take to open a FIFO: it does so between two reads. */
+export const openMs = 5000
+/** How long reading what is left in a FIFO may take before dockerd is answered all the same. */
+export const closeMs = 5000
+/** `docker logs` at the same time. */
+export const dockerReadersMax = 256
+
+/** The answer to one request: exactly one of the two is called. */
+export interface PluginReply {
+  json(status: number, body: object): void
+  /** Begins an answer of bytes; `closed` is called when it has ended or the client is gone. */
+  stream(closed: () => void): DockerReply
+}
+
+export interface DockerPluginParts {
+  ring: Ring
+  streams: DockerStreams
+  /** Keeps the streams' state in the file. May throw. */
+  save(state: string): void
+  /** Whether the FIFO is still there. */
+  exists(file: string): boolean
+  /** Asks the intake to open a FIFO, or to read what is left in it and to close it. */
+  open(stream: DockerStream): void
+  close(source: number): void
+  now(): Moment
+  /** Calls back later, unless the function that it returns is called. */
+  after(milliseconds: number, call: () => void): () => void
+  soon(call: () => void): void
+  /** Says something in the log. */
+  note(text: string): void
+}
+
+interface Waiting {
+  answer(error: string): void
+  cancel(): void
+}
+
+export class DockerPlugin {
+  readonly #parts: DockerPluginParts
+  /** Sources of the intake by token, and back. */
+  readonly #sources = new Map<number, number>()
+  readonly #tokens = new Map<number, number>()
+  readonly #opening = new Map<number, Waiting[]>()
+  readonly #closing = new Map<number, Waiting[]>()
+  readonly #readers = new Set<DockerReader>()
+
+  constructor(parts: DockerPluginParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Takes up the streams of the state file. Those in `open`, the intake's sources by token, are being read already (only the engine
+   * was started anew); the others are opened again, if their FIFO is still there.
+   */
+  start(open: ReadonlyMap<number, number>): void {
+    const { streams, exists } = this.#parts
+    for (const stream of [...streams]) {
+      const source = open.get(stream.token)
+      if (source !== undefined) this.opened(stream.token, source)
+      else if (exists(stream.file)) {
+        stream.isReopened = true
+        this.#parts.open(stream)
+      } else streams.remove(stream.token)
+    }
+    this.#save()
+  }
+
+  request(path: string, body: Buffer, reply: PluginReply): void {
+    try {
+      this.#dispatch(path, body, reply)
+    } catch (error) {
+      if (!(error instanceof DockerRequestError)) throw error
+      reply.json(200, { Err: `memlogd: ${error.message}` })
+    }
+  }
+
+  #dispatch(path: string, body: Buffer, reply: PluginReply): void {
+    if (path === '/Plugin.Activate') reply.json(200, { Implements: ['LogDriver'] })
+    else if (path === '/LogDriver.Capabilities') reply.json(200, { Cap: { ReadLogs: true } })
+    else if (path === '/LogDriver.StartLogging') this.#startLogging(parseStart(body), reply)
+    else if (path === '/LogDriver.StopLogging') this.#stopLogging(parseStop(body).file, reply)
+    else if (path === '/LogDriver.ReadLogs') this.#readLogs(parseRead(body), reply)
+    else reply.json(404, { Err: `memlogd: no such method: ${path}` })
+  }
+
+  // ---- What the engine tells -------------------------------------------------------------------------
+
+  /** The intake has opened the FIFO of a token. */
+  opened(token: number, source: number): void {
+    this.#sources.set(token, source)
+    this.#tokens.set(source, token)
+    // StopLogging came before the FIFO was open, or a time-out: nobody waits for this source any more.
+    if (this.#parts.streams.byToken(token) === undefined) this.#parts.close(source)
+    this.#answer(this.#opening, token, '')
+  }
+
+  openFailed(file: string, error: number): void {
+    const stream = this.#parts.streams.byFile(file)
+    if (stream === undefined) return
+    this.#forget(stream)
+    this.#answer(this.#opening, stream.token, `can't open ${file} (errno ${error})`)
+  }
+
+  /** Everything of a source is in the ring: it was closed, or dockerd is gone. */
+  ended(source: number): void {
+    const token = this.#tokens.get(source)
+    if (token === undefined) return
+    this.#tokens.delete(source)
+    this.#sources.delete(token)
+    const stream = this.#parts.streams.byToken(token)
+    if (stream !== undefined) this.#forget(stream)
+    this.#answer(this.#closing, source, '')
+  }
+
+  /** The engine has committed: there may be something for readers. */
+  wake(): void {
+    for (const reader of this.#readers) reader.wake()
+  }
+
+  stop(): void {
+    for (const reader of this.#readers) reader.finish()
+  }
+
+  // ---- Requests --------------------------------------------------------------------------------------
+
+  #startLogging(request: StartRequest, reply: PluginReply): void {
+    const { streams } = this.#parts
+    const answer = (error: string) => reply.json(200, { Err: error === '' ? '' : `memlogd: ${error}` })
+    // dockerd repeats a request whose answer it did not get.
+    const known = streams.byFile(request.file)
+    const stream = known ?? streams.add(request.file, request.container)
+    if (stream === undefined) answer('too many containers')
+    else if (this.#sources.has(stream.token)) answer('')
+    else {
+      this.#wait(this.#opening, stream.token, openMs, answer, () => {
+        this.#forget(stream)
+        return 'the FIFO was not opened in time'
+      })
+      if (known === undefined) this.#begin(stream, request.unknownOptions)
+    }
+  }
+
+  #begin(stream: DockerStream, unknownOptions: readonly string[]): void {
+    if (unknownOptions.length > 0) {
+      this.#parts.note(`docker: ${stream.container.name}: ignored log-opt ${unknownOptions.join(', ')}`)
+    }
+    this.#save()
+    this.#parts.open(stream)
+  }
+
+  #stopLogging(file: string, reply: PluginReply): void {
+    const answer = (error: string) => reply.json(200, { Err: error })
+    const stream = this.#parts.streams.byFile(file)
+    const source = stream === undefined ? undefined : this.#sources.get(stream.token)
+    if (stream === undefined || source === undefined) {
+      if (stream !== undefined) this.#forget(stream)
+      answer('')
+      return
+    }
+    const isFirst = !this.#closing.has(source)
+    this.#wait(this.#closing, source, closeMs, answer, () => {
+      this.#parts.note(`docker: the output of ${stream.container.name} was not read to its end in time`)
+      return ''
+    })
+    if (isFirst) this.#parts.close(source)
+  }
+
+  #readLogs(request: ReadRequest, reply: PluginReply): void {
+    if (this.#readers.size >= dockerReadersMax) {
+      reply.json(503, { Err: 'memlogd: too many readers' })
+      return
+    }
+    const { ring, streams, now, soon } = this.#parts
+    let cancel = () => {}
+    const body = reply.stream(() => {
+      cancel()
+      reader.abandon()
+      this.#readers.delete(reader)
+    })
+    const isPast = () => request.until !== undefined && compareMoments(now(), request.until) > 0
+    const isLive = () => streams.has(request.containerId) && !isPast()
+    const reader = new DockerReader({ ring, reply: body, isLive, soon }, request)
+    this.#readers.add(reader)
+    if (request.follow && request.until !== undefined) cancel = this.#wakeAt(request.until, reader)
+    reader.wake()
+  }
+
+  /** A follower with an end in time must notice it although no entry comes. */
+  #wakeAt(until: Moment, reader: DockerReader): () => void {
+    const now = this.#parts.now()
+    const milliseconds = (until.seconds - now.seconds) * 1000 + (until.nanos - now.nanos) / 1e6
+    // What a timer can wait at most; whoever asks for more is not there any more.
+    return this.#parts.after(Math.min(Math.max(0, Math.ceil(milliseconds)) + 1, 0x7fff_ffff), () => reader.wake())
+  }
+
+  // ---- Waiting ---------------------------------------------------------------------------------------
+
+  /** Answers when `#answer` is called for the key, or, after a time-out, with what `expired` returns. */
+  #wait(
+    waits: Map<number, Waiting[]>,
+    key: number,
+    milliseconds: number,
+    answer: (error: string) => void,
+    expired: () => string,
+  ): void {
+    const waiting: Waiting = { answer, cancel: () => {} }
+    waits.set(key, [...(waits.get(key) ?? []), waiting])
+    waiting.cancel = this.#parts.after(milliseconds, () => {
+      const others = (waits.get(key) ?? []).filter((other) => other !== waiting)
+      if (others.length > 0) waits.set(key, others)
+      else waits.delete(key)
+      answer(expired())
+    })
+  }
+
+  #answer(waits: Map<number, Waiting[]>, key: number, error: string): void {
+    const waiting = waits.get(key) ?? []
+    waits.delete(key)
+    for (const one of waiting) {
+      one.cancel()
+      one.answer(error)
+    }
+  }
+
+  #forget(stream: DockerStream): void {
+    this.#parts.streams.remove(stream.token)
+    this.#save()
+    // Followers of this container end.
+    this.#parts.soon(() => this.wake())
+  }
+
+  /** Without its state a later memlogd can't go on with the containers of today; logging goes on all the same. */
+  #save(): void {
+    try {
+      this.#parts.save(this.#parts.streams.encode())
+    } catch (error) {
+      this.#parts.note(`docker: can't keep the state of the plugin: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { readSync, writeSync } from 'node:fs'
+import { commitSlotBytes, commitSlotOffset, type RingStore, regionOffset, ringIdBytes } from '../../ring/store.ts'
+
+/** A ring store in an open file: the memfd that the intake holds, so that the bytes outlive the engine. */
+export class DescriptorStore implements RingStore {
+  readonly #fd: number
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  readRegion(target: Buffer, start: number, length: number, offset: number): void {
+    const got = this.#read(target, start, length, regionOffset + offset)
+    target.fill(0, start + got, start + length)
+  }
+
+  writeRegion(source: Buffer, start: number, length: number, offset: number): void {
+    this.#write(source, start, length, regionOffset + offset)
+  }
+
+  writeCommit(slot: 0 | 1, record: Buffer, length: number): void {
+    this.#write(record, 0, length, commitSlotOffset + slot * commitSlotBytes)
+  }
+
+  readCommit(slot: 0 | 1, offset: number, length: number): Buffer {
+    const bytes = Buffer.alloc(length)
+    const got = this.#read(bytes, 0, length, commitSlotOffset + slot * commitSlotBytes + offset)
+    return bytes.subarray(0, got)
+  }
+
+  readId(): Buffer {
+    const bytes = Buffer.alloc(ringIdBytes)
+    this.#read(bytes, 0, ringIdBytes, 0)
+    return bytes
+  }
+
+  writeId(id: Buffer): void {
+    this.#write(id, 0, ringIdBytes, 0)
+  }
+
+  #read(target: Buffer, start: number, length: number, position: number): number {
+    let done = 0
+    while (done < length) {
+      const got = readSync(this.#fd, target, start + done, length - done, position + done)
+      if (got === 0) break
+      done += got
+    }
+    return done
+  }
+
+  #write(source: Buffer, start: number, length: number, position: number): void {
+    let done = 0
+    while (done < length) done += writeSync(this.#fd, source, start + done, length - done, position + done)
+  }
+}

@@ -1,0 +1,415 @@
+/**
+ * The engine: frames in, entries in the ring. It is handed everything that does I/O, handles what the
+ * intake's doorbell names, and commits: the ring, the position in the queue and the unfinished lines of
+ * all sources become durable in one step, so that an engine that is killed at any moment is
+ * followed by one that goes on at exactly that point.
+ */
+import { PartialBudget } from '../../lines/splitter.ts'
+import {
+  entryKindGap,
+  entryKindLine,
+  eventDatagramsLost,
+  eventOpenFailed,
+  frameKindData,
+  frameKindDatagram,
+  frameKindEnd,
+  frameKindEvent,
+  frameKindOpen,
+  frameKindPad,
+  frameKindRecord,
+  priorityNone,
+  queueFrameHeaderBytes,
+  queuePayloadBytesMax,
+  sourceKindDocker,
+} from '../../protocol/constants.ts'
+import { FrameView, frameSize, type SourceSlot } from '../../protocol/frame.ts'
+import { Ring, RingDamaged, type RingOptions, type Stamp, stagingFloorBytes } from '../../ring/ring.ts'
+import { type RingStore, ringIdBytes } from '../../ring/store.ts'
+import type { Clock } from '../../system/clock.ts'
+import type { DockerStreams } from '../docker/streams.ts'
+import type { Input } from '../inputs/input.ts'
+import { createInput, type InputContext } from '../inputs/table.ts'
+import { type Carry, CommitWriter, readCommit } from './commit.ts'
+import { Counters } from './counters.ts'
+import { eventText, ownSource, parseEvent } from './events.ts'
+import { eventGap, gapFields } from './gap.ts'
+
+/** Unfinished lines of all sources together, in bytes: they are written with each commit. */
+export const partialBytesMax = 16 * 1024 * 1024
+/** Frames are read from the queue in pieces of so many bytes; the longest frame fits. */
+const chunkBytes = 2 * queuePayloadBytesMax
+
+/** The frame queue, as the engine sees it. */
+export interface FrameQueue {
+  /** Size of the frame area in bytes. */
+  readonly areaBytes: number
+  /** The position up to which an engine before has stored everything. */
+  readonly acknowledged: number
+  /** Fills target[start, start + length) from the frame area at `offset`. */
+  read(target: Buffer, start: number, length: number, offset: number): void
+  /** A slot of the source table; undefined where it is free. */
+  slot(index: number): SourceSlot | undefined
+  slots(): Iterable<[number, SourceSlot]>
+}
+
+export interface EngineParts {
+  store: RingStore
+  queue: FrameQueue
+  clock: Clock
+  options: RingOptions & Pick<InputContext, 'priorityPrefix'>
+  /** 16 random bytes for a new ring. */
+  randomId(): Buffer
+  /** Called after each commit: there may be something for readers. */
+  onCommit(): void
+  /** The containers that log through Docker's plugin, and who is told of their sources. */
+  docker?: { streams: DockerStreams; watcher: SourceWatcher } | undefined
+}
+
+/** Is told what becomes of sources that were asked for. */
+export interface SourceWatcher {
+  opened(token: number, source: number): void
+  openFailed(path: string, error: number): void
+  /** Everything of the source is stored; it is readable after the commit that follows. */
+  ended(source: number): void
+}
+
+interface Source {
+  id: number
+  kind: number
+  input: Input
+}
+
+/** So many engines in a row may end at the same frames before these are handled one at a time. */
+const attemptsBeforeCare = 3
+/** And so many before the first of them is skipped. A kill from outside hardly hits one frame so often. */
+const attemptsBeforeSkip = 8
+const newline = 0x0a
+
+const noFields: Buffer = Buffer.alloc(0)
+
+export class Engine {
+  readonly ring: Ring
+  readonly counters = new Counters()
+  readonly clock: Clock
+  /** 32 hex digits; another ring has another one. */
+  ringId = ''
+  readonly #parts: EngineParts
+  readonly #inputs: InputContext
+  #commits: CommitWriter
+  readonly #sources = new Map<number, Source>()
+  /** Those of them that have something to carry: only these cost a commit anything. */
+  readonly #unfinished = new Set<Source>()
+  /** Those whose last entry waits for what may still come with the same doorbell. */
+  readonly #unsettled = new Set<Source>()
+  readonly #frame = new FrameView()
+  readonly #chunk = Buffer.from(new ArrayBuffer(chunkBytes))
+  readonly #ownSource = Buffer.from(ownSource)
+  /** Frames below this position are stored. */
+  #position = 0
+  /** Payload bytes of the frame at `#position` that are stored too. */
+  #frameOffset = 0
+  /** Whether this engine has stored frames. */
+  #hasStored = false
+  /** Frames below this position are handled one at a time. */
+  #carefulUntil = 0
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts
+    this.clock = parts.clock
+    this.ring = new Ring(parts.store, parts.options)
+    this.#commits = new CommitWriter(parts.store, 0)
+    this.#inputs = {
+      maxLineBytes: parts.options.maxLineBytes,
+      priorityPrefix: parts.options.priorityPrefix,
+      budget: new PartialBudget(partialBytesMax),
+      counters: this.counters,
+      docker: parts.docker?.streams,
+    }
+  }
+
+  /** The queue position up to which everything is stored. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** Bytes that unfinished lines and messages hold. */
+  get heldBytes(): number {
+    return this.#inputs.budget.used
+  }
+
+  get sourceCount(): number {
+    return this.#sources.size
+  }
+
+  /** Bytes that unfinished lines take of their budget. */
+  get partialBytes(): number {
+    return this.#inputs.budget.used
+  }
+
+  /** Takes up what the store holds, or begins a new ring in an empty one. */
+  start(): void {
+    const found = readCommit(this.#parts.store)
+    if (found !== undefined) {
+      this.#commits = new CommitWriter(this.#parts.store, found.generation)
+      this.counters.values.set(found.commit.counters)
+      this.#position = found.commit.queuePosition
+      this.#frameOffset = found.commit.frameOffset
+      this.#restoreRing(found.commit.ring)
+      this.#restoreCarries(found.commit.carries)
+    } else {
+      // A store that another version wrote: what it holds is lost, but not what waits in the queue.
+      this.#position = this.#parts.queue.acknowledged
+    }
+    let id = this.#parts.store.readId()
+    if (id.equals(Buffer.alloc(ringIdBytes))) {
+      id = this.#parts.randomId()
+      this.#parts.store.writeId(id)
+    }
+    this.ringId = id.toString('hex')
+    this.counters.add('engineStarts')
+    this.#commit(this.#position, this.#frameOffset)
+  }
+
+  /** Stores every frame below the queue position `end`. */
+  takeFrames(end: number): void {
+    while (this.takeSome(end));
+  }
+
+  /**
+   * Stores frames below the queue position `end`, as many as are read at once, and commits. True if there
+   * are more: between two calls readers get their turn.
+   */
+  takeSome(end: number): boolean {
+    if (this.#position < end && !this.#hasStored) this.#beginAttempt(end)
+    if (this.#position < end) {
+      const area = this.#parts.queue.areaBytes
+      const offset = this.#position % area
+      const left = area - offset
+      if (left < queueFrameHeaderBytes) this.#position += left
+      else this.#takeRead(offset, Math.min(this.#chunk.length, end - this.#position, left), end)
+    }
+    this.#settle()
+    this.#hasStored = true
+    this.counters.set('attempts', 0)
+    this.#commit(this.#position, 0)
+    return this.#position < end
+  }
+
+  /**
+   * Before the first frames are touched: so it is known afterwards if they were the end of the engines that tried.
+   * Some such ends in a row, and frames are handled one by one, each with its commit; some more, and the
+   * frame that is first now is to blame: it is left out and told of.
+   */
+  #beginAttempt(end: number): void {
+    const attempts = this.counters.get('attempts') + 1
+    this.counters.set('attempts', attempts)
+    if (attempts >= attemptsBeforeCare) this.#carefulUntil = end
+    if (attempts < attemptsBeforeSkip) this.#commit(this.#position, this.#frameOffset)
+    else this.#skipFrame()
+  }
+
+  #skipFrame(): void {
+    const area = this.#parts.queue.areaBytes
+    const offset = this.#position % area
+    const length = Math.min(this.#chunk.length, area - offset)
+    if (length < queueFrameHeaderBytes) return
+    this.#parts.queue.read(this.#chunk, 0, length, offset)
+    const size = frameSize(this.#chunk, 0)
+    if (size === 0 || size > length) return
+    const frame = this.#frame.at(this.#chunk, 0)
+    const at = frame.payloadStart + this.#frameOffset
+    let lost = 0
+    for (let byte = at; byte < frame.payloadEnd; byte++) if (this.#chunk[byte] === newline) lost++
+    const reason = { lost: Math.max(lost, 1), reason: 'engine-failed' }
+    const text = `the engine failed ${attemptsBeforeSkip} times at ${frame.payloadEnd - at} bytes, which were skipped`
+    this.#appendOwn(frame, text, gapFields(reason), entryKindGap)
+    this.counters.add('framesSkipped')
+    this.counters.set('attempts', 0)
+    this.#commit(this.#position + size, 0)
+  }
+
+  #takeRead(offset: number, length: number, end: number): void {
+    this.#parts.queue.read(this.#chunk, 0, length, offset)
+    if (this.#takeChunk(length, end)) return
+    this.#note(this.clock.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
+    this.#position = end
+    this.#frameOffset = 0
+  }
+
+  /** Adds an entry of memlogd's own, readable at once. Not for inputs, which are in the middle of a frame. */
+  note(text: string): void {
+    this.#note(this.clock.now(), text)
+    this.#commit(this.#position, this.#frameOffset)
+  }
+
+  #note(stamp: Stamp, text: string): void {
+    this.#makeRoom()
+    this.#appendOwn(stamp, text)
+  }
+
+  /** An entry of memlogd's own, readable after the next commit. The caller has made room. */
+  #appendOwn(stamp: Stamp, text: string, fields: Buffer = noFields, kind = entryKindLine): void {
+    const message = Buffer.from(text)
+    const end = Math.min(message.length, this.#parts.options.maxLineBytes)
+    const cut = message.length - end
+    this.ring.append(stamp, this.#ownSource, message, 0, end, 0, cut, priorityNone, fields, kind)
+  }
+
+  /** Handles the whole frames in the chunk; false if one of them is damaged. */
+  #takeChunk(length: number, end: number): boolean {
+    let at = 0
+    while (at + queueFrameHeaderBytes <= length) {
+      const size = frameSize(this.#chunk, at)
+      if (size === 0 || this.#position + size > end) return false
+      const frame = this.#frame.at(this.#chunk, at)
+      if (frame.kind !== frameKindPad) {
+        if (at + size > length) break
+        this.#takeFrame(frame)
+        // Only now: a frame that is interrupted by a commit and by a death is taken up again.
+        this.counters.add('frames')
+      }
+      at += size
+      this.#position += size
+      this.#frameOffset = 0
+      if (this.#position <= this.#carefulUntil) break
+    }
+    return at > 0
+  }
+
+  #takeFrame(frame: FrameView): void {
+    switch (frame.kind) {
+      case frameKindData:
+      case frameKindDatagram:
+      case frameKindRecord:
+        this.#takePayload(frame)
+        break
+      case frameKindOpen:
+        this.counters.add('sourcesOpened')
+        if (this.#source(frame)?.kind === sourceKindDocker)
+          this.#parts.docker?.watcher.opened(frame.detail, frame.source)
+        break
+      case frameKindEnd:
+        this.#takeEnd(frame)
+        break
+      case frameKindEvent:
+        this.#takeEvent(frame)
+        break
+    }
+  }
+
+  #takePayload(frame: FrameView): void {
+    const source = this.#source(frame)
+    if (source === undefined) {
+      this.counters.add('inputErrors')
+      return
+    }
+    if (frame.kind !== frameKindData) this.#makeRoom()
+    let at = frame.payloadStart + this.#frameOffset
+    while (true) {
+      at = source.input.take(frame, at, frame.payloadEnd, this.ring)
+      this.#noteState(source)
+      if (at >= frame.payloadEnd) return
+      this.#commit(this.#position, at - frame.payloadStart)
+    }
+  }
+
+  #noteState(source: Source): void {
+    if (source.input.hasCarry) this.#unfinished.add(source)
+    else this.#unfinished.delete(source)
+    if (source.input.isUnsettled === true) this.#unsettled.add(source)
+  }
+
+  /** Everything that came with this doorbell is handled: nothing is held back until the next. */
+  #settle(): void {
+    for (const source of this.#unsettled) {
+      this.#makeRoom()
+      source.input.settle?.(this.ring)
+      this.#noteState(source)
+    }
+    this.#unsettled.clear()
+  }
+
+  #takeEnd(frame: FrameView): void {
+    const source = this.#source(frame)
+    if (source === undefined) return
+    do {
+      this.#makeRoom()
+      source.input.end(frame, this.ring)
+    } while (source.input.isUnsettled === true)
+    this.#sources.delete(frame.source)
+    this.#unfinished.delete(source)
+    this.#unsettled.delete(source)
+    this.counters.add('sourcesClosed')
+    if (source.kind === sourceKindDocker) this.#parts.docker?.watcher.ended(frame.source)
+  }
+
+  #takeEvent(frame: FrameView): void {
+    const event = parseEvent(frame)
+    const gap = eventGap(event)
+    this.#makeRoom()
+    if (gap === undefined) this.#appendOwn(frame, eventText(event))
+    else this.#appendOwn(frame, eventText(event), gapFields(gap), entryKindGap)
+    if (event.code === eventOpenFailed) this.#parts.docker?.watcher.openFailed(event.text, event.argument)
+    if (event.code === eventDatagramsLost) this.counters.add('datagramsLost', event.count)
+  }
+
+  /** The source of a frame; it becomes known by the intake's table when its first frame comes. */
+  #source(frame: FrameView): Source | undefined {
+    const known = this.#sources.get(frame.source)
+    if (known !== undefined) return known
+    const slot = this.#parts.queue.slot(frame.slot)
+    if (slot === undefined || slot.id !== frame.source) return undefined
+    return this.#adopt(slot)
+  }
+
+  #adopt(slot: SourceSlot): Source {
+    const source = { id: slot.id, kind: slot.kind, input: createInput(slot, this.#inputs) }
+    this.#sources.set(slot.id, source)
+    return source
+  }
+
+  #restoreRing(state: Parameters<Ring['restore']>[0]): void {
+    try {
+      this.ring.restore(state)
+    } catch (error) {
+      if (!(error instanceof RingDamaged)) throw error
+      this.ring.reset(state.nextSequence)
+      this.#note(this.clock.now(), `the ring was damaged (${error.message}): earlier lines are gone`)
+    }
+  }
+
+  #restoreCarries(carries: Carry[]): void {
+    if (carries.length === 0) return
+    const bytes = new Map(carries.map((carry) => [carry.source, carry.bytes]))
+    for (const [, slot] of this.#parts.queue.slots()) {
+      const carry = bytes.get(slot.id)
+      if (carry === undefined) continue
+      const source = this.#adopt(slot)
+      source.input.restore(carry)
+      this.#noteState(source)
+    }
+  }
+
+  /** Room for the largest entry, and for a record or a datagram's first entries. */
+  #makeRoom(): void {
+    if (this.ring.isFull || this.ring.room < stagingFloorBytes) this.#commit(this.#position, this.#frameOffset)
+  }
+
+  /** What must survive of each source, one after the other: a carry is valid until the next one. */
+  *#carries(): Iterable<Carry> {
+    for (const source of this.#unfinished) {
+      const bytes = source.input.carry()
+      if (bytes !== undefined) yield { source: source.id, bytes }
+    }
+  }
+
+  #commit(position: number, frameOffset: number): void {
+    this.ring.flush()
+    const state = this.ring.state()
+    this.#commits.write(state, position, frameOffset, this.counters.values, this.#carries())
+    this.ring.committed()
+    this.#position = position
+    this.#frameOffset = frameOffset
+    this.#parts.onCommit()
+  }
+}

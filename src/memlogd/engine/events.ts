@@ -1,0 +1,118 @@
+/** What memlogd says of itself in the log, under the source `memlogd`: the texts of the intake's events. */
+import {
+  eventControlTruncated,
+  eventDatagramsLost,
+  eventDatagramWithoutDescriptor,
+  eventDescriptorRefused,
+  eventEngineExited,
+  eventEngineStalled,
+  eventKmsgRecordTooLong,
+  eventKmsgUnavailable,
+  eventNameCut,
+  eventOpenFailed,
+  eventSourcesFull,
+  eventStarted,
+  eventStopping,
+  eventTakenOver,
+  eventTakeoverFailed,
+  sourceKindSyslogTcp,
+  sourceKindSyslogUdp,
+  sourceKindSyslogUnix,
+  sourceNameBytesMax,
+  sourcesMax,
+  syslogConnectionsMax,
+} from '../../protocol/constants.ts'
+import type { FrameView } from '../../protocol/frame.ts'
+
+export const ownSource = 'memlogd'
+
+/** An event frame's payload. */
+export interface IntakeEvent {
+  code: number
+  /** How often it happened since it was last told. */
+  count: number
+  argument: number
+  text: string
+}
+
+export function parseEvent(frame: FrameView): IntakeEvent {
+  const { bytes, payloadStart, payloadEnd } = frame
+  const whole = payloadEnd - payloadStart >= 8
+  return {
+    code: frame.detail,
+    count: whole ? bytes.readUInt32LE(payloadStart) : 1,
+    argument: whole ? bytes.readUInt32LE(payloadStart + 4) : 0,
+    text: whole ? bytes.toString('utf8', payloadStart + 8, payloadEnd) : '',
+  }
+}
+
+export function eventText(event: IntakeEvent): string {
+  const { count, argument, text } = event
+  const times = (what: string): string => (count > 1 ? `${count} ${what}s` : `a ${what}`)
+  switch (event.code) {
+    case eventStarted:
+      return 'memlogd started'
+    case eventTakenOver:
+      return `memlogd took over from the one that ran (pid ${argument}); nothing is lost`
+    case eventTakeoverFailed:
+      return argument === 0
+        ? 'refused to hand over: only root and my own user may ask'
+        : 'could not hand over, and went on'
+    case eventStopping:
+      return 'memlogd is stopping'
+    case eventEngineExited:
+      return `the engine ended (${waitStatusText(argument)}) and is started again; what was logged is kept`
+    case eventEngineStalled:
+      return 'the engine did not answer and is killed; what was logged is kept'
+    case eventDatagramWithoutDescriptor:
+      return `ignored ${times('datagram')} without a descriptor on the log socket`
+    case eventControlTruncated:
+      return `${times('datagram')} on the log socket lost descriptors: the control message was truncated`
+    case eventNameCut:
+      return `${times('source name')} cut: longer than ${sourceNameBytesMax} bytes`
+    case eventSourcesFull:
+      return argument === sourceKindSyslogTcp
+        ? `refused ${times('connection')} of syslog over TCP: all ${syslogConnectionsMax}, or all sources, are in use`
+        : `refused ${times('source')}: all ${sourcesMax} are in use`
+    case eventDescriptorRefused:
+      return `refused ${times('descriptor')} that can't be read (${fileTypeText(argument)})${text === '' ? '' : `: ${text}`}`
+    case eventDatagramsLost:
+      return `lost ${times('datagram')} from ${inputName(argument)}: they came faster than they could be stored`
+    case eventKmsgUnavailable:
+      return `no kernel messages: can't open ${text} (errno ${argument})`
+    case eventKmsgRecordTooLong:
+      return `skipped ${times('kernel record')} longer than the buffer`
+    case eventOpenFailed:
+      return `can't open ${text} (errno ${argument})`
+    default:
+      return `event ${event.code} of the intake, ${count} times, argument ${argument} ${text}`
+  }
+}
+
+function inputName(kind: number): string {
+  if (kind === sourceKindSyslogUnix) return 'the syslog socket'
+  if (kind === sourceKindSyslogUdp) return 'syslog over UDP'
+  if (kind === sourceKindSyslogTcp) return 'syslog over TCP'
+  return `input ${kind}`
+}
+
+/** What a descriptor was of, by the type in its mode; 0 where that could not be told. */
+const fileTypes: Readonly<Record<number, string>> = {
+  1: 'a FIFO',
+  2: 'a character device',
+  4: 'a folder',
+  6: 'a block device',
+  8: 'a regular file',
+  10: 'a symbolic link',
+  12: 'a socket',
+}
+
+function fileTypeText(type: number): string {
+  return fileTypes[type] ?? 'of a kind that is not known'
+}
+
+/** A wait status in words. */
+function waitStatusText(status: number): string {
+  const signal = status & 0x7f
+  return signal === 0 ? `exit status ${(status >>> 8) & 0xff}` : `signal ${signal}`
+}

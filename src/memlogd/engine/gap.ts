@@ -1,0 +1,59 @@
+import { entryKindEnd, entryKindGap, eventDatagramsLost } from '../../protocol/constants.ts'
+import { encodeEntry, encodeFields } from '../../protocol/entry.ts'
+import type { Stamp } from '../../ring/ring.ts'
+import { type IntakeEvent, ownSource } from './events.ts'
+
+const source = Buffer.from(ownSource)
+
+/** Lines that a reader does not get, told where they would have stood. */
+export interface Gap {
+  /** Number of lines; undefined where nobody can know it. */
+  lost: number | undefined
+  reason: string
+  /** Sequence numbers of the first and the last one lost. */
+  first?: number
+  last?: number
+}
+
+function gapText(gap: Gap): string {
+  if (gap.reason === 'restarted') return 'memlogd was restarted: earlier lines are gone'
+  const lines = gap.lost === 1 ? '1 line' : `${gap.lost ?? 'an unknown number of'} lines`
+  if (gap.reason === 'overwritten') return `${lines} lost: overwritten before they were read`
+  return `${lines} lost: ${gap.reason}`
+}
+
+/** The gap that an event of the intake tells of, if it tells of one. */
+export function eventGap(event: IntakeEvent): Gap | undefined {
+  return event.code === eventDatagramsLost ? { lost: event.count, reason: 'datagrams-dropped' } : undefined
+}
+
+/** The fields of a gap entry, for those that go into the ring as well. */
+export function gapFields(gap: Gap): Buffer {
+  const fields: [string, string][] = []
+  if (gap.lost !== undefined) fields.push(['lost', String(gap.lost)])
+  fields.push(['reason', gap.reason])
+  if (gap.first !== undefined) fields.push(['first', String(gap.first)])
+  if (gap.last !== undefined) fields.push(['last', String(gap.last)])
+  return encodeFields(fields)
+}
+
+/** A gap entry as it goes to a reader; `sequence` is that of the first line lost. */
+export function gapEntry(stamp: Stamp, sequence: number, gap: Gap): Buffer {
+  const message = Buffer.from(gapText(gap))
+  return encodeEntry({ kind: entryKindGap, sequence, ...stampOf(stamp), source, fields: gapFields(gap), message })
+}
+
+/** The entry that ends a complete reply. */
+export function endEntry(stamp: Stamp, sequence: number, delivered: number, lost: number, reason: string): Buffer {
+  const fields = encodeFields([
+    ['delivered', String(delivered)],
+    ['lost', String(lost)],
+    ['reason', reason],
+  ])
+  return encodeEntry({ kind: entryKindEnd, sequence, ...stampOf(stamp), source, fields, message: Buffer.alloc(0) })
+}
+
+function stampOf(stamp: Stamp): Stamp {
+  const { realSeconds, realNanos, monoSeconds, monoNanos } = stamp
+  return { realSeconds, realNanos, monoSeconds, monoNanos }
+}

@@ -1,0 +1,30 @@
+import { counterNames } from '../engine/counters.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { QueryServer } from './server.ts'
+
+/** memlogd's statistics as one line of JSON, newline included; keys in docs/PROTOCOL.md section 2. */
+export function statistics(engine: Engine, server: QueryServer, hasSources = false): string {
+  const { ring, counters } = engine
+  const body = {
+    ring: {
+      id: engine.ringId,
+      lines: ring.lines,
+      maxLines: ring.maxLines,
+      bytes: ring.bytes,
+      maxBytes: ring.maxBytes,
+      fileBytes: ring.regionBytes,
+      first: ring.tailSequence,
+      next: ring.nextSequence,
+      stored: ring.nextSequence - 1,
+      overwritten: ring.tailSequence - 1,
+    },
+    sources: engine.sourceCount,
+    partialBytes: engine.partialBytes,
+    readers: [...server.readers].map(({ delivered, lost, lag, peer }) => ({ delivered, lost, lag, ...peer })),
+    clients: server.clients,
+    counters: Object.fromEntries(counterNames.map((name) => [name, counters.get(name)])),
+    memory: process.memoryUsage(),
+    ...(hasSources ? { storedBySource: ring.sources.list() } : {}),
+  }
+  return `${JSON.stringify(body)}\n`
+}

@@ -1,0 +1,318 @@
+/** memlogd's flags, and what they mean for the intake and the engine. */
+
+import { basename, dirname, resolve } from 'node:path'
+import { checkSocketPath, socketPathBytesMax } from '../../cli/checks.ts'
+import { completionFlag } from '../../cli/completion.ts'
+import type { MemlogdConfig } from '../../cli/config-pipe.ts'
+import { quoted, UsageError } from '../../cli/errors.ts'
+import { defineCommand, type FlagValues } from '../../cli/flag-table.ts'
+import type { ParsedFlags } from '../../cli/flags.ts'
+import {
+  logSocketPath,
+  maxBytesDefault,
+  maxBytesFloor,
+  maxBytesLimit,
+  maxLineBytesDefault,
+  maxLineBytesLimit,
+  maxLinesDefault,
+  maxLinesLimit,
+  queryLinkName,
+  querySocketPath,
+  socketModeDefault,
+} from '../../protocol/constants.ts'
+import { largestEntryBytes } from '../../ring/ring.ts'
+import { type EngineOptions, engineOptionsDefault } from '../engine/engine-options.ts'
+import { groupId } from './group-file.ts'
+import { socketAddressHex } from './socket-address.ts'
+
+const sockets = 'Sockets'
+const memory = 'Memory'
+const inputs = 'Inputs'
+
+/** The first descriptor that is no standard stream, and more than any process may have open by default. */
+const passedFdMin = 3
+const passedFdMax = 1_048_575
+
+export const memlogdCommand = defineCommand({
+  name: 'memlogd',
+  summary: 'Keep the log of this machine in memory',
+  usage: ['[FLAG]...'],
+  description: [
+    'Containers pass their output as file descriptors to the log socket; logread asks the query socket for the lines. Nothing is written to disk: when memory for the log is used up, the oldest lines go.',
+  ],
+  flags: {
+    daemonize: {
+      name: 'daemonize',
+      type: 'boolean',
+      help: 'return when the sockets are there, and go on in the background',
+    },
+    completion: completionFlag,
+    takeover: {
+      name: 'takeover',
+      type: 'boolean',
+      help: 'take the place of the memlogd that runs on -socket-log, with its sockets, sources and log; nothing is lost, no program notices',
+    },
+    maxLines: {
+      name: 'max-lines',
+      type: 'integer',
+      min: 1,
+      max: maxLinesLimit,
+      default: maxLinesDefault,
+      value: 'N',
+      help: 'keep at most so many lines',
+      section: memory,
+    },
+    maxBytes: {
+      name: 'max-bytes',
+      type: 'bytes',
+      min: maxBytesFloor,
+      max: maxBytesLimit,
+      default: maxBytesDefault,
+      value: 'BYTES',
+      help: 'keep at most so many bytes of entries',
+      section: memory,
+    },
+    maxLineBytes: {
+      name: 'max-line-len',
+      type: 'bytes',
+      min: 1,
+      max: maxLineBytesLimit,
+      default: maxLineBytesDefault,
+      value: 'BYTES',
+      help: 'cut lines that are longer, and say so in the entry',
+      section: memory,
+    },
+    socketLog: {
+      name: 'socket-log',
+      type: 'string',
+      default: logSocketPath,
+      value: 'PATH',
+      check: checkSocketPath,
+      completes: 'file',
+      help: 'socket that takes descriptors',
+      section: sockets,
+    },
+    socketQuery: {
+      name: 'socket-query',
+      type: 'string',
+      default: querySocketPath,
+      value: 'PATH',
+      check: checkSocketPath,
+      completes: 'file',
+      help: 'socket that readers ask; where it is called memlogq.sock, memlogdq.sock beside it is a link to it',
+      section: sockets,
+    },
+    fdLog: {
+      name: 'fd-log',
+      type: 'integer',
+      min: passedFdMin,
+      max: passedFdMax,
+      value: 'N',
+      help: 'take the log socket that the caller bound, open as descriptor N, instead of -socket-log',
+      section: sockets,
+    },
+    fdQuery: {
+      name: 'fd-query',
+      type: 'integer',
+      min: passedFdMin,
+      max: passedFdMax,
+      value: 'N',
+      help: 'the same for the query socket, which must be listening',
+      section: sockets,
+    },
+    socketMode: {
+      name: 'socket-mode',
+      type: 'string',
+      default: `0${socketModeDefault.toString(8)}`,
+      value: 'MODE',
+      check: (value) => (parseMode(value) === undefined ? 'an octal mode such as 0660' : undefined),
+      help: 'permissions of the log and the query socket',
+      section: sockets,
+    },
+    socketGroup: {
+      name: 'socket-group',
+      type: 'string',
+      value: 'GROUP',
+      help: 'group of the log and the query socket, by name or number',
+      section: sockets,
+    },
+    syslog: {
+      name: 'syslog',
+      type: 'string',
+      value: 'PATH',
+      check: checkSocketPath,
+      completes: 'file',
+      help: 'take syslog messages on this socket, usually /dev/log',
+      section: inputs,
+    },
+    syslogUdp: {
+      name: 'syslog-udp',
+      type: 'string',
+      value: 'ADDRESS',
+      check: checkAddress,
+      help: 'take syslog messages over UDP; HOST:PORT, :PORT for every IPv4 address, [::]:PORT for every address',
+      section: inputs,
+    },
+    syslogTcp: {
+      name: 'syslog-tcp',
+      type: 'string',
+      value: 'ADDRESS',
+      check: checkAddress,
+      help: 'take syslog messages over TCP',
+      section: inputs,
+    },
+    kmsg: { name: 'kmsg', type: 'boolean', help: "take the kernel's log", section: inputs },
+    kmsgPath: {
+      name: 'kmsg-path',
+      type: 'string',
+      default: '/dev/kmsg',
+      value: 'PATH',
+      check: checkSocketPath,
+      completes: 'file',
+      help: "the kernel's log device",
+      section: inputs,
+    },
+    docker: {
+      name: 'docker',
+      type: 'boolean',
+      help: 'be a logging driver for Docker: docker run --log-driver memlogd',
+      section: inputs,
+    },
+    dockerSocket: {
+      name: 'docker-socket',
+      type: 'string',
+      default: '/run/docker/plugins/memlogd.sock',
+      value: 'PATH',
+      check: checkSocketPath,
+      completes: 'file',
+      help: "the logging driver's socket; its base name is the driver's name",
+      section: inputs,
+    },
+    priorityPrefix: {
+      name: 'priority-prefix',
+      type: 'boolean',
+      default: true,
+      help: 'a line of a stream that begins with <N> has syslog priority N; -priority-prefix=false keeps such lines as they are',
+      section: inputs,
+    },
+  },
+  dashes: '-',
+})
+
+export type MemlogdValues = FlagValues<(typeof memlogdCommand)['flags']>
+
+/** What of the machine the options depend on. */
+export interface MemlogdSurroundings {
+  /** Relative paths begin here: the daemon itself changes to `/`. */
+  readonly folder: string
+  readonly groupFile: string
+}
+
+/** The config role's answer. Throws a UsageError where flags do not fit together. */
+export function memlogdConfig(
+  parsed: ParsedFlags<(typeof memlogdCommand)['flags']>,
+  surroundings: MemlogdSurroundings,
+): MemlogdConfig {
+  const { values, given } = parsed
+  if (given.has('dockerSocket') && !values.docker) throw new UsageError('-docker-socket: it goes with -docker')
+  if (given.has('kmsgPath') && !values.kmsg) throw new UsageError('-kmsg-path: it goes with -kmsg')
+  if (values.fdLog !== undefined && values.fdLog === values.fdQuery) {
+    throw new UsageError(`-fd-log and -fd-query: both are ${values.fdLog}`)
+  }
+  const largest = largestEntryBytes(values.maxLineBytes)
+  if (values.maxBytes < largest) {
+    throw new UsageError(
+      `-max-bytes: ${values.maxBytes}: wanted at least ${largest}, or the longest line of -max-line-len would not fit`,
+    )
+  }
+  if (values.takeover && (values.fdLog !== undefined || values.fdQuery !== undefined)) {
+    throw new UsageError(
+      '-takeover: the running memlogd hands its sockets over; -fd-log and -fd-query do not go with it',
+    )
+  }
+  const paths = socketPaths(values, surroundings.folder)
+  const engine: EngineOptions = {
+    maxLines: values.maxLines,
+    maxBytes: values.maxBytes,
+    maxLineBytes: values.maxLineBytes,
+    kmsg: values.kmsg,
+    docker: values.docker,
+    dockerState: dockerState(paths['docker-path']),
+    priorityPrefix: values.priorityPrefix,
+  }
+  return {
+    daemonize: values.daemonize ? '1' : undefined,
+    takeover: values.takeover ? '1' : undefined,
+    ...paths,
+    'log-fd': values.fdLog?.toString(),
+    'query-fd': values.fdQuery?.toString(),
+    'socket-mode': parseMode(values.socketMode)?.toString(),
+    'socket-gid': socketGroupId(values.socketGroup, surroundings.groupFile),
+    'syslog-udp': values.syslogUdp === undefined ? undefined : socketAddressHex(values.syslogUdp),
+    'syslog-tcp': values.syslogTcp === undefined ? undefined : socketAddressHex(values.syslogTcp),
+    'kmsg-path': values.kmsg ? resolve(surroundings.folder, values.kmsgPath) : undefined,
+    engine: JSON.stringify(engine),
+  }
+}
+
+/** The paths to bind, absolute. A descriptor that the caller bound takes the place of its path. */
+function socketPaths(values: MemlogdValues, folder: string): MemlogdConfig {
+  const logPath = values.fdLog === undefined ? socketPath('-socket-log', values.socketLog, folder) : undefined
+  const queryPath = values.fdQuery === undefined ? socketPath('-socket-query', values.socketQuery, folder) : undefined
+  const syslogPath = values.syslog === undefined ? undefined : socketPath('-syslog', values.syslog, folder)
+  const dockerPath = values.docker ? socketPath('-docker-socket', values.dockerSocket, folder) : undefined
+  const linkPath = queryPath === undefined ? undefined : queryLinkPath(queryPath)
+  const seen = new Set<string>()
+  for (const path of [logPath, queryPath, linkPath, syslogPath, dockerPath]) {
+    if (path === undefined) continue
+    if (seen.has(path)) throw new UsageError(`${quoted(path)}: two sockets cannot have one path`)
+    seen.add(path)
+  }
+  return {
+    'log-path': logPath,
+    'query-path': queryPath,
+    'query-link': linkPath,
+    'syslog-path': syslogPath,
+    'docker-path': dockerPath,
+  }
+}
+
+function socketPath(flag: string, path: string, folder: string): string {
+  const absolute = resolve(folder, path)
+  if (Buffer.byteLength(absolute) <= socketPathBytesMax) return absolute
+  throw new UsageError(`${flag}: ${quoted(absolute)}: wanted a path of at most ${socketPathBytesMax} bytes`)
+}
+
+/**
+ * Where the plugin's state is kept: /run, which lasts as long as the containers. Beside a socket of one's own, since two
+ * daemons must not share it.
+ */
+function dockerState(socket: string | undefined): string {
+  const isUsual = socket === undefined || socket === memlogdCommand.flags.dockerSocket.default
+  return isUsual ? engineOptionsDefault.dockerState : `${socket}.state`
+}
+
+/** Only a query socket of the usual name gets the link: a path of one's own stands for itself. */
+function queryLinkPath(queryPath: string): string | undefined {
+  if (basename(queryPath) !== basename(querySocketPath)) return undefined
+  const path = resolve(dirname(queryPath), queryLinkName)
+  return Buffer.byteLength(path) <= socketPathBytesMax ? path : undefined
+}
+
+function socketGroupId(group: string | undefined, groupFile: string): string | undefined {
+  if (group === undefined) return undefined
+  const id = groupId(group, groupFile)
+  if (id === undefined)
+    throw new UsageError(`-socket-group: ${quoted(group)}: wanted a group of /etc/group or a number`)
+  return String(id)
+}
+
+function checkAddress(value: string): string | undefined {
+  const isAddress = socketAddressHex(value) !== undefined
+  return isAddress ? undefined : 'HOST:PORT, :PORT or [HOST]:PORT, in numbers, such as 127.0.0.1:514'
+}
+
+/** Permission bits in octal, with or without the leading 0 or 0o; no set-id or sticky bits. */
+function parseMode(text: string): number | undefined {
+  return /^(?:0o?)?[0-7]{3}$/.test(text) ? Number.parseInt(text.replace(/^0o/, ''), 8) : undefined
+}

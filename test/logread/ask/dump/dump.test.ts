@@ -1,0 +1,120 @@
+/** Files of every kind read back: the same entries come out as went in. */
+import { describe, expect, it } from 'vitest'
+import { ExportDump, exportEntryBytesMax } from '../../../../src/logread/ask/dump/export-dump.ts'
+import { parseSavedLine } from '../../../../src/logread/ask/dump/json-dump.ts'
+import { PlainStream } from '../../../../src/logread/ask/plain-stream.ts'
+import { exportFormat } from '../../../../src/logread/formats/export.ts'
+import { jsonFormat, jsonSeqFormat } from '../../../../src/logread/formats/json.ts'
+import { gap, sample, viewOf } from '../../../support/entries.ts'
+import { formattedBytes } from '../../../support/formatted.ts'
+
+const entries = [
+  sample(5),
+  sample(6, { message: '', source: '' }),
+  sample(7, { priority: 35, fields: { pid: '77', hostname: 'far' }, flags: 3, cutBytes: 17 }),
+  sample(8, { message: Buffer.of(0, 10, 0xff, 0x1b), realNanos: 0, monoNanos: 0 }),
+  sample(9, { message: 'gefäß\t😀="', priority: 191, monoSeconds: 0, monoNanos: 0 }),
+  gap(10, 3, { first: '10', last: '12' }),
+  sample(4_000_000_000_000, {
+    realSeconds: 4_294_967_295,
+    monoSeconds: 4_294_967_295,
+    monoNanos: 999_999_999,
+    fields: { 'key="x"': 'y' },
+  }),
+]
+
+interface Reader {
+  fault: string | undefined
+  push(chunk: Buffer): unknown
+  finish(): unknown
+}
+type MakeReader = (take: (bytes: Buffer, start: number, end: number) => void) => Reader
+
+function readBack(make: MakeReader, bytes: Buffer, size: number): { found: Buffer[]; reader: Reader } {
+  const found: Buffer[] = []
+  const reader = make((batch, start, end) => {
+    for (let at = start; at < end; at += batch.readUInt32LE(at)) {
+      found.push(Buffer.from(batch.subarray(at, at + batch.readUInt32LE(at))))
+    }
+  })
+  const reused = Buffer.alloc(size)
+  for (let at = 0; at < bytes.length; at += size) reader.push(reused.subarray(0, bytes.copy(reused, 0, at, at + size)))
+  reader.finish()
+  return { found, reader }
+}
+
+const json: MakeReader = (take) => new PlainStream(take, parseSavedLine)
+const journal: MakeReader = (take) => new ExportDump(take)
+
+describe.each([
+  ['json', jsonFormat, json, entries],
+  ['json-seq', jsonSeqFormat, json, entries],
+  // The journal's names of fields are capitals: only such keys come back as they were.
+  ['export', exportFormat, journal, entries.slice(0, -1)],
+] as const)('a file of -o %s', (_name, format, make, wanted) => {
+  it('gives the same entries at every chunk size', () => {
+    const bytes = formattedBytes(format, [...wanted], { hostname: 'vm', bootId: 'b'.repeat(32) })
+    for (let size = 1; size <= bytes.length; size = size < 200 ? size + 1 : size * 2) {
+      const { found, reader } = readBack(make, bytes, size)
+      expect(reader.fault).toBeUndefined()
+      expect(found).toEqual(wanted)
+    }
+  })
+})
+
+describe("a file of upstream's lines, or of journalctl", () => {
+  it('is numbered from 1', () => {
+    const lines = '{"time":"2017-04-15T15:37:37.5Z","source":"a","msg":"b"}\n'.repeat(3)
+    expect(readBack(json, Buffer.from(lines), 20).found.map((entry) => viewOf(entry).sequence)).toEqual([1, 2, 3])
+  })
+
+  it('is taken with the names that the journal uses', () => {
+    const text =
+      '__CURSOR=x\n__REALTIME_TIMESTAMP=1492270657123456\n_BOOT_ID=y\nPRIORITY=4\n_COMM=sshd\nMESSAGE=hello\n_UID=0\n'
+    const { found } = readBack(journal, Buffer.from(text), 9)
+    const view = viewOf(found[0] as Buffer)
+    expect([view.source, view.message.toString(), view.priority, view.realSeconds, view.realNanos]).toEqual([
+      'sshd',
+      'hello',
+      12,
+      1492270657,
+      123_456_000,
+    ])
+    expect([...view.fields()].map(([key, value]) => `${key}=${value.toString()}`)).toEqual(['_COMM=sshd', '_UID=0'])
+  })
+})
+
+describe('a file that makes no sense', () => {
+  it.each([
+    ['a name without a value', 'MESSAGE=a\n\nMESSAGE\n', 'entry 2: '],
+    ['an empty name', '=x\n', 'entry 1: a field'],
+    ['a length that is too large', `MESSAGE\n${'\xff'.repeat(8)}x`, 'entry 1: a field'],
+    ['a length that is wrong', 'MESSAGE\n\x01\0\0\0\0\0\0\0xy\n', 'entry 1: a field'],
+    ['an entry that breaks off', 'MESSAGE\n\x05\0\0\0\0\0\0\0x', 'entry 1: '],
+  ])('%s', (_name, text, fault) => {
+    const bytes = Buffer.from(text, 'latin1')
+    for (let size = 1; size <= bytes.length; size++) {
+      expect(readBack(journal, bytes, size).reader.fault).toContain(fault)
+    }
+  })
+
+  it('has no entry without end', () => {
+    const reader = new ExportDump(() => undefined)
+    const line = Buffer.from(`A=${'x'.repeat(100_000)}\n`)
+    for (let bytes = 0; bytes <= exportEntryBytesMax && reader.fault === undefined; bytes += line.length) {
+      line.write(`${bytes}`, 'latin1')
+      reader.push(Buffer.concat([Buffer.from(`A${bytes}=`), line]))
+    }
+    expect(reader.fault).toContain('too large')
+  })
+
+  it.each(['{"time":"2017-04-15T15:37:37Z","source":"a"}', '{}', 'x'])('%s', (line) => {
+    expect(parseSavedLine(Buffer.from(line))).toBeUndefined()
+  })
+
+  it('of JSON with strange values keeps what is right', () => {
+    const basic = '"time":"2017-04-15T15:37:37Z","source":"a","msg":"b"'
+    const strange = '"seq":-1,"priority":999,"cut":"x","fields":[1],"monotonic":"1","kind":5'
+    expect(parseSavedLine(Buffer.from(`{${basic},${strange}}`))).toMatchObject({ monoSeconds: 0, flags: 0 })
+  })
+})

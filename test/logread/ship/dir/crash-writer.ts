@@ -1,0 +1,51 @@
+/**
+ * Writes the batches of a rotation test as a process of its own and kills itself (SIGKILL) before the operation
+ * that the test names. Arguments: folder, file with the number of batches delivered, operation.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { DirSink } from '../../../../src/logread/ship/dir/dir-sink.ts'
+import { type FileLayer, systemFiles } from '../../../../src/logread/ship/file-layer.ts'
+import { line } from '../entries.ts'
+import { faultyFiles } from '../file-faults.ts'
+
+export const crashBatches = 5
+export const linesPerBatch = 3
+
+export function crashBatch(batch: number): Buffer {
+  const one = (index: number) =>
+    line(batch * linesPerBatch + index + 1, 'x', `message ${batch * linesPerBatch + index}`)
+  return Buffer.concat(Array.from({ length: linesPerBatch }, (_, index) => one(index)))
+}
+
+/** Delivers what is missing, as a shipper does: the place is kept after each batch. */
+export async function writeBatches(folder: string, place: string, files: FileLayer): Promise<void> {
+  const sink = new DirSink(
+    files,
+    { folder, sizeMax: 80, filesMax: 20, compress: true, totalMax: undefined },
+    () => undefined,
+  )
+  for (let batch = Number(readFileSync(place, 'utf8')); batch < crashBatches; batch++) {
+    const bytes = crashBatch(batch)
+    await sink.deliver(bytes, 0, bytes.length)
+    writeFileSync(place, String(batch + 1))
+  }
+  await sink.close()
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [folder, place, killAt] = process.argv.slice(2) as [string, string, string]
+  let cut = false
+  const files = faultyFiles(systemFiles, {
+    before(count) {
+      if (count !== Number(killAt)) return
+      process.kill(process.pid, 'SIGKILL')
+    },
+    // The write before the end is a short one, so that a torn line is left.
+    writeLimit(count) {
+      cut = count === Number(killAt) - 1
+      return cut ? 10 : 1e9
+    },
+  })
+  await writeBatches(folder, place, files)
+  console.log(files.count)
+}

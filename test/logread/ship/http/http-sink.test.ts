@@ -1,0 +1,420 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  fewBytes,
+  type HttpFormat,
+  HttpSink,
+  type HttpSinkOptions,
+  parseRetryAfter,
+  requestGapMs,
+} from '../../../../src/logread/ship/http/http-sink.ts'
+import { LokiFormat } from '../../../../src/logread/ship/http/loki.ts'
+import { OtlpFormat } from '../../../../src/logread/ship/http/otlp.ts'
+import { encodeFields } from '../../../../src/protocol/entry.ts'
+import { gap, line } from '../entries.ts'
+import { isInstalled, makeCertificates } from '../syslog/receivers.ts'
+import { checkLoki, checkOtlp } from './schema.ts'
+
+interface Received {
+  method: string
+  url: string
+  headers: IncomingHttpHeaders
+  body: string
+}
+interface Answer {
+  status: number
+  headers?: Record<string, string>
+  body?: string
+  /** Break the connection off instead of answering. */
+  reset?: boolean
+}
+
+let server: Server
+let port = 0
+let received: Received[] = []
+let answer: (request: Received, number: number) => Answer = () => ({ status: 200, body: '{}' })
+let sinks: HttpSink[] = []
+let said: string[] = []
+let folder = ''
+const signal = new AbortController().signal
+
+beforeEach(async () => {
+  received = []
+  sinks = []
+  said = []
+  folder = mkdtempSync(join(tmpdir(), 'http-sink-'))
+  answer = () => ({ status: 200, body: '{}' })
+  server = createServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      const bytes = Buffer.concat(parts)
+      const body = (request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString()
+      const one = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, body }
+      received.push(one)
+      const reply = answer(one, received.length)
+      if (reply.reset) request.socket.resetAndDestroy()
+      else response.writeHead(reply.status, reply.headers).end(reply.body)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  port = typeof address === 'object' && address !== null ? address.port : 0
+})
+afterEach(async () => {
+  for (const sink of sinks) await sink.close()
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const otlp = new OtlpFormat(new Map([['host.name', 'vm']]))
+const loki = new LokiFormat(
+  new Map([
+    ['host', 'vm'],
+    ['job', 'memlogd'],
+  ]),
+  true,
+)
+
+function sink(format: HttpFormat, more: Partial<HttpSinkOptions> = {}): HttpSink {
+  const target = { host: '127.0.0.1', port, path: '/path', tls: undefined }
+  const options = {
+    name: 'http',
+    target,
+    headers: {},
+    tokenFile: undefined,
+    isCompressed: false,
+    batchBytes: 1e6,
+    timeoutMs: 1000,
+  }
+  const made = new HttpSink({ ...options, ...more }, format, (message) => said.push(message))
+  sinks.push(made)
+  return made
+}
+const deliver = (to: HttpSink, bytes: Buffer) => to.deliver(bytes, 0, bytes.length, signal)
+const lines = (count: number) =>
+  Buffer.concat(Array.from({ length: count }, (_, index) => line(index + 1, 'x', `m${index + 1}`)))
+
+/** Everything that an entry can hold, and bytes that are no text. */
+const awkward = Buffer.concat([
+  line(1, 'kernel', 'plain'),
+  line(2, 'a "b"\\', 'quote " \\ newline \n nul \0 é 😀', { priority: 8 * 3 + 2 }),
+  line(3, 'kernel', Buffer.from([0xff, 0xc3, 0x28, 0xed, 0xa0, 0x80]), { cutBytes: 12, priority: 0 }),
+  line(4, '', '', {
+    fields: encodeFields([
+      ['pid', '1'],
+      ['pid', '2'],
+      ['9 é', 'x'],
+      ['memlogd.sequence', 'forged'],
+    ]),
+  }),
+  gap(5, 7),
+])
+
+test('OTLP requests are as the published schema wants them', async () => {
+  await deliver(sink(otlp), awkward)
+  const [request] = received as [Received]
+  expect(request).toMatchObject({ method: 'POST', url: '/path' })
+  expect(request.headers['content-type']).toBe('application/json')
+  const body = JSON.parse(request.body)
+  checkOtlp(body)
+  const services = body.resourceLogs.map(
+    (one: { resource: { attributes: { key: string; value: unknown }[] } }) => one.resource.attributes,
+  )
+  expect(services[0]).toEqual([
+    { key: 'service.name', value: { stringValue: 'kernel' } },
+    { key: 'host.name', value: { stringValue: 'vm' } },
+  ])
+  const records = body.resourceLogs[0].scopeLogs[0].logRecords
+  expect(records[0]).toEqual({
+    timeUnixNano: '1492270657123456789',
+    observedTimeUnixNano: '1492270657123456789',
+    body: { stringValue: 'plain' },
+    attributes: [{ key: 'memlogd.sequence', value: { intValue: '1' } }],
+  })
+  expect(records[1]).toMatchObject({ severityNumber: 21, severityText: 'emerg' })
+  expect(
+    body.resourceLogs.flatMap((one: { scopeLogs: [{ logRecords: unknown[] }] }) => one.scopeLogs[0].logRecords).length,
+  ).toBe(5)
+})
+
+test.each([
+  [0, 21],
+  [1, 19],
+  [2, 18],
+  [3, 17],
+  [4, 13],
+  [5, 10],
+  [6, 9],
+  [7, 5],
+])('syslog severity %i is SeverityNumber %i', (severity, number) => {
+  const bytes = line(1, 'x', 'm', { priority: 8 * 16 + severity })
+  const [record] = JSON.parse(otlp.encode(bytes, 0, bytes.length).toString()).resourceLogs[0].scopeLogs[0].logRecords
+  expect(record.severityNumber).toBe(number)
+  expect(record.attributes).toContainEqual({ key: 'syslog.facility.code', value: { intValue: '16' } })
+})
+
+test('Loki requests are as the published API wants them', async () => {
+  answer = () => ({ status: 204 })
+  await deliver(sink(loki), awkward)
+  const body = JSON.parse((received[0] as Received).body)
+  checkLoki(body)
+  expect(body.streams.map((stream: { stream: unknown }) => stream.stream)).toEqual([
+    { host: 'vm', job: 'memlogd', source: 'kernel' },
+    { host: 'vm', job: 'memlogd', source: 'a "b"\\' },
+    { host: 'vm', job: 'memlogd', source: '' },
+    { host: 'vm', job: 'memlogd', source: 'memlogd' },
+  ])
+  expect(body.streams[0].values).toEqual([
+    ['1492270657123456789', 'plain'],
+    ['1492270657123456789', expect.any(String), { level: 'emerg', cut_bytes: '12' }],
+  ])
+  expect(body.streams[2].values[0][2]).toEqual({ pid: '1', _9__: 'x', memlogd_sequence: 'forged' })
+  expect(body.streams[3].values[0][2]).toMatchObject({ level: 'warning', lost: '7', reason: 'overwritten' })
+})
+
+test('the checks find what is wrong', () => {
+  const record = { timeUnixNano: '1', body: { stringValue: 'x' } }
+  const wrap = (one: unknown) => ({
+    resourceLogs: [{ resource: { attributes: [] }, scopeLogs: [{ scope: {}, logRecords: [one] }] }],
+  })
+  checkOtlp(wrap(record))
+  for (const bad of [
+    { ...record, timeUnixNano: 1 },
+    { ...record, time_unix_nano: '1' },
+    { ...record, severityNumber: 'INFO' },
+    { ...record, severityNumber: 0 },
+    { ...record, body: 'x' },
+    {
+      ...record,
+      attributes: [
+        { key: 'a', value: { stringValue: 'b' } },
+        { key: 'a', value: { stringValue: 'c' } },
+      ],
+    },
+    { ...record, traceId: 'zz' },
+  ]) {
+    expect(() => checkOtlp(wrap(bad)), JSON.stringify(bad)).toThrow()
+  }
+  expect(() => checkOtlp({ resourceLogs: [] })).toThrow()
+  const stream = (values: unknown, labels: unknown = { a: 'b' }) => ({ streams: [{ stream: labels, values }] })
+  checkLoki(stream([['1', 'x']]))
+  for (const bad of [
+    stream([[1, 'x']]),
+    stream([]),
+    stream([['1', 'x', { a: 1 }]]),
+    stream([['1', 'x']], { 'a-b': 'c' }),
+    stream([['1', 'x']], {}),
+  ]) {
+    expect(() => checkLoki(bad), JSON.stringify(bad)).toThrow()
+  }
+})
+
+test.each([
+  ['otlp', otlp, [429, 502, 503, 504], [400, 401, 403, 404, 500, 501, 302]],
+  ['loki', loki, [429, 500, 502, 503, 504, 401, 403, 404, 260], [400, 422, 302]],
+] as const)('%s: which statuses are tried again', async (_, format, later, never) => {
+  for (const status of later) {
+    answer = () => ({ status, body: 'why\nnot' })
+    await expect(deliver(sink(format), lines(1)), String(status)).rejects.toMatchObject({
+      code: `http-${status}`,
+      retryable: true,
+    })
+  }
+  for (const status of never) {
+    answer = () => ({ status, body: 'why\nnot' })
+    const target = sink(format)
+    await deliver(target, lines(3))
+    expect(target.refused, String(status)).toBe(3)
+    expect(said.at(-1)).toMatch(new RegExp(`^3 lines were refused for good: answered ${status} .*: why not$`))
+  }
+})
+
+test('the wait that a server asks for is passed on', async () => {
+  answer = () => ({ status: 429, headers: { 'retry-after': '7' } })
+  await expect(deliver(sink(otlp), lines(1))).rejects.toMatchObject({ retryAfterMs: 7000 })
+  const now = Date.parse('2017-04-15T15:37:37Z')
+  expect(parseRetryAfter('Sat, 15 Apr 2017 15:37:47 GMT', now)).toBe(10_000)
+  expect(parseRetryAfter('Sat, 15 Apr 2017 15:37:27 GMT', now)).toBe(0)
+  expect(parseRetryAfter('soon', now)).toBeUndefined()
+  expect(parseRetryAfter(undefined, now)).toBeUndefined()
+})
+
+test('partial success is counted and told of, and not tried again', async () => {
+  answer = () => ({ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}' })
+  const target = sink(otlp)
+  await deliver(target, lines(3))
+  expect(target.refused).toBe(2)
+  expect(said).toEqual(['2 lines were refused for good: too old'])
+  expect(received.length).toBe(1)
+})
+
+test.each([
+  '',
+  'x',
+  'null',
+  '[]',
+  '{"partialSuccess":null}',
+  '{"partialSuccess":{"rejectedLogRecords":"-1"}}',
+  '{"partialSuccess":{"rejectedLogRecords":"x"}}',
+])('an answer %j to what was taken means nothing', async (body) => {
+  answer = () => ({ status: 200, body })
+  const target = sink(otlp)
+  await deliver(target, lines(3))
+  expect(target.refused).toBe(0)
+  expect(said).toEqual([])
+})
+
+test('what is too large is halved, and a single line that is too large is given up', async () => {
+  const taken: string[] = []
+  answer = ({ body }) => {
+    const values = JSON.parse(body).streams[0].values as [string, string][]
+    if (values.length > 2 || values.some(([, text]) => text === 'm5')) return { status: 413 }
+    taken.push(...values.map(([, text]) => text))
+    return { status: 204 }
+  }
+  const target = sink(loki)
+  await deliver(target, lines(9))
+  expect(taken).toEqual(['m1', 'm2', 'm3', 'm4', 'm6', 'm7', 'm8', 'm9'])
+  expect(target.refused).toBe(1)
+}, 15_000)
+
+test('batches have a limit, and a failure tells how far it got', async () => {
+  answer = (_, number) => ({ status: number === 3 ? 503 : 204 })
+  const bytes = lines(10)
+  const size = bytes.readUInt32LE(0)
+  const target = sink(loki, { batchBytes: size * 3 })
+  await expect(deliver(target, bytes)).rejects.toMatchObject({ deliveredTo: size * 6 })
+  expect(received.map(({ body }) => JSON.parse(body).streams[0].values.length)).toEqual([3, 3, 3])
+})
+
+test('compression, headers, and a token that is renewed', async () => {
+  const tokenFile = join(folder, 'token')
+  writeFileSync(tokenFile, 'first\n')
+  const target = sink(loki, { isCompressed: true, headers: { 'x-scope-orgid': 'me' }, tokenFile })
+  await deliver(target, lines(1))
+  writeFileSync(tokenFile, 'second\n')
+  await deliver(target, lines(1))
+  expect(
+    received.map(({ headers }) => [headers.authorization, headers['x-scope-orgid'], headers['content-encoding']]),
+  ).toEqual([
+    ['Bearer first', 'me', 'gzip'],
+    ['Bearer second', 'me', 'gzip'],
+  ])
+  checkLoki(JSON.parse((received[0] as Received).body))
+  writeFileSync(tokenFile, 'a\r\nb')
+  await expect(deliver(target, lines(1))).rejects.toMatchObject({
+    message: `${tokenFile} holds no token`,
+    retryable: true,
+  })
+})
+
+test('a server that is away, breaks off, or never answers', async () => {
+  answer = () => ({ status: 200, reset: true })
+  await expect(deliver(sink(otlp), lines(1))).rejects.toMatchObject({ code: 'ECONNRESET', retryable: true })
+  const silent = createServer(() => undefined)
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const address = silent.address() as { port: number }
+  const target = { host: '127.0.0.1', port: address.port, path: '/', tls: undefined }
+  await expect(deliver(sink(otlp, { target, timeoutMs: 100 }), lines(1))).rejects.toMatchObject({
+    code: 'ETIMEDOUT',
+    message: 'no answer in time',
+  })
+  const stop = new AbortController()
+  setTimeout(() => stop.abort(), 50)
+  const bytes = lines(1)
+  await expect(sink(otlp, { target }).deliver(bytes, 0, bytes.length, stop.signal)).rejects.toMatchObject({
+    retryable: true,
+  })
+  silent.closeAllConnections()
+  await new Promise((resolve) => silent.close(resolve))
+  await expect(deliver(sink(otlp, { target }), lines(1))).rejects.toMatchObject({
+    code: 'ECONNREFUSED',
+    retryable: true,
+  })
+})
+
+test('https: the server’s certificate is checked', async ({ skip }) => {
+  if (!isInstalled('openssl')) skip('needs openssl')
+  const { ca, certificate, key } = makeCertificates(folder)
+  const bodies: string[] = []
+  const options = { cert: readFileSync(certificate), key: readFileSync(key) }
+  const secure = createSecureServer(options, (request, response) => {
+    request.on('data', (part: Buffer) => bodies.push(part.toString()))
+    request.on('end', () => response.writeHead(200).end('{}'))
+  })
+  await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve))
+  const { port: securePort } = secure.address() as { port: number }
+  const tls = { caFile: undefined, certificateFile: undefined, keyFile: undefined, serverName: undefined }
+  const at = (files: { caFile?: string }) => ({
+    target: { host: '127.0.0.1', port: securePort, path: '/', tls: { ...tls, ...files } },
+  })
+  await expect(deliver(sink(otlp, at({})), lines(1))).rejects.toMatchObject({
+    retryable: true,
+    message: expect.stringContaining('the certificate is refused'),
+  })
+  expect(bodies).toEqual([])
+  await deliver(sink(otlp, at({ caFile: ca })), lines(1))
+  checkOtlp(JSON.parse(bodies.join('')))
+  secure.closeAllConnections()
+  await new Promise((resolve) => secure.close(resolve))
+})
+
+test('few lines wait for more, many do not', async () => {
+  const target = sink(loki, { batchBytes: fewBytes * 2 })
+  await deliver(target, lines(1))
+  const before = performance.now()
+  await deliver(target, lines(1))
+  expect(performance.now() - before).toBeGreaterThan(requestGapMs / 2)
+  const many = Buffer.concat(Array.from({ length: 4000 }, (_, index) => line(index + 1, 'x', 'a'.repeat(100))))
+  const start = performance.now()
+  await deliver(target, many)
+  expect(received.length).toBeGreaterThan(8)
+  expect(performance.now() - start).toBeLessThan((received.length - 2) * requestGapMs * 0.8)
+})
+
+test.each([true, false])(
+  'an answer that breaks off in the middle (%s) or stands still is no answer',
+  async (isReset) => {
+    const half = createServer((request, response) => {
+      request.resume()
+      request.on('end', () => {
+        response.writeHead(200, { 'content-length': '100' }).write('{"partial')
+        if (isReset) setTimeout(() => request.socket.resetAndDestroy(), 20)
+      })
+    })
+    await new Promise<void>((resolve) => half.listen(0, '127.0.0.1', resolve))
+    const { port: halfPort } = half.address() as { port: number }
+    const target = { host: '127.0.0.1', port: halfPort, path: '/', tls: undefined }
+    const code = isReset ? 'ECONNRESET' : 'ETIMEDOUT'
+    await expect(deliver(sink(otlp, { target, timeoutMs: 300 }), lines(1))).rejects.toMatchObject({
+      code,
+      retryable: true,
+    })
+    half.closeAllConnections()
+    await new Promise((resolve) => half.close(resolve))
+  },
+)
+
+test('one connection is kept for all requests', async () => {
+  let connections = 0
+  server.on('connection', () => connections++)
+  const target = sink(otlp)
+  for (let request = 0; request < 4; request++) await deliver(target, lines(1))
+  expect(received.length).toBe(4)
+  expect(connections).toBe(1)
+})
+
+test('a kept connection that the server has closed meanwhile is no failure', async () => {
+  const target = sink(otlp)
+  await deliver(target, lines(1))
+  server.closeAllConnections()
+  await deliver(target, lines(1))
+  expect(received.length).toBe(2)
+})

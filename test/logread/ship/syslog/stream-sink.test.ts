@@ -1,0 +1,193 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { sendQueueBytes, type TlsFiles } from '../../../../src/logread/ship/network.ts'
+import { SyslogStreamSink } from '../../../../src/logread/ship/syslog/stream-sink.ts'
+import { line } from '../entries.ts'
+import { freePort, isInstalled, makeCertificates } from './receivers.ts'
+
+let folder = ''
+let servers: Server[] = []
+let sinks: SyslogStreamSink[] = []
+const sockets = new Set<Socket>()
+const times = { settleMs: 300, probeMs: 30, stallMs: 500 }
+const signal = new AbortController().signal
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'stream-sink-'))
+  servers = []
+  sinks = []
+})
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy()
+  sockets.clear()
+  for (const sink of sinks) await sink.close()
+  for (const server of servers) await new Promise((resolve) => server.close(resolve))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function listen(server: Server): Promise<number> {
+  servers.push(server)
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+function sink(port: number, tls?: Partial<TlsFiles>): SyslogStreamSink {
+  const files = tls && {
+    caFile: undefined,
+    certificateFile: undefined,
+    keyFile: undefined,
+    serverName: undefined,
+    ...tls,
+  }
+  const made = new SyslogStreamSink('syslog', { host: '127.0.0.1', port, tls: files }, 'vm', times)
+  sinks.push(made)
+  return made
+}
+
+const deliver = (to: SyslogStreamSink, bytes: Buffer) => to.deliver(bytes, 0, bytes.length, signal)
+
+/** Takes octet-counted frames apart; throws on anything else. */
+function frames(bytes: Buffer): string[] {
+  const found: string[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const space = bytes.indexOf(0x20, at)
+    const count = bytes.toString('latin1', at, space)
+    if (!/^[1-9][0-9]*$/.test(count)) throw new Error(`no count: ${count}`)
+    at = space + 1 + Number(count)
+    if (at > bytes.length) throw new Error('frame is cut')
+    found.push(bytes.toString('utf8', space + 1, at))
+  }
+  return found
+}
+
+test('messages are counted in octets, not characters', async () => {
+  const parts: Buffer[] = []
+  const port = await listen(createServer((socket) => socket.on('data', (bytes) => parts.push(bytes))))
+  const target = sink(port)
+  await deliver(
+    target,
+    Buffer.concat([line(1, 'x', 'héllo\nworld'), line(2, 'x', ''), line(3, 'x', 'a'.repeat(100_000))]),
+  )
+  await target.close()
+  await vi.waitFor(() => expect(frames(Buffer.concat(parts)).length).toBe(3))
+  expect(frames(Buffer.concat(parts))[0]).toMatch(/^<14>1 .* héllo\\nworld$/)
+})
+
+test('a delivery is confirmed when the peer’s kernel has had it for a while', async () => {
+  const port = await listen(createServer((socket) => socket.resume()))
+  const target = sink(port)
+  await deliver(target, line(1, 'x', 'm'))
+  const start = performance.now()
+  expect(target.unconfirmed).toBe(1)
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  // On a machine that is busy with others, that may have taken longer.
+  if (performance.now() - start < times.settleMs) expect(target.unconfirmed).toBe(1)
+  await vi.waitFor(() => expect(target.unconfirmed).toBe(0))
+})
+
+test('a connection lost between deliveries is told of, and what was not confirmed stays so', async () => {
+  const port = await listen(createServer((socket) => socket.once('data', () => socket.resetAndDestroy())))
+  const target = sink(port)
+  let lost = 0
+  target.onLost = () => lost++
+  await deliver(target, line(1, 'x', 'm'))
+  await vi.waitFor(() => expect(lost).toBe(1))
+  await new Promise((resolve) => setTimeout(resolve, times.settleMs + 100))
+  expect(target.unconfirmed).toBe(1)
+})
+
+test('a peer that takes nothing any more is given up after a while, and what it did not take is not confirmed', async () => {
+  const port = await listen(createServer((socket) => socket.pause()))
+  const target = sink(port)
+  const batch = Buffer.concat(Array.from({ length: 200 }, (_, index) => line(index + 1, 'x', 'a'.repeat(100_000))))
+  await expect(deliver(target, batch)).rejects.toMatchObject({ code: 'stalled', retryable: true })
+})
+
+test('an order to stop ends a delivery that hangs', async () => {
+  const port = await listen(createServer((socket) => socket.pause()))
+  const target = sink(port)
+  const stop = new AbortController()
+  const batch = Buffer.concat(Array.from({ length: 200 }, (_, index) => line(index + 1, 'x', 'a'.repeat(100_000))))
+  setTimeout(() => stop.abort(), 50)
+  await expect(target.deliver(batch, 0, batch.length, stop.signal)).rejects.toMatchObject({ retryable: true })
+})
+
+test('nobody listens', async () => {
+  const target = sink(await freePort())
+  await expect(deliver(target, line(1, 'x', 'm'))).rejects.toMatchObject({
+    code: 'ECONNREFUSED',
+    message: 'connection refused',
+    retryable: true,
+  })
+})
+
+test('a peer that closes in order at the end has everything', async () => {
+  const port = await listen(createServer((socket) => socket.resume()))
+  const target = sink(port)
+  await deliver(target, line(1, 'x', 'm'))
+  expect(target.unconfirmed).toBe(1)
+  await target.close()
+  expect(target.unconfirmed).toBe(0)
+})
+
+test('certificates are checked: authority and name', async ({ skip }) => {
+  if (!isInstalled('openssl')) skip('needs openssl')
+  const { ca, certificate, key } = makeCertificates(folder)
+  const other = mkdtempSync(join(folder, 'other-'))
+  const foreign = makeCertificates(other)
+  const parts: Buffer[] = []
+  const options = { cert: readFileSync(certificate), key: readFileSync(key) }
+  const server = createTlsServer(options, (socket) => socket.on('data', (bytes) => parts.push(bytes)))
+  server.on('tlsClientError', () => undefined)
+  const port = await listen(server)
+  await expect(deliver(sink(port, {}), line(1, 'x', 'm'))).rejects.toMatchObject({
+    message: expect.stringContaining('the certificate is refused'),
+  })
+  await expect(deliver(sink(port, { caFile: foreign.ca }), line(1, 'x', 'm'))).rejects.toMatchObject({
+    retryable: true,
+  })
+  await expect(deliver(sink(port, { caFile: ca, serverName: 'example.org' }), line(1, 'x', 'm'))).rejects.toMatchObject(
+    { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+  )
+  await expect(deliver(sink(port, { caFile: join(folder, 'none') }), line(1, 'x', 'm'))).rejects.toMatchObject({
+    message: expect.stringContaining('ENOENT'),
+  })
+  expect(parts).toEqual([])
+  await deliver(sink(port, { caFile: ca }), line(1, 'x', 'm'))
+  await deliver(sink(port, { caFile: ca, serverName: 'localhost' }), line(2, 'x', 'm'))
+  await vi.waitFor(() => expect(parts.length).toBe(2))
+})
+
+test('a receiver that wants a certificate of ours gets it', async ({ skip }) => {
+  if (!isInstalled('openssl')) skip('needs openssl')
+  const { ca, certificate, key } = makeCertificates(folder)
+  const parts: Buffer[] = []
+  const files = { cert: readFileSync(certificate), key: readFileSync(key), ca: readFileSync(ca) }
+  const server = createTlsServer({ ...files, requestCert: true, rejectUnauthorized: true }, (socket) =>
+    socket.on('data', (bytes) => parts.push(bytes)),
+  )
+  server.on('tlsClientError', () => undefined)
+  const port = await listen(server)
+  await deliver(sink(port, { caFile: ca, certificateFile: certificate, keyFile: key }), line(1, 'x', 'm'))
+  await vi.waitFor(() => expect(parts.length).toBe(1))
+})
+
+test('the kernel’s table of connections is read', () => {
+  const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1
+   1: 0100007F:C350 0100007F:1F90 01 0000ABCD:00000000 01:00000014 00000000     0        0 2
+   2: 0100007F:1F90 0100007F:C350 01 00000000:00000010 00:00000000 00000000     0        0 3`
+  expect(sendQueueBytes(table, 0xc350, 0x1f90)).toBe(0xabcd)
+  expect(sendQueueBytes(table, 0x1f90, 0xc350)).toBe(0)
+  expect(sendQueueBytes(table, 1, 2)).toBeUndefined()
+})

@@ -1,0 +1,52 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { SyslogUdpSink } from '../../../../src/logread/ship/syslog/udp-sink.ts'
+import { line } from '../entries.ts'
+import { datagramReceiver, freePort } from './receivers.ts'
+
+const signal = new AbortController().signal
+let sinks: SyslogUdpSink[] = []
+
+afterEach(async () => {
+  for (const sink of sinks) await sink.close()
+  sinks = []
+})
+
+function sink(port: number, bytesMax = 200): SyslogUdpSink {
+  const made = new SyslogUdpSink('syslog', { host: '127.0.0.1', port }, 'vm', bytesMax)
+  sinks.push(made)
+  return made
+}
+
+const deliver = (to: SyslogUdpSink, bytes: Buffer) => to.deliver(bytes, 0, bytes.length, signal)
+
+test('one message in each datagram, cut to the limit', async () => {
+  const receiver = await datagramReceiver()
+  await deliver(sink(receiver.port), Buffer.concat([line(1, 'x', 'short'), line(2, 'x', 'é'.repeat(500))]))
+  await vi.waitFor(() => expect(receiver.datagrams.length).toBe(2))
+  await receiver.close()
+  const [short, long] = receiver.datagrams.map(String) as [string, string]
+  expect(short).toMatch(/^<14>1 .* short$/)
+  expect(Buffer.byteLength(long)).toBeLessThanOrEqual(200)
+  expect(Buffer.byteLength(long)).toBeGreaterThan(197)
+  expect(long).toMatch(/é$/)
+})
+
+test('nobody listens: told at once if the system says so, and after the fact otherwise', async () => {
+  const target = sink(await freePort())
+  let lost = 0
+  target.onLost = () => lost++
+  await deliver(target, line(1, 'x', 'one')).catch(() => lost++)
+  await vi.waitFor(() => expect(lost).toBe(1))
+  expect(target.unconfirmed).toBeLessThanOrEqual(1)
+})
+
+test('a burst of thousands arrives whole at a receiver that reads', async () => {
+  const receiver = await datagramReceiver()
+  const count = 3000
+  await deliver(
+    sink(receiver.port, 1000),
+    Buffer.concat(Array.from({ length: count }, (_, index) => line(index + 1, 'x', 'a'.repeat(300)))),
+  )
+  await vi.waitFor(() => expect(receiver.datagrams.length).toBe(count))
+  await receiver.close()
+})

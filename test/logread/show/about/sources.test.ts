@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest'
+import { parseStored, SourceStatistics, sourcesJson, sourcesTable } from '../../../../src/logread/show/about/sources.ts'
+import { StampWriter } from '../../../../src/protocol/timestamp.ts'
+import { gap, sample, viewOf } from '../../../support/entries.ts'
+
+function statistics(entries: Buffer[]): SourceStatistics {
+  const found = new SourceStatistics()
+  for (const entry of entries) found.add(viewOf(entry))
+  return found
+}
+
+const some = [
+  sample(1, { source: 'rngd', message: 'x'.repeat(1000) }),
+  sample(11, { source: 'rngd', message: 'x'.repeat(1000), flags: 1 }),
+  sample(6, { source: 'rngd', message: 'x'.repeat(1000) }),
+  sample(3, { source: 'e\x1bvil', message: '' }),
+  gap(4, 9, { first: '4', last: '12' }),
+  gap(5, 7, { reason: 'kernel-overwritten' }),
+]
+
+describe('the sources', () => {
+  it('are listed with their lines, bytes, share, rate, first and last', () => {
+    expect(sourcesTable(statistics(some), new StampWriter())).toBe(
+      [
+        'SOURCE    LINES  BYTES  SHARE  LINES/S  FIRST                 LAST                  CUT  LOST',
+        'rngd          3   3.1K  98.3%      0.2  2017-04-15T15:37:38Z  2017-04-15T15:37:48Z    1     0',
+        'e\\x1bvil      1     56   1.7%      0.0  2017-04-15T15:37:40Z  2017-04-15T15:37:40Z    0     0',
+        'kernel        0      0   0.0%      0.0  -                     -                       0     7',
+        '9 lines were lost whose source is not known',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('are lines of JSON for programs', () => {
+    const lines = sourcesJson(statistics(some), new StampWriter()).trimEnd().split('\n')
+    expect(JSON.parse(lines[0] as string)).toEqual({
+      source: 'rngd',
+      lines: 3,
+      bytes: 3168,
+      share: 0.9826,
+      rate: 0.2,
+      first: '2017-04-15T15:37:38Z',
+      last: '2017-04-15T15:37:48Z',
+      cut: 1,
+      lost: 0,
+    })
+    expect(JSON.parse(lines[2] as string)).toMatchObject({ source: 'kernel', lost: 7 })
+  })
+
+  it('are told together with the older lines that are gone', () => {
+    const found = statistics([])
+    found.overwritten = 12
+    expect(sourcesTable(found, new StampWriter())).toMatch(/LOST\n12 older lines have made room for these\n$/)
+  })
+
+  it('are told what made room for others: stored, and not here', () => {
+    const bySource = new Map([
+      ['rngd', 5],
+      ['gone', 4],
+      ['left', 0],
+    ])
+    const make = () => {
+      const found = new SourceStatistics({ ring: 'r', next: 11, bySource })
+      for (const entry of [...some, sample(9, { source: 'rngd', message: '' })]) found.add(viewOf(entry))
+      found.overwritten = 8
+      return found
+    }
+    // Of the entries of rngd, number 11 came after the counting; the reader's own gap tells of what is counted already.
+    const all = make()
+    all.finish()
+    expect(Object.fromEntries(all.sorted().map(({ source, lost }) => [source, lost]))).toEqual({
+      'e\x1bvil': 0,
+      rngd: 2,
+      gone: 4,
+      kernel: 7,
+    })
+    expect(all.lost).toBe(0)
+    expect(sourcesTable(all, new StampWriter())).toContain(
+      '\n8 older lines have made room for these; whose 2 of them were is not known\n',
+    )
+    const one = make()
+    one.finish((source) => source === 'gone')
+    expect(one.sorted().find(({ source }) => source === 'rngd')?.lost).toBe(0)
+  })
+
+  it.each([
+    undefined,
+    {},
+    { ring: 5, storedBySource: [] },
+    { ring: { id: 'r', next: 1 } },
+    { ring: { id: 'r', next: 1 }, storedBySource: [5] },
+    { ring: { id: 'r', next: 1 }, storedBySource: [{ source: 'a', entries: 1.5 }] },
+  ])('are not told by %j', (statistics) => {
+    expect(parseStored(statistics)).toBeUndefined()
+  })
+
+  it('are told by the daemon', () => {
+    const told = parseStored({ ring: { id: 'r', next: 7 }, storedBySource: [{ source: 'a', entries: 3 }] })
+    expect(told).toEqual({ ring: 'r', next: 7, bySource: new Map([['a', 3]]) })
+  })
+
+  it('may be none', () => {
+    expect(sourcesTable(statistics([]), new StampWriter())).toBe(
+      'SOURCE  LINES  BYTES  SHARE  LINES/S  FIRST  LAST  CUT  LOST\n',
+    )
+    expect(sourcesJson(statistics([]), new StampWriter())).toBe('')
+  })
+
+  it('are counted together beyond a bound', () => {
+    const many = new SourceStatistics()
+    for (let index = 0; index < 10_020; index++) many.add(viewOf(sample(index, { source: `s${index}`, message: '' })))
+    expect(many.sorted().length).toBe(10_001)
+    expect(many.sorted().find(({ source }) => source === '(others)')?.lines).toBe(20)
+  })
+})

@@ -1,0 +1,51 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { isInPath, Pager } from '../../../src/logread/show/pager.ts'
+
+describe('a pager', () => {
+  it('that leaves early is a reader that has gone, and holds nobody up', async () => {
+    const pager = new Pager('head -c 10 >/dev/null', process.env)
+    const bytes = Buffer.alloc(64 * 1024, 'x')
+    let rounds = 0
+    while (pager.write(bytes) && rounds++ < 10_000) {
+      await pager.busy
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(pager.hasReader).toBe(false)
+    expect(rounds).toBeLessThan(10_000)
+    await pager.finish()
+  })
+
+  it('gets everything, however slow it is', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pager-'))
+    const pager = new Pager('sleep 0.2; wc -c >"$FOLDER/count"', { ...process.env, FOLDER: folder })
+    const bytes = Buffer.alloc(64 * 1024, 'x')
+    let waits = 0
+    for (let round = 0; round < 100; round++) {
+      expect(pager.write(bytes)).toBe(true)
+      if (pager.busy !== undefined) waits++
+      await pager.busy
+    }
+    await pager.finish()
+    const count = Number(readFileSync(join(folder, 'count'), 'utf8'))
+    rmSync(folder, { recursive: true })
+    expect(count).toBe(100 * bytes.length)
+    expect(waits).toBeGreaterThan(0)
+    expect(pager.hasReader).toBe(false)
+  })
+
+  it('that does not exist is left at once', async () => {
+    const pager = new Pager('/nowhere/pager 2>/dev/null', process.env)
+    await pager.finish()
+    expect(pager.write(Buffer.from('x'))).toBe(false)
+  })
+
+  it('is found in the path by its first word', () => {
+    expect(isInPath('sh -c x', process.env.PATH)).toBe(true)
+    expect(isInPath('/bin/sh', undefined)).toBe(true)
+    expect(isInPath('no-such-command', process.env.PATH)).toBe(false)
+    expect(isInPath('sh', undefined)).toBe(false)
+  })
+})

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest'
+import { isTextFormat, wantsColour } from '../../../src/logread/show/view-options.ts'
+
+const output = (isTerminal: boolean) => ({ isTerminal, hasReader: true, write: () => true })
+
+describe('colour', () => {
+  it.each([
+    ['auto', true, {}, true],
+    ['auto', false, {}, false],
+    ['auto', true, { NO_COLOR: '1' }, false],
+    ['auto', true, { NO_COLOR: '' }, true],
+    ['auto', true, { TERM: 'dumb' }, false],
+    ['always', false, { NO_COLOR: '1', TERM: 'dumb' }, true],
+    ['never', true, {}, false],
+  ])('%s, terminal %s, %j: %s', (when, isTerminal, env, wanted) => {
+    expect(wantsColour(when, output(isTerminal), env)).toBe(wanted)
+  })
+
+  it('is for the formats for people', () => {
+    expect(['short', 'short-delta', 'cat'].every(isTextFormat)).toBe(true)
+    expect(['json', 'export', 'syslog'].some(isTextFormat)).toBe(false)
+  })
+})

@@ -1,0 +1,507 @@
+import { describe, expect, it } from 'vitest'
+import { DockerFrames, DockerLogEntry, encodeDockerFrame } from '../../../src/memlogd/docker/frame.ts'
+import {
+  closeMs,
+  DockerPlugin,
+  type DockerPluginParts,
+  dockerReadersMax,
+  openMs,
+} from '../../../src/memlogd/docker/plugin.ts'
+import { DockerStreams } from '../../../src/memlogd/docker/streams.ts'
+import { sourceKindDocker } from '../../../src/protocol/constants.ts'
+import { EngineRig } from '../engine/engine-rig.ts'
+import { largeBudget } from '../inputs/chunks.ts'
+
+const id = 'a'.repeat(64)
+const file = '/run/docker/logging/1'
+
+/** One `docker logs`: what it was sent, as `out text` and `err text`. */
+class Reader {
+  readonly lines: string[] = []
+  readonly times: number[] = []
+  isEnded = false
+  isSlow = false
+  #done: (() => void) | undefined
+  readonly #frames = new DockerFrames(largeBudget())
+  readonly #entry = new DockerLogEntry()
+  closed: () => void = () => {}
+
+  write(bytes: Buffer, done: () => void): void {
+    const frame = (whole: Buffer, start: number, end: number) => {
+      const entry = this.#entry
+      expect(entry.decode(whole, start, end)).toBe('none')
+      const line = entry.bytes.toString('latin1', entry.lineStart, entry.lineEnd)
+      this.lines.push(`${entry.isStderr ? 'err' : 'out'} ${line.replace(/\n$/, '')}`)
+      this.times.push(entry.seconds)
+      expect(line.endsWith('\n')).toBe(true)
+    }
+    this.#frames.push(bytes, 0, bytes.length, { isFull: false, frame })
+    if (this.isSlow) this.#done = done
+    else done()
+  }
+  read(): void {
+    const done = this.#done
+    this.#done = undefined
+    done?.()
+  }
+  end(): void {
+    this.isEnded = true
+    this.closed()
+  }
+}
+
+/** A plugin with an engine, a queue that the test writes in the intake's place, and a clock that the test moves. */
+class PluginRig {
+  streams = new DockerStreams()
+  state = ''
+  fifos = new Set([file])
+  requests: string[] = []
+  notes: string[] = []
+  answers: { status: number; body: { Err?: string } }[] = []
+  canSave = true
+  nowSeconds = 1000
+  readonly #timers = new Set<{ at: number; call: () => void }>()
+  #soon: (() => void)[] = []
+  engine: EngineRig
+  plugin: DockerPlugin
+
+  readonly #ring: { maxLines?: number }
+
+  constructor(ring: { maxLines?: number } = {}) {
+    this.#ring = ring
+    this.engine = this.#engine()
+    this.plugin = this.#plugin()
+    this.plugin.start(new Map())
+  }
+
+  post(path: string, body: unknown): void {
+    this.plugin.request(path, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), {
+      json: (status, answer) => this.answers.push({ status, body: answer }),
+      stream: () => {
+        throw new Error('not wanted')
+      },
+    })
+  }
+  startLogging(at = file, config: object = {}, container = id, name = '/web'): void {
+    this.post('/LogDriver.StartLogging', {
+      File: at,
+      Info: { ContainerID: container, ContainerName: name, Config: config },
+    })
+  }
+  stopLogging(at = file): void {
+    this.post('/LogDriver.StopLogging', { File: at })
+  }
+  readLogs(config: object = {}, container = id, reader = new Reader()): Reader {
+    this.askLogs(config, container, reader)
+    this.run()
+    return reader
+  }
+  /** The same, and nothing that the plugin wants to do soon is done yet. */
+  askLogs(config: object, container = id, reader = new Reader()): Reader {
+    const body = Buffer.from(JSON.stringify({ Info: { ContainerID: container }, Config: config }))
+    this.plugin.request('/LogDriver.ReadLogs', body, {
+      json: (status, answer) => this.answers.push({ status, body: answer }),
+      stream: (closed) => {
+        reader.closed = closed
+        return reader
+      },
+    })
+    return reader
+  }
+
+  /** The intake opens what was asked for last. */
+  open(token: number): number {
+    const source = this.engine.queue.open('web', sourceKindDocker, token)
+    this.take()
+    return source
+  }
+  data(source: number, ...lines: [from: 'out' | 'err', text: string, seconds?: number][]): void {
+    for (const [from, text, seconds] of lines) {
+      this.engine.queue.data(source, dockerdFrame(from, text, seconds ?? 500))
+    }
+    this.take()
+  }
+  end(source: number): void {
+    this.engine.queue.close(source)
+    this.take()
+  }
+  take(): void {
+    this.engine.take()
+    this.run()
+  }
+  run(): void {
+    while (this.#soon.length > 0) {
+      const calls = this.#soon
+      this.#soon = []
+      for (const call of calls) call()
+    }
+  }
+  pass(milliseconds: number): void {
+    this.nowSeconds += milliseconds / 1000
+    for (const timer of [...this.#timers]) {
+      if (timer.at > this.nowSeconds) continue
+      this.#timers.delete(timer)
+      timer.call()
+    }
+    this.run()
+  }
+  get waiting(): number {
+    return this.#timers.size
+  }
+
+  /** Only the engine's process ends: the queue and what the intake reads stay. */
+  restartEngine(): void {
+    const open = new Map([...this.engine.queue.slots()].map(([, slot]) => [slot.token, slot.id]))
+    this.streams = new DockerStreams()
+    this.streams.restore(this.state)
+    this.engine.more = this.#docker()
+    this.engine.restart()
+    this.plugin = this.#plugin()
+    this.plugin.start(open)
+  }
+  restartAll(): void {
+    this.streams = new DockerStreams()
+    this.streams.restore(this.state)
+    this.engine = this.#engine()
+    this.plugin = this.#plugin()
+    this.plugin.start(new Map())
+  }
+
+  #docker() {
+    const watcher = {
+      opened: (token: number, source: number) => this.plugin.opened(token, source),
+      openFailed: (path: string, error: number) => this.plugin.openFailed(path, error),
+      ended: (source: number) => this.plugin.ended(source),
+    }
+    return { docker: { streams: this.streams, watcher }, onCommit: () => this.plugin?.wake() }
+  }
+  #engine(): EngineRig {
+    return new EngineRig(this.#ring, this.#docker())
+  }
+  #plugin(): DockerPlugin {
+    const parts: DockerPluginParts = {
+      ring: this.engine.engine.ring,
+      streams: this.streams,
+      save: (state) => {
+        if (!this.canSave) throw new Error('no space')
+        this.state = state
+      },
+      exists: (path) => this.fifos.has(path),
+      open: (stream) => this.requests.push(`open ${stream.token} ${stream.file}`),
+      close: (source) => this.requests.push(`close ${source}`),
+      now: () => ({ seconds: this.nowSeconds, nanos: 0 }),
+      after: (milliseconds, call) => {
+        const timer = { at: this.nowSeconds + milliseconds / 1000, call }
+        this.#timers.add(timer)
+        return () => this.#timers.delete(timer)
+      },
+      soon: (call) => this.#soon.push(call),
+      note: (text) => this.notes.push(text),
+    }
+    return new DockerPlugin(parts)
+  }
+}
+
+function dockerdFrame(from: 'out' | 'err', text: string, seconds: number): Buffer {
+  const line = Buffer.from(text)
+  const frame = encodeDockerFrame(from === 'err', seconds, 0, line)
+  // Drops the newline that the encoder adds: one byte less in the frame and in the line.
+  const whole = Buffer.from(frame.subarray(0, frame.length - 1))
+  whole.writeUInt32BE(whole.length - 4, 0)
+  const lengthAt = whole.length - line.length - 1
+  whole[lengthAt] = line.length
+  return whole
+}
+
+const ok = { status: 200, body: { Err: '' } }
+
+describe('the logging driver', () => {
+  it('says what it is', () => {
+    const rig = new PluginRig()
+    rig.post('/Plugin.Activate', '')
+    rig.post('/LogDriver.Capabilities', '')
+    rig.post('/NetworkDriver.Join', '')
+    expect(rig.answers).toEqual([
+      { status: 200, body: { Implements: ['LogDriver'] } },
+      { status: 200, body: { Cap: { ReadLogs: true } } },
+      { status: 404, body: { Err: 'memlogd: no such method: /NetworkDriver.Join' } },
+    ])
+  })
+
+  it('answers StartLogging when the FIFO is open, and StopLogging when its end is stored', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    expect(rig.answers).toEqual([])
+    expect(rig.requests).toEqual([`open 1 ${file}`])
+    const source = rig.open(1)
+    expect(rig.answers).toEqual([ok])
+    rig.data(source, ['out', 'hello'], ['err', 'oh'])
+    rig.stopLogging()
+    rig.stopLogging()
+    expect(rig.requests).toEqual([`open 1 ${file}`, `close ${source}`])
+    expect(rig.answers.length).toBe(1)
+    rig.end(source)
+    expect(rig.answers).toEqual([ok, ok, ok])
+    expect(rig.streams.size).toBe(0)
+    expect(rig.waiting).toBe(0)
+    const fields = { container_id: id, container_name: 'web', image: '' }
+    expect(rig.engine.entries()).toEqual([
+      { source: 'web.stdout', text: 'hello', fields: { ...fields, stream: 'stdout' } },
+      { source: 'web.stderr', text: 'oh', fields: { ...fields, stream: 'stderr' } },
+    ])
+  })
+
+  it('keeps a last line without newline', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    const source = rig.open(1)
+    const partial = Buffer.concat([dockerdFrame('out', 'end', 1), Buffer.from([0x20, 0x01])])
+    partial.writeUInt32BE(partial.length - 4, 0)
+    rig.engine.queue.data(source, partial)
+    rig.stopLogging()
+    rig.end(source)
+    expect(rig.engine.entries()).toMatchObject([{ text: 'end', isUnterminated: true }])
+  })
+
+  it('opens nothing twice when dockerd repeats itself', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    rig.startLogging()
+    const source = rig.open(1)
+    rig.startLogging()
+    expect(rig.answers).toEqual([ok, ok, ok])
+    expect(rig.requests).toEqual([`open 1 ${file}`])
+    rig.stopLogging('/never/heard/of')
+    expect(rig.answers.length).toBe(4)
+    expect(source).toBeGreaterThan(0)
+  })
+
+  it('says why a FIFO can not be opened', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    rig.plugin.openFailed(file, 2)
+    expect(rig.answers).toEqual([{ status: 200, body: { Err: `memlogd: can't open ${file} (errno 2)` } }])
+    expect(rig.streams.size).toBe(0)
+  })
+
+  it('refuses what it can not obey, and keeps nothing of it', () => {
+    const rig = new PluginRig()
+    rig.startLogging(file, { tag: '{{.Nmae}}' })
+    rig.startLogging('relative')
+    rig.post('/LogDriver.StartLogging', '{')
+    expect(rig.answers.map(({ status, body }) => status === 200 && body.Err !== '')).toEqual([true, true, true])
+    expect(rig.streams.size).toBe(0)
+    expect(rig.requests).toEqual([])
+  })
+
+  it('waits for nothing for ever', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    rig.pass(openMs)
+    expect(rig.answers).toEqual([{ status: 200, body: { Err: 'memlogd: the FIFO was not opened in time' } }])
+    // The intake opens it after all: nobody wants it now.
+    const late = rig.open(1)
+    expect(rig.requests.slice(-1)).toEqual([`close ${late}`])
+    rig.startLogging()
+    const source = rig.open(2)
+    rig.stopLogging()
+    rig.pass(closeMs)
+    expect(rig.answers.slice(-1)).toEqual([ok])
+    expect(rig.notes).toEqual(['docker: the output of web was not read to its end in time'])
+    rig.end(source)
+    expect(rig.streams.size).toBe(0)
+  })
+
+  it('goes on without its state file, and says so', () => {
+    const rig = new PluginRig()
+    rig.canSave = false
+    rig.startLogging()
+    rig.open(1)
+    expect(rig.answers).toEqual([ok])
+    expect(rig.notes).toEqual(["docker: can't keep the state of the plugin: no space"])
+  })
+
+  it('tells of log options that it ignores', () => {
+    const rig = new PluginRig()
+    rig.startLogging(file, { 'max-size': '10m' })
+    expect(rig.notes).toEqual(['docker: web: ignored log-opt max-size'])
+  })
+
+  it('forgets containers whose writer is gone', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    rig.end(rig.open(1))
+    expect(rig.streams.size).toBe(0)
+    expect(rig.state).toContain('"streams":[]')
+  })
+})
+
+describe('a restart', () => {
+  it('of the engine opens nothing again and loses no partial line', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    const source = rig.open(1)
+    const frame = dockerdFrame('out', 'split in two', 7)
+    rig.engine.queue.data(source, frame.subarray(0, 9))
+    rig.take()
+    rig.restartEngine()
+    rig.engine.queue.data(source, frame.subarray(9))
+    rig.stopLogging()
+    rig.end(source)
+    expect(rig.requests).toEqual([`open 1 ${file}`, `close ${source}`])
+    expect(rig.answers).toEqual([ok, ok])
+    expect(rig.engine.entries()).toMatchObject([{ source: 'web.stdout', text: 'split in two' }])
+  })
+
+  it('of memlogd opens what is still there, and begins at the next frame', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    rig.open(1)
+    rig.startLogging('/run/docker/logging/gone', {}, 'b'.repeat(64), '/other')
+    rig.open(2)
+    rig.restartAll()
+    expect(rig.requests.slice(2)).toEqual([`open 1 ${file}`])
+    expect(rig.streams.size).toBe(1)
+    const source = rig.open(1)
+    rig.engine.queue.data(source, dockerdFrame('out', 'read by another', 7).subarray(13))
+    rig.data(source, ['err', 'next'])
+    expect(rig.engine.entries()).toMatchObject([{ source: 'web.stderr', text: 'next' }])
+    expect(rig.engine.engine.counters.get('dockerBytesSkipped')).toBeGreaterThan(0)
+  })
+
+  it('answers a StartLogging that the dead engine did not', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    rig.engine.queue.open('web', sourceKindDocker, 1)
+    rig.restartEngine()
+    rig.startLogging()
+    expect(rig.answers).toEqual([ok])
+    expect(rig.requests.length).toBe(1)
+  })
+})
+
+describe('docker logs', () => {
+  function logged(): { rig: PluginRig; source: number } {
+    const rig = new PluginRig()
+    rig.startLogging()
+    const source = rig.open(1)
+    rig.startLogging('/run/docker/logging/2', {}, `${'a'.repeat(63)}b`, '/other')
+    const other = rig.open(2)
+    for (let line = 1; line <= 5; line++) {
+      rig.data(source, ['out', `line ${line}`, 100 + line])
+      rig.data(other, ['out', `not mine ${line}`])
+    }
+    rig.data(source, ['err', 'last', 106])
+    return { rig, source }
+  }
+  const all = ['out line 1', 'out line 2', 'out line 3', 'out line 4', 'out line 5', 'err last']
+  const stamp = (seconds: number) => new Date(seconds * 1000).toISOString()
+
+  it('gives the lines of one container, with their times', () => {
+    const { rig } = logged()
+    const reader = rig.readLogs()
+    expect(reader.lines).toEqual(all)
+    expect(reader.times).toEqual([101, 102, 103, 104, 105, 106])
+    expect(reader.isEnded).toBe(true)
+  })
+
+  const tails: [number, number][] = [
+    [-1, 0],
+    [0, 6],
+    [1, 5],
+    [6, 0],
+    [7, 0],
+    [1e15, 0],
+  ]
+  for (const [tail, from] of tails) {
+    it(`gives a tail of ${tail}`, () => {
+      expect(logged().rig.readLogs({ Tail: tail }).lines).toEqual(all.slice(from))
+    })
+  }
+
+  it('gives the tail and all that follows, also where lines are overwritten while it is looked for', () => {
+    const rig = new PluginRig({ maxLines: 4 })
+    rig.startLogging()
+    const source = rig.open(1)
+    rig.data(source, ['out', '1'], ['out', '2'], ['out', '3'], ['out', '4'])
+    const reader = rig.askLogs({ Tail: 2, Follow: true })
+    rig.data(source, ['out', '5'], ['out', '6'])
+    expect(reader.lines).toEqual(['out 3', 'out 4', 'out 5', 'out 6'])
+  })
+
+  it('gives what lies between two times, both included', () => {
+    const { rig } = logged()
+    expect(rig.readLogs({ Since: stamp(102), Until: stamp(104) }).lines).toEqual(all.slice(1, 4))
+    expect(rig.readLogs({ Since: stamp(103), Tail: 2 }).lines).toEqual(all.slice(4))
+    expect(rig.readLogs({ Until: stamp(103), Tail: 2 }).lines).toEqual(all.slice(1, 3))
+  })
+
+  it('follows until the container stops, and loses nothing', () => {
+    const { rig, source } = logged()
+    const reader = rig.readLogs({ Tail: 1, Follow: true })
+    const later = rig.readLogs({ Tail: 0, Follow: true })
+    rig.data(source, ['out', 'more'])
+    expect(reader.lines).toEqual(['err last', 'out more'])
+    expect(later.lines).toEqual(['out more'])
+    rig.stopLogging()
+    expect(reader.isEnded).toBe(false)
+    rig.data(source, ['out', 'goodbye'])
+    rig.end(source)
+    expect(reader.lines.slice(-1)).toEqual(['out goodbye'])
+    expect(reader.isEnded).toBe(true)
+  })
+
+  it('follows until a time', () => {
+    const { rig } = logged()
+    const reader = rig.readLogs({ Follow: true, Until: stamp(rig.nowSeconds + 10) })
+    rig.pass(9_000)
+    expect(reader.isEnded).toBe(false)
+    rig.pass(1_100)
+    expect(reader.isEnded).toBe(true)
+    expect(rig.waiting).toBe(0)
+  })
+
+  it('ends when the container does not run', () => {
+    const { rig, source } = logged()
+    rig.stopLogging()
+    rig.end(source)
+    const reader = rig.readLogs({ Follow: true })
+    expect(reader.lines).toEqual(all)
+    expect(reader.isEnded).toBe(true)
+  })
+
+  it('lets a slow reader wait for itself only', () => {
+    const { rig, source } = logged()
+    const slow = new Reader()
+    slow.isSlow = true
+    rig.readLogs({ Follow: true }, id, slow)
+    for (let line = 0; line < 50; line++) rig.data(source, ['out', `more ${line}`])
+    expect(rig.readLogs().lines.length).toBe(56)
+    expect(slow.lines.length).toBe(6)
+    for (let turn = 0; turn < 3; turn++) slow.read()
+    expect(slow.lines.length).toBe(56)
+  })
+
+  it('forgets readers that are gone, and has room for so many', () => {
+    const { rig, source } = logged()
+    const readers = Array.from({ length: dockerReadersMax }, () => rig.readLogs({ Follow: true }))
+    rig.readLogs({ Follow: true })
+    expect(rig.answers.slice(-1)).toEqual([{ status: 503, body: { Err: 'memlogd: too many readers' } }])
+    readers[0]?.closed()
+    rig.data(source, ['out', 'x'])
+    expect(readers[0]?.lines.length).toBe(6)
+    expect(readers[1]?.lines.length).toBe(7)
+    expect(rig.readLogs().lines.length).toBe(7)
+    rig.plugin.stop()
+    expect(readers[1]?.isEnded).toBe(true)
+  })
+
+  it('looks at a large ring in turns', () => {
+    const { rig, source } = logged()
+    for (let line = 0; line < 4_000; line++) {
+      rig.engine.queue.data(source, dockerdFrame('out', `${line} ${'x'.repeat(100)}`, 200))
+    }
+    rig.take()
+    expect(rig.readLogs({ Tail: 4_000 }).lines.length).toBe(4_000)
+  })
+})

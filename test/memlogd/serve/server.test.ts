@@ -1,0 +1,497 @@
+import { describe, expect, it } from 'vitest'
+import { Engine } from '../../../src/memlogd/engine/engine.ts'
+import type { Peer } from '../../../src/memlogd/serve/peers.ts'
+import type { Connection } from '../../../src/memlogd/serve/reader.ts'
+import { QueryServer } from '../../../src/memlogd/serve/server.ts'
+import {
+  entryKindEnd,
+  entryKindGap,
+  pidGone,
+  queryClientsMax,
+  queryClientsPerUserMax,
+  queryModeDump,
+  queryModeDumpFollow,
+  queryModeFollow,
+  readerStallMs,
+  requestBytesMax,
+  uidUnknown,
+} from '../../../src/protocol/constants.ts'
+import { EntryView, entryFault } from '../../../src/protocol/entry.ts'
+import { encodeRequest, parseHeader, type QueryRequest, type ReplyHeader } from '../../../src/protocol/query.ts'
+import { MemoryStore } from '../../../src/ring/store.ts'
+import { FakeConnection } from '../../support/fake-connection.ts'
+import { FakeQueue } from '../../support/fake-queue.ts'
+
+const ringId = '07'.repeat(16)
+
+class Bench {
+  readonly queue = new FakeQueue()
+  readonly engine: Engine
+  readonly server: QueryServer
+  readonly timers: (() => void)[] = []
+  /** What happens to readers that take nothing. */
+  readonly stalls = new Set<() => void>()
+  readonly identify = new Map<Connection, (peer: Peer) => void>()
+  readonly source: number
+  constructor(maxLines = 100) {
+    const clock = { now: () => ({ realSeconds: 9, realNanos: 0, monoSeconds: 9, monoNanos: 0 }) }
+    this.engine = new Engine({
+      store: new MemoryStore(),
+      queue: this.queue,
+      clock,
+      options: { maxLines, maxBytes: 1 << 20, maxLineBytes: 200, priorityPrefix: false },
+      randomId: () => Buffer.alloc(16, 7),
+      onCommit: () => this.server?.wake(),
+    })
+    this.engine.start()
+    this.server = new QueryServer({
+      engine: this.engine,
+      version: '1.2.3',
+      pid: 42,
+      after: (milliseconds, call) => {
+        if (milliseconds === readerStallMs) this.stalls.add(call)
+        else this.timers.push(call)
+        return () => {
+          this.stalls.delete(call)
+          if (this.timers.includes(call)) this.timers.splice(this.timers.indexOf(call), 1)
+        }
+      },
+      identify: (connection, answer) => {
+        this.identify.set(connection, answer)
+        return () => this.identify.delete(connection)
+      },
+      statistics: () => '{"all":"fine"}\n',
+    })
+    this.source = this.queue.open('src')
+  }
+  write(...lines: string[]): void {
+    for (const line of lines) this.queue.data(this.source, `${line}\n`)
+    this.engine.takeFrames(this.queue.head)
+  }
+  connect(): FakeConnection {
+    const connection = new FakeConnection()
+    connection.client = this.server.accept(connection)
+    return connection
+  }
+  ask(mode: number, request?: QueryRequest): FakeConnection {
+    const connection = this.connect()
+    connection.client?.data(request === undefined ? Buffer.of(mode) : encodeRequest(mode, request))
+    return connection
+  }
+}
+
+interface Reply {
+  header: ReplyHeader
+  texts: string[]
+  gaps: Record<string, string>[]
+  end: Record<string, string> | undefined
+}
+
+function replyOf(connection: FakeConnection): Reply {
+  const bytes = connection.takeAll()
+  const newline = bytes.indexOf(10)
+  const header = parseHeader(bytes.subarray(0, newline))
+  if (header === 'plain' || 'fault' in header) throw new Error('no header')
+  const reply: Reply = { header, texts: [], gaps: [], end: undefined }
+  const view = new EntryView()
+  const fieldsOf = (): Record<string, string> =>
+    Object.fromEntries([...view.fields()].map(([key, value]) => [key, value.toString()]))
+  for (let at = newline + 1; at < bytes.length; at += view.size) {
+    expect(entryFault(bytes, at, bytes.length)).toBeUndefined()
+    view.at(bytes, at)
+    if (view.kind === entryKindEnd) reply.end = fieldsOf()
+    else if (view.kind === entryKindGap) reply.gaps.push(fieldsOf())
+    else reply.texts.push(view.message.toString())
+  }
+  return reply
+}
+
+describe('plain protocol', () => {
+  const line = (text: string): string => `"source":"src","msg":${JSON.stringify(text)}}\n`
+
+  it('0: dumps with exactly three keys and closes', () => {
+    const bench = new Bench()
+    bench.write('a', 'quote " and \x01', '')
+    const connection = bench.ask(queryModeDump)
+    const lines = connection.takeAll().toString().trimEnd().split('\n')
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toBe('{"time":"2017-07-14T02:40:01.123456789Z","source":"src","msg":"a"}')
+    expect(JSON.parse(lines[1] ?? '').msg).toBe('quote " and \x01')
+    expect(connection.isEnded).toBe(true)
+  })
+
+  it('1: follows from now on; 2: dumps, then follows', () => {
+    const bench = new Bench()
+    bench.write('old')
+    const follow = bench.ask(queryModeFollow)
+    const both = bench.ask(queryModeDumpFollow)
+    bench.write('new')
+    expect(follow.takeAll().toString()).not.toContain('old')
+    expect(follow.received.toString()).toContain(line('new'))
+    expect(both.takeAll().toString()).toContain(line('old'))
+    expect(both.received.toString()).toContain(line('new'))
+    expect(follow.isEnded || both.isEnded).toBe(false)
+  })
+
+  it('shows invalid UTF-8 as U+FFFD', () => {
+    const bench = new Bench()
+    bench.queue.data(bench.source, Buffer.from([0x61, 0xff, 0x0a]))
+    bench.engine.takeFrames(bench.queue.head)
+    expect(bench.ask(queryModeDump).takeAll().toString()).toContain('"msg":"a\ufffd"')
+  })
+})
+
+describe('extended protocol', () => {
+  it('begins with a header and ends with a count', () => {
+    const bench = new Bench()
+    bench.write('a', 'b')
+    const reply = replyOf(bench.ask(queryModeDump, {}))
+    expect(reply.header).toEqual({ version: '1.2.3', pid: 42, ring: ringId, first: 1, next: 3, applied: [] })
+    expect(reply.texts).toEqual(['a', 'b'])
+    expect(reply.end).toEqual({ delivered: '2', lost: '0', reason: 'complete' })
+  })
+
+  it.each([
+    [0, []],
+    [1, ['c']],
+    [2, ['b', 'c']],
+    [3, ['a', 'b', 'c']],
+    [99, ['a', 'b', 'c']],
+  ])('tail %i', (tail, texts) => {
+    const bench = new Bench()
+    bench.write('a', 'b', 'c')
+    expect(replyOf(bench.ask(queryModeDump, { tail })).texts).toEqual(texts)
+  })
+
+  it('tail 0 with following gives only what is new', () => {
+    const bench = new Bench()
+    bench.write('old')
+    const connection = bench.ask(queryModeDumpFollow, { tail: 0 })
+    bench.write('new')
+    expect(replyOf(connection).texts).toEqual(['new'])
+  })
+
+  it('limit ends a reply, a following one too', () => {
+    const bench = new Bench()
+    bench.write('a', 'b', 'c')
+    const reply = replyOf(bench.ask(queryModeDumpFollow, { limit: 2 }))
+    expect(reply.texts).toEqual(['a', 'b'])
+    expect(reply.end?.reason).toBe('limit')
+  })
+
+  it('a cursor goes on where it stood', () => {
+    const bench = new Bench()
+    bench.write('a', 'b', 'c')
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 3 } })).texts).toEqual(['c'])
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 4 } })).texts).toEqual([])
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 99 } })).texts).toEqual([])
+  })
+
+  it('a cursor that fell off the tail gets a gap with the exact number', () => {
+    const bench = new Bench(10)
+    bench.write(...Array.from({ length: 25 }, (_, index) => String(index)))
+    const reply = replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 5 } }))
+    expect(reply.gaps).toEqual([{ lost: '11', reason: 'overwritten', first: '5', last: '15' }])
+    expect(reply.texts).toHaveLength(10)
+    expect(reply.end).toEqual({ delivered: '10', lost: '11', reason: 'complete' })
+  })
+
+  it('a cursor of another ring gets a gap without a number, and everything', () => {
+    const bench = new Bench()
+    bench.write('a')
+    const reply = replyOf(bench.ask(queryModeDump, { cursor: { ring: '11'.repeat(16), sequence: 5 } }))
+    expect(reply.gaps).toEqual([{ reason: 'restarted' }])
+    expect(reply.texts).toEqual(['a'])
+  })
+
+  it('answers a request for statistics', () => {
+    const connection = new Bench().ask(queryModeDump, { stats: true })
+    const [header, body] = connection.takeAll().toString().split('\n')
+    expect(JSON.parse(header ?? '').applied).toEqual(['stats'])
+    expect(JSON.parse(body ?? '')).toEqual({ all: 'fine' })
+    expect(connection.isEnded).toBe(true)
+  })
+
+  it('a client that asked for statistics and stays is let go of', () => {
+    const bench = new Bench()
+    const connection = bench.ask(queryModeDump, { stats: true })
+    for (const call of bench.stalls) call()
+    expect(connection.isDestroyed).toBe(true)
+    connection.client?.closed()
+    expect(bench.stalls.size).toBe(0)
+    expect(bench.server.clients).toBe(0)
+  })
+})
+
+describe('filters that the server applies', () => {
+  /** Entries `odd 1`, `even 2`, ... of the sources odd and even. */
+  function mixed(count: number): Bench {
+    const bench = new Bench(10_000)
+    const ids = { odd: bench.queue.open('odd'), even: bench.queue.open('even') }
+    for (let index = 1; index <= count; index++) bench.queue.data(index % 2 ? ids.odd : ids.even, `${index}\n`)
+    bench.engine.takeFrames(bench.queue.head)
+    return bench
+  }
+
+  it('sources', () => {
+    const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['od*'] }))
+    expect(reply.texts).toEqual(['1', '3', '5'])
+    expect(reply.header.applied).toEqual(['sources'])
+    expect(reply.end?.delivered).toBe('3')
+  })
+
+  it.each([
+    [0, []],
+    [1, ['5']],
+    [2, ['3', '5']],
+    [3, ['1', '3', '5']],
+    [4, ['1', '3', '5']],
+  ])('the last %i of a source', (tail, texts) => {
+    const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['odd'], tail }))
+    expect(reply.texts).toEqual(texts)
+    expect(reply.header.applied).toEqual(['sources', 'tail'])
+  })
+
+  it('the last ones of a source, over several windows', () => {
+    const reply = replyOf(mixed(5000).ask(queryModeDump, { sources: ['even'], tail: 1500 }))
+    expect(reply.texts).toEqual(Array.from({ length: 1500 }, (_, index) => String(2002 + 2 * index)))
+  })
+
+  it('a limit counts what is wanted', () => {
+    const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['even'], limit: 2 }))
+    expect(reply.texts).toEqual(['2', '4'])
+    expect(reply.end?.reason).toBe('limit')
+  })
+
+  it('a limit that is reached ends the reply, whatever is overwritten afterwards', () => {
+    const bench = new Bench(10)
+    bench.write('a', 'b', 'c', 'd')
+    const connection = bench.ask(queryModeDumpFollow, { sources: ['src'], limit: 2 })
+    connection.takeOne()
+    bench.write(...Array.from({ length: 30 }, (_, index) => String(index)))
+    const reply = replyOf(connection)
+    expect(reply).toMatchObject({ texts: ['a', 'b'], gaps: [], end: { delivered: '2', lost: '0', reason: 'limit' } })
+  })
+
+  it('times, both inclusive, and severities', () => {
+    const bench = mixed(6)
+    // Frames are stamped 1500000000.123456789, one second apart; the first three opened sources.
+    const at = (index: number) => ({ seconds: 1_500_000_002 + index, nanos: 123_456_789 })
+    expect(replyOf(bench.ask(queryModeDump, { since: at(3), until: at(4) })).texts).toEqual(['3', '4'])
+    expect(replyOf(bench.ask(queryModeDump, { priority: [0, 5] })).texts).toEqual([])
+    expect(replyOf(bench.ask(queryModeDump, { priority: [6, 6] })).texts).toHaveLength(6)
+  })
+
+  it('nothing wanted in a long ring: others get their turn in between', () => {
+    const bench = mixed(9000)
+    bench.write('x'.repeat(199))
+    for (let index = 0; index < 5000; index++) bench.write('y'.repeat(199))
+    const connection = bench.ask(queryModeDump, { sources: ['nobody'] })
+    connection.takeAll()
+    expect(connection.isEnded).toBe(false)
+    for (const timer of [...bench.timers]) timer()
+    while (!connection.isEnded) {
+      expect(connection.takeAll()).toBeDefined()
+      const timer = bench.timers.pop()
+      if (timer === undefined) break
+      timer()
+    }
+    expect(replyOf(connection).end).toMatchObject({ delivered: '0', reason: 'complete' })
+  })
+
+  it('a reply that is turned around is left to the client, with everything that depends on the order', () => {
+    const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['odd'], reverse: true, limit: 1, tail: 2 }))
+    expect(reply.header.applied).toEqual(['sources'])
+    expect(reply.texts).toEqual(['1', '3', '5'])
+  })
+})
+
+describe('readers', () => {
+  it('that do not read cost one buffer, lose what is overwritten, and are told exactly', () => {
+    const bench = new Bench(10)
+    const slow = bench.ask(queryModeDumpFollow, {})
+    const quick = bench.ask(queryModeDumpFollow, {})
+    for (let index = 0; index < 200; index++) {
+      bench.write(String(index))
+      quick.takeAll()
+      expect(slow.waiting).toBe(1)
+    }
+    expect(replyOf(quick).texts).toHaveLength(200)
+    const reply = replyOf(slow)
+    const lost = reply.gaps.reduce((sum, gap) => sum + Number(gap.lost), 0)
+    expect(reply.texts.length + lost).toBe(200)
+    expect(reply.texts.at(-1)).toBe('199')
+  })
+
+  it('are told when memlogd stops', () => {
+    const bench = new Bench()
+    bench.write('a')
+    const connection = bench.ask(queryModeDumpFollow, {})
+    connection.takeAll()
+    bench.server.stop()
+    expect(replyOf(connection).end?.reason).toBe('stopping')
+    expect(connection.isEnded).toBe(true)
+  })
+
+  it('get what there is before they are told that memlogd stops', () => {
+    const bench = new Bench(5000)
+    const follower = bench.ask(queryModeDumpFollow, {})
+    const deaf = bench.ask(queryModeDumpFollow, {})
+    const lines = Array.from({ length: 2000 }, (_, index) => `${index} ${'x'.repeat(100)}`)
+    bench.write(...lines)
+    bench.server.stop()
+    const reply = replyOf(follower)
+    expect(reply.texts).toEqual(lines)
+    expect(reply.end).toEqual({ delivered: '2000', lost: '0', reason: 'stopping' })
+    expect(follower.isEnded).toBe(true)
+    expect(deaf.isEnded).toBe(false)
+    bench.server.cutOff()
+    expect(replyOf(deaf).end?.reason).toBe('stopping')
+    expect(deaf.isEnded).toBe(true)
+  })
+
+  it('that leave are forgotten', () => {
+    const bench = new Bench()
+    const connection = bench.ask(queryModeFollow, {})
+    expect(bench.server.readers.size).toBe(1)
+    connection.client?.closed()
+    expect(bench.server.readers.size).toBe(0)
+    bench.write('a')
+    expect(connection.takeAll().toString()).not.toContain('a\0')
+  })
+})
+
+describe('clients', () => {
+  it('that say nothing are dropped in time', () => {
+    const bench = new Bench()
+    const connection = bench.connect()
+    bench.timers[0]?.()
+    expect(connection.isDestroyed).toBe(true)
+  })
+
+  it.each([
+    ['an unknown mode', Buffer.of(3)],
+    ['something that is no request', Buffer.from('\0xyz\n')],
+    ['no JSON', Buffer.from('\0{]\n')],
+    ['a request without end', Buffer.concat([Buffer.from('\0{'), Buffer.alloc(requestBytesMax, 0x20)])],
+  ])('that send %s are dropped', (_name, bytes) => {
+    const bench = new Bench()
+    const connection = bench.connect()
+    connection.client?.data(bytes)
+    expect(connection.isDestroyed).toBe(true)
+    expect(bench.engine.counters.get('readersRefused')).toBe(1)
+  })
+
+  it.each([queryClientsPerUserMax - 1, queryClientsPerUserMax, queryClientsPerUserMax + 1])(
+    '%i of one user: those beyond the limit are dropped, other users are not',
+    (count) => {
+      const bench = new Bench()
+      const connections = Array.from({ length: count }, () => bench.ask(queryModeDumpFollow))
+      const stranger = bench.ask(queryModeDumpFollow)
+      for (const connection of connections) bench.identify.get(connection)?.({ pid: 1, uid: 1000 })
+      bench.identify.get(stranger)?.({ pid: 2, uid: 1001 })
+      const dropped = connections.filter((connection) => connection.isDestroyed)
+      expect(dropped).toHaveLength(Math.max(0, count - queryClientsPerUserMax))
+      expect(stranger.isDestroyed).toBe(false)
+      expect([...bench.server.readers].at(-1)?.peer).toEqual({ pid: 2, uid: 1001 })
+      // Whoever leaves makes room for another.
+      for (const connection of [...dropped, ...connections.slice(0, 1)]) connection.client?.closed()
+      const next = bench.ask(queryModeDumpFollow)
+      bench.identify.get(next)?.({ pid: 1, uid: 1000 })
+      expect(next.isDestroyed).toBe(false)
+    },
+  )
+
+  it('are dropped when they take nothing for too long, and not while they take something', () => {
+    const bench = new Bench()
+    bench.write('a')
+    const connection = bench.ask(queryModeDumpFollow)
+    expect(bench.stalls.size).toBe(1)
+    connection.takeAll()
+    expect(bench.stalls.size).toBe(0)
+    bench.write('b')
+    for (const call of bench.stalls) call()
+    expect(connection.isDestroyed).toBe(true)
+    connection.client?.closed()
+    expect(bench.stalls.size).toBe(0)
+  })
+
+  it('are let go of when they have closed their end, and not when they only send nothing more', () => {
+    const bench = new Bench()
+    const [gone, quiet] = [bench.ask(queryModeDumpFollow), bench.ask(queryModeDumpFollow)]
+    for (const connection of [gone, quiet]) connection.client?.ended()
+    bench.identify.get(gone)?.({ pid: pidGone, uid: uidUnknown })
+    bench.identify.get(quiet)?.({ pid: 1, uid: 0 })
+    expect([gone.isDestroyed, quiet.isDestroyed]).toEqual([true, false])
+    // It is asked after again, until it has gone.
+    for (const call of [...bench.timers]) call()
+    bench.identify.get(quiet)?.({ pid: pidGone, uid: uidUnknown })
+    expect(quiet.isDestroyed).toBe(true)
+    quiet.client?.closed()
+    gone.client?.closed()
+    expect(bench.server.clients).toBe(0)
+  })
+
+  it('that do not take the end of their reply are dropped too', () => {
+    const bench = new Bench()
+    const connection = bench.ask(queryModeDump, {})
+    connection.takeAll()
+    expect(connection.isEnded).toBe(true)
+    for (const call of bench.stalls) call()
+    expect(connection.isDestroyed).toBe(true)
+  })
+
+  it('of the extended protocol that close are let go of at once, though nothing is logged', () => {
+    const bench = new Bench()
+    const connection = bench.ask(queryModeDumpFollow, {})
+    connection.client?.ended()
+    expect(connection.isDestroyed).toBe(true)
+  })
+
+  it('of either protocol that close their half get the whole of a dump', () => {
+    const bench = new Bench()
+    bench.write('a')
+    const plain = bench.ask(queryModeDump)
+    plain.client?.ended()
+    expect(plain.isDestroyed).toBe(false)
+    expect(plain.takeAll().toString()).toContain('"msg":"a"')
+  })
+
+  it('of the plain protocol that close their half may read on, until others need the place', () => {
+    const bench = new Bench()
+    const halves = [bench.ask(queryModeFollow), bench.ask(queryModeFollow)]
+    for (const half of halves) half.client?.ended()
+    const others = Array.from({ length: queryClientsMax - 2 }, () => bench.ask(queryModeFollow))
+    bench.write('a')
+    expect(halves[0]?.takeAll().toString()).toContain('"msg":"a"')
+    expect(bench.connect().isDestroyed).toBe(false)
+    expect(halves.map((half) => half.isDestroyed)).toEqual([true, false])
+    halves[0]?.client?.closed()
+    expect(bench.server.clients).toBe(queryClientsMax)
+    expect(bench.connect().isDestroyed).toBe(false)
+    expect(bench.connect().isDestroyed).toBe(true)
+    expect(others.some((each) => each.isDestroyed)).toBe(false)
+  })
+
+  it('of a user with too many give way if they may be gone', () => {
+    const bench = new Bench()
+    const connections = Array.from({ length: queryClientsPerUserMax }, () => bench.ask(queryModeFollow))
+    for (const connection of connections) bench.identify.get(connection)?.({ pid: 1, uid: 1000 })
+    connections[3]?.client?.ended()
+    const next = bench.ask(queryModeFollow)
+    bench.identify.get(next)?.({ pid: 2, uid: 1000 })
+    expect(next.isDestroyed).toBe(false)
+    expect(connections[3]?.isDestroyed).toBe(true)
+    const refused = bench.ask(queryModeFollow)
+    bench.identify.get(refused)?.({ pid: 2, uid: 1000 })
+    expect(refused.isDestroyed).toBe(true)
+  })
+
+  it(`are served up to ${queryClientsMax} at a time`, () => {
+    const bench = new Bench()
+    const connections = Array.from({ length: queryClientsMax + 1 }, () => bench.connect())
+    expect(connections.map((connection) => connection.isDestroyed).indexOf(true)).toBe(queryClientsMax)
+    connections[0]?.client?.closed()
+    expect(bench.connect().isDestroyed).toBe(false)
+  })
+})
