@@ -69,6 +69,7 @@ const machineRooms = [
   'memlogd/start',
   'memlogd/engine',
   'memlogd/docker',
+  'memlogd/serve',
   'logread/ask',
   'logread/show',
   'logread/ship',
