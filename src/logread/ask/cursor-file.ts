@@ -4,7 +4,7 @@
  */
 import { ExitError } from '../../cli/errors.ts'
 import type { Cursor } from '../../protocol/query.ts'
-import { readSmallFile, replaceFile } from '../../system/small-file.ts'
+import { readSmallFile, replaceFileSync } from '../../system/replace-file.ts'
 
 const fileBytesMax = 1024
 /** While lines come in one after another, the file is written at most so often. */
@@ -44,7 +44,7 @@ export class CursorFile {
     const { ring, sequence } = this.latest
     const text = `${JSON.stringify({ ring, sequence })}\n`
     if (text === this.saved) return
-    this.attempt(() => replaceFile(this.path, text))
+    this.attempt(() => replaceFileSync(this.path, text))
     this.saved = text
     this.savedAt = nowMs
   }

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Cursor } from '../../protocol/query.ts'
+import { replaceFile } from '../../system/replace-file.ts'
 import type { FileLayer } from './file-layer.ts'
 
 const stateBytesMax = 4096
@@ -33,9 +34,7 @@ export class CursorState {
   async save(cursor: Cursor): Promise<void> {
     await this.#files.makeFolder(this.#folder)
     const text = `${JSON.stringify({ ring: cursor.ring, sequence: cursor.sequence, target: this.#target })}\n`
-    await this.#files.remove(`${this.#path}.tmp`)
-    await this.#files.writeNew(`${this.#path}.tmp`, Buffer.from(text), 0o600)
-    await this.#files.rename(`${this.#path}.tmp`, this.#path)
+    await replaceFile(this.#path, text)
   }
 }
 

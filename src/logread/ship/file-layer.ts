@@ -40,8 +40,6 @@ export interface FileLayer {
   remove(path: string): Promise<void>
   /** The file's bytes, at most `limit`. */
   read(path: string, limit: number): Promise<Buffer | undefined>
-  /** Writes a file that must not exist, and waits until it is on the disk. */
-  writeNew(path: string, bytes: Buffer, mode: number): Promise<void>
   /** Compresses into a file that must not exist, with the same modification time, and waits until it is on the disk. */
   gzip(from: string, to: string): Promise<void>
 }
@@ -72,15 +70,6 @@ export const systemFiles: FileLayer = {
   async read(path, limit) {
     const bytes = await unlessAbsent(readFile(path), undefined)
     return bytes?.subarray(0, limit)
-  },
-  async writeNew(path, bytes, mode) {
-    const file = await open(path, 'wx', mode)
-    try {
-      await file.writeFile(bytes)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
   },
   async gzip(from, to) {
     const { mtime, atime } = await stat(from)

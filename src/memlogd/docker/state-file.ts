@@ -1,8 +1,6 @@
 /** A small file that holds the state of something: replaced as a whole, so that it is never half written. */
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-
-/** For root alone: what is in it may be private. */
-const stateMode = 0o600
+import { readFileSync, statSync } from 'node:fs'
+import { replaceFileSync } from '../../system/replace-file.ts'
 
 /** The text in the file; '' if there is none, or if it is larger than `bytesMax`. */
 export function readState(path: string, bytesMax: number): string {
@@ -13,11 +11,9 @@ export function readState(path: string, bytesMax: number): string {
   }
 }
 
-/** Replaces the file. Throws what the file system says. */
+/** Replaces the file. Throws the system's error. */
 export function writeState(path: string, text: string): void {
-  const fresh = `${path}.new`
-  writeFileSync(fresh, text, { mode: stateMode })
-  renameSync(fresh, path)
+  replaceFileSync(path, text)
 }
 
 /** Whether the path is a FIFO. */

@@ -36,10 +36,6 @@ export function faultyFiles(real: FileLayer, fault: Fault): FileLayer & { count:
       fault.before(++layer.count, `gzip ${from}`)
       await real.gzip(from, to)
     },
-    async writeNew(path: string, bytes: Buffer, mode: number) {
-      fault.before(++layer.count, `writeNew ${path}`)
-      await real.writeNew(path, bytes, mode)
-    },
   }
   function faultyFile(file: OpenFile, path: string): OpenFile {
     return {
