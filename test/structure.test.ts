@@ -43,7 +43,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   logread: foundations,
   logwrite: foundations,
   cli: ['system', 'protocol'],
-  system: ['protocol', 'ring'],
+  system: ['protocol'],
   match: ['protocol'],
   ring: ['protocol'],
   lines: ['protocol'],

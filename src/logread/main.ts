@@ -1,7 +1,7 @@
 import { openCommand, printOut } from '../cli/command.ts'
 import { ExitError, exitOk, UsageError } from '../cli/errors.ts'
-import { systemClock } from '../system/clock.ts'
 import { localOffset } from '../system/local-time.ts'
+import { systemWorld } from '../system/world.ts'
 import { QueryError } from './ask/query.ts'
 import { sourceNames } from './ask/source-names.ts'
 import { type LogreadValues, logreadCommand } from './options.ts'
@@ -39,7 +39,7 @@ async function run(values: ReadValues): Promise<number> {
   if (to.length + on.length + run.length > 0 || state !== undefined) {
     return (await import('./ship/shipping-main.ts')).runShipping(values)
   }
-  const { realSeconds: seconds, realNanos: nanos } = systemClock.now()
+  const { realSeconds: seconds, realNanos: nanos } = systemWorld.now()
   const now = { seconds, nanos }
   const selection = makeSelection(values, { now, offsetOf: values.local ? localOffset : undefined })
   if (values.stats) return await runStats(values)

@@ -13,9 +13,7 @@ import {
 } from '../protocol/constants.ts'
 import type { ControlMessage } from '../protocol/frame.ts'
 import { version } from '../protocol/version.ts'
-import { ringIdBytes } from '../ring/store.ts'
-import { systemClock } from '../system/clock.ts'
-import { randomBytes } from '../system/random.ts'
+import { systemWorld } from '../system/world.ts'
 import type { DockerHost } from './docker/host.ts'
 import { DescriptorStore } from './engine/descriptor-store.ts'
 import { Engine } from './engine/engine.ts'
@@ -38,15 +36,13 @@ export async function runEngine(args: readonly string[]): Promise<number> {
   const options = parseEngineOptions(args[0] ?? '')
   const queue = new DescriptorFrameQueue(engineQueueFd)
   const docker = options.docker ? await makeDockerHost(options.dockerState) : undefined
-  const newId = await randomBytes(ringIdBytes)
   let server: QueryServer | undefined
   let peers: Peers | undefined
   const engine = new Engine({
     store: new DescriptorStore(engineRingFd),
     queue,
-    clock: systemClock,
+    world: systemWorld,
     options,
-    randomId: () => newId,
     onCommit: () => {
       server?.wake()
       docker?.wake()

@@ -11,6 +11,14 @@ export interface Moment {
   nanos: number
 }
 
+/** A moment on both clocks: CLOCK_REALTIME and CLOCK_MONOTONIC, as the intake stamps what it reads. */
+export interface Stamp {
+  realSeconds: number
+  realNanos: number
+  monoSeconds: number
+  monoNanos: number
+}
+
 /** Minutes east of UTC that apply at a moment. */
 export type OffsetOf = (seconds: number) => number
 

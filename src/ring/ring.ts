@@ -30,6 +30,7 @@ import {
   sourceNameBytesMax,
 } from '../protocol/constants.ts'
 import { entryBytes, entryBytesMax, entryFault } from '../protocol/entry.ts'
+import type { Stamp } from '../protocol/timestamp.ts'
 import { SourceCounts } from './source-counts.ts'
 import type { RingStore } from './store.ts'
 
@@ -56,14 +57,6 @@ export interface RingState {
   headPosition: number
   tailSequence: number
   nextSequence: number
-}
-
-/** The moment at which bytes were read: both clocks, as the intake stamped them. */
-export interface Stamp {
-  realSeconds: number
-  realNanos: number
-  monoSeconds: number
-  monoNanos: number
 }
 
 export class RingDamaged extends Error {

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Shipper } from '../../src/logread/ship/shipper.ts'
 import { SyslogStreamSink } from '../../src/logread/ship/syslog/stream-sink.ts'
-import { monotonicMs, sleep } from '../../src/system/timers.ts'
+import { monotonicMs, sleep } from '../../src/system/world.ts'
 import { ListSource } from '../logread/ship/entries.ts'
 
 const id = process.pid % 50_000

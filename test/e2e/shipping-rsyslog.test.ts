@@ -11,7 +11,7 @@ import { Shipper } from '../../src/logread/ship/shipper.ts'
 import type { Sink } from '../../src/logread/ship/sink.ts'
 import { SyslogStreamSink } from '../../src/logread/ship/syslog/stream-sink.ts'
 import { SyslogUdpSink } from '../../src/logread/ship/syslog/udp-sink.ts'
-import { monotonicMs, sleep } from '../../src/system/timers.ts'
+import { monotonicMs, sleep } from '../../src/system/world.ts'
 import { ListSource } from '../logread/ship/entries.ts'
 import { freePort, isInstalled, makeCertificates, Rsyslog, type Transport } from '../logread/ship/syslog/receivers.ts'
 

@@ -9,7 +9,7 @@ import { EntryStream } from '../../src/logread/ask/entry-stream.ts'
 import { PlainStream, parsePlainLine } from '../../src/logread/ask/plain-stream.ts'
 import { type DockerFrameSink, DockerFrames, DockerLogEntry } from '../../src/memlogd/docker/frame.ts'
 import { type DockerLineSink, DockerPartials } from '../../src/memlogd/docker/partials.ts'
-import { Engine } from '../../src/memlogd/engine/engine.ts'
+import type { Engine, FrameQueue } from '../../src/memlogd/engine/engine.ts'
 import {
   frameKindData,
   frameKindDatagram,
@@ -24,7 +24,7 @@ import { EntryView, entryFault } from '../../src/protocol/entry.ts'
 import { parseHeader, parseRequest, RequestReader } from '../../src/protocol/query.ts'
 import { parseStamp } from '../../src/protocol/timestamp.ts'
 import { Cursor } from '../../src/ring/cursor.ts'
-import { MemoryStore } from '../../src/ring/store.ts'
+import { startEngine } from '../support/engine.ts'
 import { FakeQueue } from '../support/fake-queue.ts'
 import type { Random } from '../support/random.ts'
 import { pieces } from './mutate.ts'
@@ -36,8 +36,7 @@ export interface Target {
   make(): (input: Buffer, random: Random) => void
 }
 
-const options = { maxLines: 1000, maxBytes: 1 << 20, maxLineBytes: 200, priorityPrefix: true }
-const clock = { now: () => ({ realSeconds: 9, realNanos: 0, monoSeconds: 9, monoNanos: 0 }) }
+const options = { maxLines: 1000, maxBytes: 1 << 20 }
 
 /** An engine that is fed frames, and what comes of them. */
 class Bench {
@@ -46,15 +45,7 @@ class Bench {
   readonly #buffer = Buffer.alloc(1 << 20)
 
   constructor() {
-    this.engine = new Engine({
-      store: new MemoryStore(),
-      queue: this.queue,
-      clock,
-      options,
-      randomId: () => Buffer.alloc(16, 7),
-      onCommit: () => {},
-    })
-    this.engine.start()
+    this.engine = startEngine(this.queue, { options })
   }
 
   /** Handles what is in the queue; the entries that came of it. Each must be one that any reader can take. */
@@ -170,21 +161,14 @@ const queue: Target = {
     const area = Buffer.alloc(64 * 1024)
     let head = 0
     const slot = (index: number) => ({ id: index, kind: 1 + (index % 6), token: 0, name: Buffer.from('fuzz') })
-    const engine = new Engine({
-      store: new MemoryStore(),
-      queue: {
-        areaBytes: area.length,
-        acknowledged: 0,
-        read: (target, start, length, offset) => void area.copy(target, start, offset, offset + length),
-        slot,
-        slots: () => [],
-      },
-      clock,
-      options,
-      randomId: () => Buffer.alloc(16, 7),
-      onCommit: () => {},
-    })
-    engine.start()
+    const queue: FrameQueue = {
+      areaBytes: area.length,
+      acknowledged: 0,
+      read: (target, start, length, offset) => void area.copy(target, start, offset, offset + length),
+      slot,
+      slots: () => [],
+    }
+    const engine = startEngine(queue, { options })
     return (input) => {
       for (const byte of input) area[head++ % area.length] = byte
       head = Math.ceil(head / 8) * 8

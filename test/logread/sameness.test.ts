@@ -5,10 +5,9 @@
 import { describe, expect, it } from 'vitest'
 import { EntryStream } from '../../src/logread/ask/entry-stream.ts'
 import { Pipeline, requestOf, type Selection } from '../../src/logread/show/pipeline.ts'
-import { Engine } from '../../src/memlogd/engine/engine.ts'
 import { QueryServer } from '../../src/memlogd/serve/server.ts'
 import { encodeRequest, parseHeader, type QueryRequest } from '../../src/protocol/query.ts'
-import { MemoryStore } from '../../src/ring/store.ts'
+import { startEngine } from '../support/engine.ts'
 import { FakeConnection } from '../support/fake-connection.ts'
 import { FakeQueue } from '../support/fake-queue.ts'
 import { type Random, randomFrom, seedFor } from '../support/random.ts'
@@ -22,16 +21,7 @@ class Bench {
   private readonly due: (() => void)[] = []
 
   constructor(random: Random, lines: number) {
-    const now = () => ({ realSeconds: 9, realNanos: 0, monoSeconds: 9, monoNanos: 0 })
-    const engine = new Engine({
-      store: new MemoryStore(),
-      queue: this.queue,
-      clock: { now },
-      options: { maxLines: 60, maxBytes: 1 << 20, maxLineBytes: 200, priorityPrefix: true },
-      randomId: () => Buffer.alloc(16, 7),
-      onCommit: () => undefined,
-    })
-    engine.start()
+    const engine = startEngine(this.queue, { options: { maxLines: 60, maxBytes: 1 << 20 } })
     this.server = new QueryServer({
       engine,
       version: '1.2.3',

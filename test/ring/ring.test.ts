@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { EntryView } from '../../src/protocol/entry.ts'
 import { Cursor } from '../../src/ring/cursor.ts'
 import { Ring, RingDamaged, type RingOptions } from '../../src/ring/ring.ts'
-import { MemoryStore } from '../../src/ring/store.ts'
+import { MemoryStore } from '../support/memory-store.ts'
 import { randomFrom, seedFor } from '../support/random.ts'
 
 const stamp = { realSeconds: 1, realNanos: 2, monoSeconds: 3, monoNanos: 4 }

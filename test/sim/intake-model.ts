@@ -15,7 +15,7 @@ import {
   sourceKindStream,
 } from '../../src/protocol/constants.ts'
 import type { SourceSlot } from '../../src/protocol/frame.ts'
-import type { Stamp } from '../../src/ring/ring.ts'
+import type { Stamp } from '../../src/protocol/timestamp.ts'
 import type { Life } from './life.ts'
 import { must, type Truth } from './truth.ts'
 

@@ -18,7 +18,10 @@ import {
   sourceKindSyslogUnix,
 } from '../../src/protocol/constants.ts'
 import type { QueryRequest } from '../../src/protocol/query.ts'
+import type { Stamp } from '../../src/protocol/timestamp.ts'
 import { Cursor } from '../../src/ring/cursor.ts'
+import type { World } from '../../src/system/world.ts'
+import { FakeWorld } from '../support/fake-world.ts'
 import { type Random, randomFrom } from '../support/random.ts'
 import { ConnectionModel } from './connection-model.ts'
 import { IntakeModel, type SimulatedSource } from './intake-model.ts'
@@ -30,11 +33,6 @@ import { must, Truth } from './truth.ts'
 interface Process {
   engine: Engine
   server: QueryServer
-}
-
-interface Timer {
-  due: number
-  call: () => void
 }
 
 /** A client and its connection. Its model is undefined where it only makes trouble. */
@@ -62,19 +60,17 @@ export class Simulation {
   readonly #life: Life
   readonly #truth: Truth
   readonly #store: MortalStore
+  readonly #world: FakeWorld
   readonly #intake: IntakeModel
   readonly #options: { maxLines: number; maxBytes: number; maxLineBytes: number; priorityPrefix: boolean }
   readonly #killChance: number
   readonly #steps: number
   #process: Process | undefined
-  #timers: Timer[] = []
   #peers: Peer[] = []
   /** The position that a DOORBELL told the engine, and the one that an ACK on its way names. */
   #rung: number | undefined
   #acknowledged: number | undefined
   /** Entries that must be in the ring when everything up to a queue position was handled. */
-  #seconds = 0
-  #realOffset = 0
   #verified = 1
   #ringId = ''
   #lines = 0
@@ -99,6 +95,7 @@ export class Simulation {
     this.#store = new MortalStore(this.#life)
     const area = random.pick([8 * 1024, 8 * 1024 + 40, 64 * 1024, 320 * 1024])
     this.#intake = new IntakeModel(area, 4 + random.below(9), this.#life, this.#truth, () => this.#now())
+    this.#world = new FakeWorld({ random })
   }
 
   /** Runs from the first engine's start to memlogd's end. Throws a SimulationFault, or what the engine throws. */
@@ -122,8 +119,8 @@ export class Simulation {
     else if (chance < 36) this.#openOrClose()
     else if (chance < 39) this.#event()
     else if (chance < 64) this.#runEngine()
-    else if (chance < 68) this.#passTime(this.random.pick([1, 100, 3000, 6000]))
-    else if (chance < 70) this.#realOffset = this.random.below(2_000_000) - 1_000_000
+    else if (chance < 68) this.#world.pass(this.random.pick([1, 100, 3000, 6000]))
+    else if (chance < 70) this.#world.step(this.random.below(2_000_000) - 1_000_000)
     else if (chance < 76) this.#connect()
     else if (chance < 97) this.#peerActs()
     else if (chance < 98 && this.#killChance > 0) this.#die()
@@ -132,24 +129,21 @@ export class Simulation {
 
   // ---- Time -------------------------------------------------------------------------------------
 
-  #now() {
-    this.#seconds += 0.25
-    const seconds = Math.floor(this.#seconds)
-    return {
-      realSeconds: 1_700_000_000 + seconds + this.#realOffset,
-      realNanos: 1 + this.#truth.entries.length,
-      monoSeconds: seconds,
-      monoNanos: 250_000_000 * (4 * (this.#seconds - seconds)),
-    }
+  /** No two moments are the same. */
+  #now(): Stamp {
+    this.#world.advance(250)
+    return this.#world.now()
   }
 
-  #passTime(milliseconds: number): void {
-    this.#seconds += milliseconds / 1000
-    const due = this.#timers.filter((timer) => timer.due <= this.#seconds)
-    for (const timer of due) {
-      if (this.#timers.includes(timer)) this.#timers.splice(this.#timers.indexOf(timer), 1)
-      else continue
-      this.#alive(() => timer.call())
+  /** The world as an engine sees it: the engine may die of what it does when a timer runs. */
+  #mortalWorld(): World {
+    const world = this.#world
+    return {
+      now: () => this.#now(),
+      monotonicMs: () => world.monotonicMs(),
+      after: (ms, call) => world.after(ms, () => this.#alive(call)),
+      soon: (call) => world.soon(() => this.#alive(call)),
+      random: (count) => world.random(count),
     }
   }
 
@@ -216,7 +210,7 @@ export class Simulation {
     if (this.#process !== undefined) this.#deaths++
     this.#life.goesOn()
     this.#process = undefined
-    this.#timers = []
+    this.#world.forget()
     this.#rung = undefined
     // What it acknowledged before may have arrived or not.
     if (this.random.chance(0.5)) this.#deliverAcknowledgement()
@@ -245,12 +239,12 @@ export class Simulation {
 
   #newProcess(): Process {
     const process: Partial<Process> = {}
+    const world = this.#mortalWorld()
     const engine = new Engine({
       store: this.#store,
       queue: this.#intake,
-      clock: { now: () => this.#now() },
+      world,
       options: this.#options,
-      randomId: () => this.random.bytes(16),
       onCommit: () => {
         this.#verifyNew(engine)
         process.server?.wake()
@@ -262,19 +256,11 @@ export class Simulation {
       engine,
       version: '1.2.3',
       pid: 42,
-      after: (milliseconds, call) => this.#after(milliseconds, call),
+      after: world.after,
       statistics: () => statistics(engine, server),
     })
     process.server = server
     return { engine, server }
-  }
-
-  #after(milliseconds: number, call: () => void): () => void {
-    const timer = { due: this.#seconds + milliseconds / 1000, call }
-    this.#timers.push(timer)
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer)
-    }
   }
 
   /** As many frames as the engine takes at a time; if there are more, the bell rings again after the ACK. */
@@ -469,10 +455,10 @@ export class Simulation {
     server.stop()
     this.#finishReaders(engine)
     for (const peer of [...this.#peers]) this.#leave(peer)
-    this.#passTime(60_000)
+    this.#world.pass(60_000)
     must(server.readers.size === 0, `${server.readers.size} readers are left`)
     must(server.clients === 0, `${server.clients} clients are left`)
-    must(this.#timers.length === 0, `${this.#timers.length} timers are left`)
+    must(this.#world.timers === 0, `${this.#world.timers} timers are left`)
     must(engine.sourceCount === 0, `${engine.sourceCount} sources are left`)
     must(engine.partialBytes === 0, `${engine.partialBytes} bytes of unfinished lines are left`)
     must(intake.slotsInUse === 0, `${intake.slotsInUse} slots are in use`)

@@ -11,7 +11,7 @@ import {
   eventDatagramsLost,
 } from '../../src/protocol/constants.ts'
 import { encodeEntry, encodeFields } from '../../src/protocol/entry.ts'
-import type { Stamp } from '../../src/ring/ring.ts'
+import type { Stamp } from '../../src/protocol/timestamp.ts'
 
 export class SimulationFault extends Error {
   readonly code = 'SIMULATION_FAULT'

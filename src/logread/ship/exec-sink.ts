@@ -1,7 +1,7 @@
 /** `exec:CMD`: entries on the standard input of a command that keeps running; it is started again when it ends. */
 
 import { EntryView } from '../../protocol/entry.ts'
-import { monotonicMs } from '../../system/timers.ts'
+import { monotonicMs } from '../../system/world.ts'
 import { ByteSink } from '../formats/byte-sink.ts'
 import type { WriteEntry } from '../formats/format.ts'
 import { ShellCommand, type ShellEnd } from './shell-command.ts'

@@ -4,10 +4,9 @@ import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../../cli/err
 import { EntryFilter, withoutKeys } from '../../match/entry-filter.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
-import { systemClock } from '../../system/clock.ts'
 import { localOffset } from '../../system/local-time.ts'
 import { listenForStop } from '../../system/signals.ts'
-import { monotonicMs, sleep } from '../../system/timers.ts'
+import { monotonicMs, sleep, systemWorld } from '../../system/world.ts'
 import type { LogreadValues } from '../options.ts'
 import { checked, makeSelection } from '../selection.ts'
 import { makeMessageMatcher } from '../show/filters/grep.ts'
@@ -68,7 +67,7 @@ function parseTargets(texts: readonly string[]): Outlet[] {
 
 /** Flags for people who look at lines make no sense for those who carry them. */
 function makeShippingSelection(values: LogreadValues): ShippingSelection {
-  const { realSeconds: seconds, realNanos: nanos } = systemClock.now()
+  const { realSeconds: seconds, realNanos: nanos } = systemWorld.now()
   const selection = makeSelection(values, { now: { seconds, nanos }, offsetOf: values.local ? localOffset : undefined })
   for (const [flag, isGiven] of [
     ['--file', values.file !== undefined],

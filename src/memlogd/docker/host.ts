@@ -7,7 +7,7 @@ import {
   sourceKindDocker,
   sourceNameBytesMax,
 } from '../../protocol/constants.ts'
-import { systemClock } from '../../system/clock.ts'
+import { systemWorld } from '../../system/world.ts'
 import type { Engine, FrameQueue, SourceWatcher } from '../engine/engine.ts'
 import type { ControlStream } from '../engine/sockets.ts'
 import { cutUtf8 } from '../inputs/source-name.ts'
@@ -41,7 +41,7 @@ export class DockerHost implements SourceWatcher {
       open: (stream) => sendOpen(control, stream),
       close: (source) => control.send(controlClose, source, 0),
       now: () => {
-        const { realSeconds, realNanos } = systemClock.now()
+        const { realSeconds, realNanos } = systemWorld.now()
         return { seconds: realSeconds, nanos: realNanos }
       },
       after: (milliseconds, call) => {

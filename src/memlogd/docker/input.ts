@@ -1,7 +1,7 @@
 /** Containers of Docker: the frames of one FIFO become entries of `NAME.stdout` and `NAME.stderr`. */
 import { entryFlagUnterminated, priorityNone } from '../../protocol/constants.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
-import type { Stamp } from '../../ring/ring.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import type { Counters } from '../engine/counters.ts'
 import { CuttingAppender } from '../inputs/append.ts'
 import type { EntryAppender, Input } from '../inputs/input.ts'

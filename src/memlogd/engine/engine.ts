@@ -23,9 +23,10 @@ import {
   sourceKindDocker,
 } from '../../protocol/constants.ts'
 import { FrameView, frameSize, type SourceSlot } from '../../protocol/frame.ts'
-import { Ring, RingDamaged, type RingOptions, type Stamp, stagingFloorBytes } from '../../ring/ring.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
+import { Ring, RingDamaged, type RingOptions, stagingFloorBytes } from '../../ring/ring.ts'
 import { type RingStore, ringIdBytes } from '../../ring/store.ts'
-import type { Clock } from '../../system/clock.ts'
+import type { World } from '../../system/world.ts'
 import type { DockerStreams } from '../docker/streams.ts'
 import type { Input } from '../inputs/input.ts'
 import { createInput, type InputContext } from '../inputs/table.ts'
@@ -55,10 +56,8 @@ export interface FrameQueue {
 export interface EngineParts {
   store: RingStore
   queue: FrameQueue
-  clock: Clock
+  world: World
   options: RingOptions & Pick<InputContext, 'priorityPrefix'>
-  /** 16 random bytes for a new ring. */
-  randomId(): Buffer
   /** Called after each commit: there may be something for readers. */
   onCommit(): void
   /** The containers that log through Docker's plugin, and who is told of their sources. */
@@ -90,7 +89,7 @@ const noFields: Buffer = Buffer.alloc(0)
 export class Engine {
   readonly ring: Ring
   readonly counters = new Counters()
-  readonly clock: Clock
+  readonly world: World
   /** 32 hex digits; another ring has another one. */
   ringId = ''
   readonly #parts: EngineParts
@@ -115,7 +114,7 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts
-    this.clock = parts.clock
+    this.world = parts.world
     this.ring = new Ring(parts.store, parts.options)
     this.#commits = new CommitWriter(parts.store, 0)
     this.#inputs = {
@@ -162,7 +161,7 @@ export class Engine {
     }
     let id = this.#parts.store.readId()
     if (id.equals(Buffer.alloc(ringIdBytes))) {
-      id = this.#parts.randomId()
+      id = this.world.random(ringIdBytes)
       this.#parts.store.writeId(id)
     }
     this.ringId = id.toString('hex')
@@ -231,14 +230,14 @@ export class Engine {
   #takeRead(offset: number, length: number, end: number): void {
     this.#parts.queue.read(this.#chunk, 0, length, offset)
     if (this.#takeChunk(length, end)) return
-    this.#note(this.clock.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
+    this.#note(this.world.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
     this.#position = end
     this.#frameOffset = 0
   }
 
   /** Adds an entry of memlogd's own, readable at once. Not for inputs, which are in the middle of a frame. */
   note(text: string): void {
-    this.#note(this.clock.now(), text)
+    this.#note(this.world.now(), text)
     this.#commit(this.#position, this.#frameOffset)
   }
 
@@ -374,7 +373,7 @@ export class Engine {
     } catch (error) {
       if (!(error instanceof RingDamaged)) throw error
       this.ring.reset(state.nextSequence)
-      this.#note(this.clock.now(), `the ring was damaged (${error.message}): earlier lines are gone`)
+      this.#note(this.world.now(), `the ring was damaged (${error.message}): earlier lines are gone`)
     }
   }
 

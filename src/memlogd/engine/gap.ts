@@ -1,6 +1,6 @@
 import { entryKindEnd, entryKindGap, eventDatagramsLost } from '../../protocol/constants.ts'
 import { encodeEntry, encodeFields } from '../../protocol/entry.ts'
-import type { Stamp } from '../../ring/ring.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import { type IntakeEvent, ownSource } from './events.ts'
 
 const source = Buffer.from(ownSource)

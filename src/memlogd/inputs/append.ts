@@ -1,5 +1,5 @@
 import { entryFlagCut, entryHeaderBytes } from '../../protocol/constants.ts'
-import type { Stamp } from '../../ring/ring.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import type { Counters } from '../engine/counters.ts'
 import type { EntryAppender } from './input.ts'
 

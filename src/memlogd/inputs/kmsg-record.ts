@@ -9,7 +9,7 @@
  * After it the text; lines that begin with a space are the dictionary. Control bytes, bytes from 0x7f on and `\` stand
  * as `\xNN`.
  */
-import type { Stamp } from '../../ring/ring.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import { FieldsBuilder } from './fields-builder.ts'
 
 /** Why a record could not be read. The kernel writes none of these; a file in its place may. */

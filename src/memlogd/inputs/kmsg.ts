@@ -1,7 +1,7 @@
 /** The kernel's log: records of /dev/kmsg become entries of the source `kernel`, with the kernel's own time. */
 import { entryKindGap, priorityNone } from '../../protocol/constants.ts'
 import type { FrameView } from '../../protocol/frame.ts'
-import type { Stamp } from '../../ring/ring.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import type { Counters } from '../engine/counters.ts'
 import { ownSource } from '../engine/events.ts'
 import { gapFields } from '../engine/gap.ts'

@@ -1,7 +1,7 @@
 /** Syslog sources: the datagram sockets of this machine and of the network, and TCP connections. */
 import { entryFlagCut, entryFlagUnterminated, sourceKindSyslogUnix } from '../../protocol/constants.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
-import type { Stamp } from '../../ring/ring.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import type { Counters } from '../engine/counters.ts'
 import { CuttingAppender } from './append.ts'
 import { FieldsBuilder } from './fields-builder.ts'

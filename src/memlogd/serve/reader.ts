@@ -214,7 +214,7 @@ export class Reader {
   finish(reason: string): void {
     if (this.#isFinished) return
     this.#isFinished = true
-    const end = endEntry(this.#engine.clock.now(), this.#cursor.sequence, this.#delivered, this.#lost, reason)
+    const end = endEntry(this.#engine.world.now(), this.#cursor.sequence, this.#delivered, this.#lost, reason)
     const rest = Buffer.concat([...this.#pending, this.#encode(end)])
     this.#pending = []
     // The client has as long for the rest and for its own end as for anything else.
@@ -334,6 +334,6 @@ export class Reader {
   }
 
   #gap(gap: Gap, sequence: number): Buffer {
-    return gapEntry(this.#engine.clock.now(), sequence, gap)
+    return gapEntry(this.#engine.world.now(), sequence, gap)
   }
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { jsonFormat } from '../../../src/logread/formats/json.ts'
 import { ExecSink } from '../../../src/logread/ship/exec-sink.ts'
 import { Shipper } from '../../../src/logread/ship/shipper.ts'
-import { monotonicMs, sleep } from '../../../src/system/timers.ts'
+import { monotonicMs, sleep } from '../../../src/system/world.ts'
 import { ListSource, line } from './entries.ts'
 
 let folder = ''

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MemlogdSource, type MemlogdSourceOptions } from '../../../src/logread/ship/memlogd-source.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import type { Cursor } from '../../../src/protocol/query.ts'
-import { sleep } from '../../../src/system/timers.ts'
+import { sleep } from '../../../src/system/world.ts'
 import { gap, line, testRing } from './entries.ts'
 
 let folder = ''

@@ -8,7 +8,7 @@ import { systemFiles } from '../../../src/logread/ship/file-layer.ts'
 import { Shipper, type ShipperWorld } from '../../../src/logread/ship/shipper.ts'
 import { type Sink, SinkError } from '../../../src/logread/ship/sink.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
-import { monotonicMs, sleep } from '../../../src/system/timers.ts'
+import { monotonicMs, sleep } from '../../../src/system/world.ts'
 import { ListSource, testRing } from './entries.ts'
 
 /** Time runs a hundred times faster than outside. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CommitWriter, readCommit } from '../../../src/memlogd/engine/commit.ts'
 import { counterNames } from '../../../src/memlogd/engine/counters.ts'
-import { MemoryStore } from '../../../src/ring/store.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
 
 const ring = { regionBytes: 1, tailPosition: 2, headPosition: 3, tailSequence: 4, nextSequence: 5 }
 const counters = Float64Array.from(counterNames, (_, index) => index + 1)

@@ -1,10 +1,11 @@
 /** An engine in memory with a queue that the test writes, and its entries as plain objects. */
-import { Engine, type EngineParts } from '../../../src/memlogd/engine/engine.ts'
+import type { Engine } from '../../../src/memlogd/engine/engine.ts'
 import { entryKindGap, entryKindLine, priorityNone } from '../../../src/protocol/constants.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import { Cursor } from '../../../src/ring/cursor.ts'
-import { MemoryStore } from '../../../src/ring/store.ts'
+import { type EngineOptions, type EngineSetup, startEngine } from '../../support/engine.ts'
 import { FakeQueue } from '../../support/fake-queue.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
 
 export interface SeenEntry {
   source: string
@@ -22,19 +23,16 @@ export interface SeenStamps {
   mono: string
 }
 
-const optionsDefault = { maxLines: 1_000_000, maxBytes: 16 << 20, maxLineBytes: 1024, priorityPrefix: true }
-const clock = { now: () => ({ realSeconds: 9, realNanos: 0, monoSeconds: 9, monoNanos: 0 }) }
-
 export class EngineRig {
   readonly queue = new FakeQueue(8 << 20)
   readonly #store = new MemoryStore()
-  readonly #options: EngineParts['options']
+  readonly #options: Partial<EngineOptions>
   /** Parts that the next engine gets. */
-  more: Partial<EngineParts>
+  more: EngineSetup
   engine: Engine
 
-  constructor(options: Partial<EngineParts['options']> = {}, more: Partial<EngineParts> = {}) {
-    this.#options = { ...optionsDefault, ...options }
+  constructor(options: Partial<EngineOptions> = {}, more: EngineSetup = {}) {
+    this.#options = { maxLineBytes: 1024, ...options }
     this.more = more
     this.engine = this.#start()
   }
@@ -60,10 +58,7 @@ export class EngineRig {
   }
 
   #start(): Engine {
-    const parts = { store: this.#store, queue: this.queue, clock, options: this.#options, onCommit: () => {} }
-    const engine = new Engine({ ...parts, randomId: () => Buffer.alloc(16, 7), ...this.more })
-    engine.start()
-    return engine
+    return startEngine(this.queue, { store: this.#store, options: this.#options, ...this.more })
   }
 
   #walk<T>(see: (view: EntryView) => T): T[] {

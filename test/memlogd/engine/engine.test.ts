@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Engine } from '../../../src/memlogd/engine/engine.ts'
+import type { Engine } from '../../../src/memlogd/engine/engine.ts'
 import {
   entryKindGap,
   eventDatagramsLost,
@@ -9,24 +9,13 @@ import {
 } from '../../../src/protocol/constants.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import { Cursor } from '../../../src/ring/cursor.ts'
-import { MemoryStore } from '../../../src/ring/store.ts'
+import { type EngineOptions, startEngine } from '../../support/engine.ts'
 import { FakeQueue } from '../../support/fake-queue.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
 import { type Random, randomFrom, seedFor } from '../../support/random.ts'
 
-const clock = { now: () => ({ realSeconds: 9, realNanos: 0, monoSeconds: 9, monoNanos: 0 }) }
-const options = { maxLines: 1_000_000, maxBytes: 16 << 20, maxLineBytes: 200, priorityPrefix: false }
-
-function engineOn(queue: FakeQueue, store = new MemoryStore(), changed = {}): Engine {
-  const engine = new Engine({
-    store,
-    queue,
-    clock,
-    options: { ...options, ...changed },
-    randomId: () => Buffer.alloc(16, 7),
-    onCommit: () => {},
-  })
-  engine.start()
-  return engine
+function engineOn(queue: FakeQueue, store = new MemoryStore(), options: Partial<EngineOptions> = {}): Engine {
+  return startEngine(queue, { store, options: { priorityPrefix: false, ...options } })
 }
 
 interface Seen {
@@ -180,9 +169,9 @@ class DyingStore extends MemoryStore {
 
 describe('an engine that dies at any write', () => {
   it.each([
-    ['with room', options],
-    ['in a small ring', { ...options, maxBytes: 64 * 1024, maxLineBytes: 200 }],
-    ['bounded by lines', { ...options, maxLines: 100 }],
+    ['with room', {}],
+    ['in a small ring', { maxBytes: 64 * 1024 }],
+    ['bounded by lines', { maxLines: 100 }],
   ])('is followed by one that stores every line exactly once: %s', (name, bounds) => {
     const random = randomFrom(seedFor(`dying ${name}`))
     const queue = new FakeQueue(4 << 20)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Engine } from '../../../src/memlogd/engine/engine.ts'
+import type { Engine } from '../../../src/memlogd/engine/engine.ts'
 import type { Peer } from '../../../src/memlogd/serve/peers.ts'
 import type { Connection } from '../../../src/memlogd/serve/reader.ts'
 import { QueryServer } from '../../../src/memlogd/serve/server.ts'
@@ -18,7 +18,7 @@ import {
 } from '../../../src/protocol/constants.ts'
 import { EntryView, entryFault } from '../../../src/protocol/entry.ts'
 import { encodeRequest, parseHeader, type QueryRequest, type ReplyHeader } from '../../../src/protocol/query.ts'
-import { MemoryStore } from '../../../src/ring/store.ts'
+import { startEngine } from '../../support/engine.ts'
 import { FakeConnection } from '../../support/fake-connection.ts'
 import { FakeQueue } from '../../support/fake-queue.ts'
 
@@ -34,16 +34,10 @@ class Bench {
   readonly identify = new Map<Connection, (peer: Peer) => void>()
   readonly source: number
   constructor(maxLines = 100) {
-    const clock = { now: () => ({ realSeconds: 9, realNanos: 0, monoSeconds: 9, monoNanos: 0 }) }
-    this.engine = new Engine({
-      store: new MemoryStore(),
-      queue: this.queue,
-      clock,
-      options: { maxLines, maxBytes: 1 << 20, maxLineBytes: 200, priorityPrefix: false },
-      randomId: () => Buffer.alloc(16, 7),
+    this.engine = startEngine(this.queue, {
+      options: { maxLines, maxBytes: 1 << 20, priorityPrefix: false },
       onCommit: () => this.server?.wake(),
     })
-    this.engine.start()
     this.server = new QueryServer({
       engine: this.engine,
       version: '1.2.3',

@@ -1,7 +1,7 @@
 /** Entries to an HTTP server in batches: what OTLP and Loki share. */
 
 import { EntryView } from '../../../protocol/entry.ts'
-import { monotonicMs, sleep } from '../../../system/timers.ts'
+import { monotonicMs, sleep } from '../../../system/world.ts'
 import { systemFiles } from '../file-layer.ts'
 import { NetworkError } from '../network.ts'
 import { type Report, type Sink, SinkError } from '../sink.ts'

@@ -1,7 +1,7 @@
 /** `syslog+tcp:` and `syslog+tls:`: RFC 5424 messages with octet counting (RFC 6587, RFC 5425). */
 
 import { EntryView } from '../../../protocol/entry.ts'
-import { monotonicMs } from '../../../system/timers.ts'
+import { monotonicMs } from '../../../system/world.ts'
 import { NetworkError, type OutgoingStream, openStream, type StreamTarget } from '../network.ts'
 import { type Sink, SinkError } from '../sink.ts'
 import { Unconfirmed } from '../unconfirmed.ts'

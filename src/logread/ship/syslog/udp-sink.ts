@@ -5,7 +5,7 @@
  */
 
 import { EntryView } from '../../../protocol/entry.ts'
-import { monotonicMs, sleep } from '../../../system/timers.ts'
+import { monotonicMs, sleep } from '../../../system/world.ts'
 import { type DatagramTarget, type OutgoingDatagrams, openDatagrams } from '../network.ts'
 import type { Sink } from '../sink.ts'
 import { Unconfirmed } from '../unconfirmed.ts'

@@ -7,7 +7,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Shipper } from '../../../../src/logread/ship/shipper.ts'
 import { SyslogStreamSink } from '../../../../src/logread/ship/syslog/stream-sink.ts'
-import { monotonicMs, sleep } from '../../../../src/system/timers.ts'
+import { monotonicMs, sleep } from '../../../../src/system/world.ts'
 import { ListSource } from '../entries.ts'
 
 let server: Server | undefined

@@ -1,0 +1,35 @@
+/** The engine in memory: what every test of it starts with. */
+import { Engine, type EngineParts, type FrameQueue } from '../../src/memlogd/engine/engine.ts'
+import { FakeWorld } from './fake-world.ts'
+import { MemoryStore } from './memory-store.ts'
+import { randomFrom } from './random.ts'
+
+export type EngineOptions = EngineParts['options']
+
+/** Everything that a test does not say: generous bounds, a world that stands still at second 9, a ring id of sevens. */
+export interface EngineSetup extends Partial<Omit<EngineParts, 'queue' | 'options'>> {
+  options?: Partial<EngineOptions>
+}
+
+const optionsDefault: EngineOptions = {
+  maxLines: 1_000_000,
+  maxBytes: 16 << 20,
+  maxLineBytes: 200,
+  priorityPrefix: true,
+}
+
+const sevens = { ...randomFrom(0), bytes: (length: number) => Buffer.alloc(length, 7) }
+
+/** An engine that has started and goes on from what is in the store. */
+export function startEngine(queue: FrameQueue, setup: EngineSetup = {}): Engine {
+  const engine = new Engine({
+    store: new MemoryStore(),
+    world: new FakeWorld({ realSeconds: 9, monoSeconds: 9, random: sevens }),
+    onCommit: () => {},
+    ...setup,
+    queue,
+    options: { ...optionsDefault, ...setup.options },
+  })
+  engine.start()
+  return engine
+}

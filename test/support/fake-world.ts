@@ -1,0 +1,134 @@
+/**
+ * A world that the test decides: clocks move only when they are told to, timers run in the order in which they are due,
+ * and random bytes come from a seed. It starts at 2023-11-14T22:13:20Z, one hour after boot.
+ */
+import type { Stamp } from '../../src/protocol/timestamp.ts'
+import type { World } from '../../src/system/world.ts'
+import { type Random, randomFrom } from './random.ts'
+
+const nanosPerSecond = 1_000_000_000
+const nanosPerMs = 1_000_000
+
+interface Timer {
+  dueNanos: number
+  call: () => void
+}
+
+export interface FakeWorldOptions {
+  realSeconds?: number
+  monoSeconds?: number
+  random?: Random
+}
+
+export class FakeWorld implements World {
+  readonly #random: Random
+  /** Nanoseconds of the monotonic clock: exact for the first hundred days. */
+  #nanos: number
+  /** What the realtime clock is ahead of the monotonic one, in seconds. */
+  #realAhead: number
+  #timers: Timer[] = []
+  #soon: (() => void)[] = []
+
+  constructor(options: FakeWorldOptions = {}) {
+    const { realSeconds = 1_700_000_000, monoSeconds = 3600, random = randomFrom(1) } = options
+    this.#random = random
+    this.#nanos = monoSeconds * nanosPerSecond
+    this.#realAhead = realSeconds - monoSeconds
+  }
+
+  now(): Stamp {
+    const seconds = Math.floor(this.#nanos / nanosPerSecond)
+    const nanos = this.#nanos - seconds * nanosPerSecond
+    return { realSeconds: seconds + this.#realAhead, realNanos: nanos, monoSeconds: seconds, monoNanos: nanos }
+  }
+
+  monotonicMs(): number {
+    return this.#nanos / nanosPerMs
+  }
+
+  after(ms: number, call: () => void): () => void {
+    const timer = { dueNanos: this.#nanos + ms * nanosPerMs, call }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  soon(call: () => void): void {
+    this.#soon.push(call)
+  }
+
+  random(count: number): Buffer {
+    return this.#random.bytes(count)
+  }
+
+  /** Timers that wait. */
+  get timers(): number {
+    return this.#timers.length
+  }
+
+  /** The realtime clock is set: it steps by `seconds`, the monotonic one does not. */
+  step(seconds: number): void {
+    this.#realAhead += seconds
+  }
+
+  /** Both clocks move on; timers that are due wait for `pass`. */
+  advance(ms: number): void {
+    this.#nanos += Math.round(ms * nanosPerMs)
+  }
+
+  /** Time passes: every timer runs when it is due, and what it wants done soon before the next one. */
+  pass(ms: number): void {
+    const end = this.#nanos + Math.round(ms * nanosPerMs)
+    for (let timer = this.#due(end); timer !== undefined; timer = this.#due(end)) this.#run(timer)
+    this.#nanos = end
+    this.runSoon()
+  }
+
+  /** The same for code that awaits: promises settle after each timer. */
+  async passAsync(ms: number): Promise<void> {
+    const end = this.#nanos + Math.round(ms * nanosPerMs)
+    await this.settle()
+    for (let timer = this.#due(end); timer !== undefined; timer = this.#due(end)) {
+      this.#run(timer)
+      await this.settle()
+    }
+    this.#nanos = end
+    await this.settle()
+  }
+
+  /** Runs everything that is to be done soon, what that adds included. */
+  runSoon(): void {
+    while (this.#soon.length > 0) {
+      const calls = this.#soon
+      this.#soon = []
+      for (const call of calls) call()
+    }
+  }
+
+  /** Runs what is to be done soon until promises and pending I/O have settled too. */
+  async settle(): Promise<void> {
+    do {
+      this.runSoon()
+      await new Promise((resolve) => setImmediate(resolve))
+    } while (this.#soon.length > 0)
+  }
+
+  /** The process that set the timers is dead. */
+  forget(): void {
+    this.#timers = []
+    this.#soon = []
+  }
+
+  #due(end: number): Timer | undefined {
+    const [first] = this.#timers.filter(({ dueNanos }) => dueNanos <= end).sort((a, b) => a.dueNanos - b.dueNanos)
+    return first
+  }
+
+  #run(timer: Timer): void {
+    this.#timers = this.#timers.filter((other) => other !== timer)
+    this.#nanos = Math.max(this.#nanos, timer.dueNanos)
+    timer.call()
+    this.runSoon()
+  }
+}
