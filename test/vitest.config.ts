@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { ClosingLine } from './closing-line.ts'
+import { testMs, waitMs } from './support/wait.ts'
 
 /** Suites that build, boot or start daemons: one after another, when the quick ones are done. */
 const slow = ['packaged', 'image', 'docker', 'qemu'].map((folder) => `test/${folder}/**/*.test.ts`)
@@ -8,8 +9,9 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     reporters: ['default', new ClosingLine()],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: testMs,
+    hookTimeout: testMs,
+    expect: { poll: { timeout: waitMs, interval: 20 } },
     pool: 'forks',
     maxWorkers: 2,
     projects: [
@@ -23,8 +25,7 @@ export default defineConfig({
           name: 'slow',
           include: slow,
           fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 600_000,
+          hookTimeout: 2 * testMs,
           sequence: { groupOrder: 1 },
         },
       },

@@ -3,9 +3,10 @@
 import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { Daemon, eventually } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
 import { Dockerd, image, pluginFolder } from '../support/dockerd.ts'
 import { queryEntries, type WireEntry } from '../support/query-entries.ts'
+import { eventually } from '../support/wait.ts'
 
 const socket = join(pluginFolder, `memlogd-test-${process.pid}.sock`)
 const driver = basename(socket, '.sock')
@@ -193,7 +194,7 @@ it('twenty containers at once are kept apart, and none misses a line', async () 
     expect(numbersOf(logs(name).out)).toEqual(upTo(1000))
   }
   dockerd.docker('rm', ...names)
-}, 300_000)
+})
 
 it('an engine that is killed under a running container loses and doubles nothing', async () => {
   start('survivor', ['-d'], count)

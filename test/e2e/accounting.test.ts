@@ -2,7 +2,8 @@
 // line is in the ring; every follower got each line or was told exactly how many it lost.
 import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { Daemon, eventually } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
+import { eventually } from '../support/wait.ts'
 
 const writers = 20
 const linesEach = 50_000
@@ -111,4 +112,4 @@ it('a million lines are stored, and delivered or reported lost', async () => {
     const numbers = daemon.messages(name).map((text) => Number.parseInt(text, 10))
     for (const [index, number] of numbers.entries()) if (index > 0) expect(number).toBe((numbers[index - 1] ?? 0) + 1)
   }
-}, 120_000)
+})

@@ -3,7 +3,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Daemon, eventually } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
+import { eventually } from '../support/wait.ts'
 
 let daemon: Daemon
 let idleDescriptors: number

@@ -6,10 +6,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { binFolder, Daemon, eventually, run } from '../support/daemon.ts'
+import { binFolder, Daemon, run } from '../support/daemon.ts'
 import { startFollower, startWriters, stopLoads } from '../support/load.ts'
 import { randomFrom, seedFor } from '../support/random.ts'
 import { statistics } from '../support/statistics.ts'
+import { eventually } from '../support/wait.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const writers = 8
@@ -99,7 +100,7 @@ it('a hundred dead engines: every line once, in order, and nobody notices', asyn
   expect((await statistics(querySocket)).counters.engineStarts).toBeGreaterThan(50)
   // No write took longer than the longest wait for a restart.
   expect(written.longestWrite).toBeLessThan(10)
-}, 180_000)
+})
 
 it('under full load every line that was written is stored and delivered', async () => {
   daemon = await Daemon.start('-max-lines', '2000000', '-max-bytes', '256m')
@@ -121,18 +122,18 @@ it('under full load every line that was written is stored and delivered', async 
   expect(books.delivered).toBe(stored)
   const own = Object.entries(books.sources).filter(([name]) => !name.startsWith('writer-'))
   expect(lines + sum(own.map(([, count]) => count))).toBe(stored)
-}, 180_000)
+})
 
 it('an engine that answers no more is killed and replaced; the log says so', async () => {
   daemon = await Daemon.start()
   const stalled = daemon.enginePid ?? 0
   process.kill(stalled, 'SIGSTOP')
   daemon.logwrite(['-n', 'waiting', 'echo', 'is kept'])
-  await eventually('another engine runs', () => (daemon?.enginePid ?? stalled) !== stalled, 20_000)
+  await eventually('another engine runs', () => (daemon?.enginePid ?? stalled) !== stalled)
   const lines = daemon.lines().map((line) => line.join(' '))
   expect(lines.join('\n')).toMatch(/memlogd the engine did not answer and is killed; what was logged is kept/)
   expect(lines.join('\n')).toMatch(/waiting\S* is kept/)
-}, 60_000)
+})
 
 /** Stands for Node: refuses to be an engine as long as a file is there. An engine's first argument is JSON. */
 const reluctantNode = `#!/bin/bash
@@ -176,7 +177,7 @@ it('an engine that cannot start is tried again, ever more slowly, and the log sa
     await new Promise((done) => memlogd.once('exit', done))
     rmSync(folder, { recursive: true, force: true })
   }
-}, 60_000)
+})
 
 /** Whether this process may lower a process's score: CAP_SYS_RESOURCE is bit 24. */
 function mayLowerScores(): boolean {

@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Daemon, eventually, run } from '../support/daemon.ts'
+import { Daemon, run } from '../support/daemon.ts'
 import { queryEntries, type WireEntry } from '../support/query-entries.ts'
+import { eventually } from '../support/wait.ts'
 
 let daemon: Daemon | undefined
 const paths: string[] = []

@@ -8,8 +8,9 @@ import {
   sourceNameBytesMax,
   sourcesMax,
 } from '../../src/protocol/constants.ts'
-import { Daemon, eventually } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
 import { statistics } from '../support/statistics.ts'
+import { eventually } from '../support/wait.ts'
 
 let daemon: Daemon | undefined
 afterEach(async () => {
@@ -75,7 +76,7 @@ print(alive)`)
   expect(Number(told)).toBe(room)
   await eventually('the late one is read', () => daemon?.messages('later').includes('has room'))
   expect(daemon.messages('memlogd').join('\n')).toMatch(new RegExp(`refused a source: all ${sourcesMax} are in use`))
-}, 60_000)
+})
 
 it('query clients of one user, who they are, and how long a request may be', async () => {
   daemon = await Daemon.start()
@@ -117,7 +118,7 @@ print(json.dumps([alive, lengths, json.loads(text.split(b"\\n")[1])["counters"][
   expect(alive).toBe(queryClientsPerUserMax)
   expect(lengths).toEqual([true, true, false])
   expect(refused).toBe(2)
-}, 30_000)
+})
 
 it('followers that come and go on a quiet machine leave nothing behind', async () => {
   daemon = await Daemon.start()

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { binFolder, Daemon, eventually } from '../support/daemon.ts'
+import { binFolder, Daemon } from '../support/daemon.ts'
+import { eventually } from '../support/wait.ts'
 
 let daemon: Daemon
 beforeEach(async () => {

@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { binFolder, Daemon, eventually, run } from '../support/daemon.ts'
+import { binFolder, Daemon, run } from '../support/daemon.ts'
+import { eventually } from '../support/wait.ts'
 
 const logwrite = join(binFolder, 'logwrite')
 let daemon: Daemon

@@ -2,10 +2,11 @@
 // followers never read; a flood of syslog messages comes on top. It stays inside, serves a dump, and what it loses it
 // has counted. MEMORY_SECONDS=120 makes it two minutes.
 import { afterEach, expect, it } from 'vitest'
-import { Daemon, eventually } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
 import { startFlood, startSleepers, stopLoads } from '../support/load.ts'
 import { type MemoryCgroup, memoryCgroup } from '../support/memory-cgroup.ts'
 import { statistics } from '../support/statistics.ts'
+import { eventually } from '../support/wait.ts'
 
 const seconds = Number(process.env.MEMORY_SECONDS ?? 12)
 const bytesMax = 64 * 1024 * 1024

@@ -2,7 +2,8 @@
 // Nobody is kept waiting and no line is lost.
 import { createConnection, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { Daemon, eventually } from '../support/daemon.ts'
+import { Daemon } from '../support/daemon.ts'
+import { eventually } from '../support/wait.ts'
 
 const sources = 1000
 const linesEach = 50
@@ -56,4 +57,4 @@ for line in range(${linesEach}):
   }
   expect(perSource.size).toBe(sources)
   await eventually('all sources are closed', async () => (await daemon.statistics()).sources <= 1)
-}, 60_000)
+})

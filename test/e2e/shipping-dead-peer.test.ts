@@ -7,7 +7,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { Shipper } from '../../src/logread/ship/shipper.ts'
 import { SyslogStreamSink } from '../../src/logread/ship/syslog/stream-sink.ts'
 import { monotonicMs, sleep } from '../../src/system/world.ts'
@@ -65,7 +65,7 @@ test('a cable that is pulled costs no line and no CPU', async ({ skip }) => {
   receiver = spawn('ip', ['netns', 'exec', space, process.execPath, join(folder, 'receiver.mjs'), output], {
     stdio: 'inherit',
   })
-  await vi.waitFor(() => expect(existsSync(output)).toBe(true), 5000)
+  await expect.poll(() => existsSync(output)).toBe(true)
   const times = { settleMs: 500, probeMs: 100, stallMs: 1000 }
   const sink = new SyslogStreamSink('syslog', { host: `${network}.2`, port, tls: undefined }, 'vm', times)
   const source = new ListSource(5)
@@ -78,7 +78,7 @@ test('a cable that is pulled costs no line and no CPU', async ({ skip }) => {
     // The number ends with a full stop, so that the length of the next message can't be read as part of it.
     const feed = (count: number) => source.add(...Array.from({ length: count }, () => `line ${++fed}.`))
     feed(50)
-    await vi.waitFor(() => expect(readFileSync(output, 'latin1')).toContain('line 50.'), 5000)
+    await expect.poll(() => readFileSync(output, 'latin1')).toContain('line 50.')
     ip('-n', space, 'link', 'set', far, 'down')
     const cpu = process.cpuUsage()
     const start = monotonicMs()
@@ -86,14 +86,14 @@ test('a cable that is pulled costs no line and no CPU', async ({ skip }) => {
       feed(2)
       await sleep(100)
     }
-    await vi.waitFor(() => expect(said.length).toBeGreaterThan(0), 5000)
+    await expect.poll(() => said.length).toBeGreaterThan(0)
     await sleep(1000)
     const used = process.cpuUsage(cpu)
     const share = (used.user + used.system) / 1000 / (monotonicMs() - start)
     expect(share).toBeLessThan(0.5)
     expect(readFileSync(output, 'latin1')).not.toContain('line 100.')
     ip('-n', space, 'link', 'set', far, 'up')
-    await vi.waitFor(() => expect(readFileSync(output, 'latin1')).toContain('line 100.'), 25_000)
+    await expect.poll(() => readFileSync(output, 'latin1')).toContain('line 100.')
     const found = new Set(readFileSync(output, 'latin1').match(/line \d+\./g))
     expect(found.size).toBe(100)
   } finally {

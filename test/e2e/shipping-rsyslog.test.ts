@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Shipper } from '../../src/logread/ship/shipper.ts'
 import type { Sink } from '../../src/logread/ship/sink.ts'
 import { SyslogStreamSink } from '../../src/logread/ship/syslog/stream-sink.ts'
@@ -72,7 +72,7 @@ test.for<Transport>(['udp', 'tcp', 'tls'])(
     await rsyslog.start()
     await feed(1000)
     const expected = Array.from({ length: total }, (_, index) => `line ${index}`)
-    await vi.waitFor(() => expect(new Set(rsyslog.texts()).size).toBe(total), { timeout: 20_000, interval: 200 })
+    await expect.poll(() => new Set(rsyslog.texts()).size).toBe(total)
     const texts = rsyslog.texts()
     expect([...new Set(texts)].sort()).toEqual([...expected].sort())
     // All was sent within the last settle time, so up to everything before the kill may come twice, never more often.
@@ -92,11 +92,11 @@ test('an idle receiver that is restarted in order gets nothing twice', { timeout
   const { sink, rsyslog } = await open('tcp')
   const source = new ListSource(20).add(...Array.from({ length: 100 }, (_, index) => `line ${index}`))
   running = new Shipper(sink, source, world, (message) => said.push(message)).run(stop.signal)
-  await vi.waitFor(() => expect(rsyslog.texts().length).toBe(100), 5000)
-  await vi.waitFor(() => expect(sink.unconfirmed).toBe(0), 10_000)
+  await expect.poll(() => rsyslog.texts().length).toBe(100)
+  await expect.poll(() => sink.unconfirmed).toBe(0)
   await rsyslog.kill('SIGTERM')
   await rsyslog.start()
   source.add('after')
-  await vi.waitFor(() => expect(rsyslog.texts()).toContain('after'), 10_000)
+  await expect.poll(() => rsyslog.texts()).toContain('after')
   expect(rsyslog.texts().length).toBe(101)
 })

@@ -5,9 +5,10 @@ import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { binFolder, Daemon, eventually, python, run } from '../support/daemon.ts'
+import { binFolder, Daemon, python, run } from '../support/daemon.ts'
 import { startFollower, startWriters, stopLoads } from '../support/load.ts'
 import { statistics } from '../support/statistics.ts'
+import { eventually } from '../support/wait.ts'
 
 const takeovers = 5
 const writers = 8
@@ -83,7 +84,7 @@ it('five times in a row under full load: nothing is lost and nobody notices', as
   expect(await ended(running, 'SIGTERM')).toBe(0)
   for (const path of [logSocket, querySocket, syslogSocket])
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
-}, 120_000)
+})
 
 it('a memlogd with other limits takes over: what fits is kept, and a long line of before can be read', async () => {
   daemon = await Daemon.start('-max-line-len', '300k', '-max-bytes', '4m')
@@ -96,7 +97,7 @@ it('a memlogd with other limits takes over: what fits is kept, and a long line o
   expect(daemon.messages('long.stdout').map((text) => text === long)).toEqual([true])
   expect(daemon.messages('short.stdout')).toEqual(['kept'])
   expect(next.exitCode).toBeNull()
-}, 30_000)
+})
 
 it('without a running memlogd it ends with 1 and says so', () => {
   const folder = mkdtempSync(join(tmpdir(), 'memlogd-'))

@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import { openSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { runApplet, startApplet, until } from '../support/applet.ts'
+import { runApplet, startApplet } from '../support/applet.ts'
 import { endEntry, gap, sample } from '../support/entries.ts'
 import { headerLine, type StandIn, standIn, upstreamStandIn } from '../support/stand-in.ts'
+import { eventually } from '../support/wait.ts'
 
 let server: StandIn | undefined
 afterEach(async () => {
@@ -101,9 +102,9 @@ describe('logread', () => {
       socket.write(Buffer.concat([head, sample(1)]))
     })
     const running = startApplet('logread', ['-f', '-socket', server.path])
-    await until(() => running.printed() === first, 'the buffered line')
+    await eventually('the buffered line', () => running.stdout() === first)
     sockets[0]?.write(secondEntry)
-    await until(() => running.printed() === first + second, 'the next line')
+    await eventually('the next line', () => running.stdout() === first + second)
     sockets[0]?.end(endEntry(2, 'stopping'))
     expect(await running.finished).toMatchObject({
       status: 1,

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { exportFormat } from '../../src/logread/formats/export.ts'
 import { jsonFormat } from '../../src/logread/formats/json.ts'
-import { runApplet, startApplet, until } from '../support/applet.ts'
+import { runApplet, startApplet } from '../support/applet.ts'
 import { endEntry, gap, sample } from '../support/entries.ts'
 import { formattedBytes } from '../support/formatted.ts'
 import { headerLine, ringId, type StandIn, standIn, upstreamStandIn } from '../support/stand-in.ts'
+import { eventually } from '../support/wait.ts'
 
 let server: StandIn | undefined
 let folder = ''
@@ -94,7 +95,7 @@ describe('logread --cursor-file', () => {
     server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
     const path = join(folder, 'cursor')
     const running = startApplet('logread', ['-f', '--cursor-file', path, '--socket', server.path])
-    await until(() => running.printed().includes('line 3'), 'the last line')
+    await eventually('the last line', () => running.stdout().includes('line 3'))
     running.child.kill('SIGTERM')
     expect(await running.finished).toMatchObject({ status: 143, stderr: '' })
     expect(readFileSync(path, 'utf8')).toContain('"sequence":4}')

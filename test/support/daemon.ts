@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { eventually, waitMs } from './wait.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 export const binFolder = resolve(process.env.MEMLOGD_TEST_BIN ?? join(root, 'dist/bin'))
@@ -18,11 +19,11 @@ export interface Ran {
   stderr: string
 }
 
-/** Runs a command to its end; 20 s at most. */
+/** Runs a command to its end; `waitMs` at most. */
 export function run(command: string, args: readonly string[], options: { input?: string; timeout?: number } = {}): Ran {
   const { status, signal, stdout, stderr } = spawnSync(command, args, {
     encoding: 'latin1',
-    timeout: options.timeout ?? 20_000,
+    timeout: options.timeout ?? waitMs,
     maxBuffer: 1 << 30,
     ...(options.input === undefined ? {} : { input: options.input }),
   })
@@ -34,21 +35,6 @@ export function python(code: string, args: readonly string[] = []): string {
   const ran = run('python3', ['-c', code, ...args])
   if (ran.status !== 0) throw new Error(`python3 ended with ${ran.status ?? ran.signal}: ${ran.stderr}`)
   return ran.stdout
-}
-
-/** Calls `check` until it returns something other than undefined or false; an Error after `milliseconds`. */
-export async function eventually<T>(
-  what: string,
-  check: () => T | undefined | false | Promise<T | undefined | false>,
-  milliseconds = 10_000,
-): Promise<T> {
-  const end = Date.now() + milliseconds
-  for (;;) {
-    const found = await check()
-    if (found !== undefined && found !== false) return found
-    if (Date.now() > end) throw new Error(`not within ${milliseconds} ms: ${what}`)
-    await new Promise((wake) => setTimeout(wake, 20))
-  }
 }
 
 /** What tests read of the statistics. */

@@ -12,7 +12,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually, type Ran, run } from './daemon.ts'
+import { type Ran, run } from './daemon.ts'
+import { eventually } from './wait.ts'
 
 /** Where dockerd looks for plugins; the folder can't be chosen. */
 export const pluginFolder = '/run/docker/plugins'
@@ -76,15 +77,11 @@ export class Dockerd {
   }
 
   async isUp(): Promise<void> {
-    await eventually(
-      'dockerd answers',
-      () => {
-        if (this.#process.exitCode !== null) throw new Error(this.#log.trim().split('\n').slice(-1).join(''))
-        const host = `unix://${this.folder}/docker.sock`
-        return run('docker', ['-H', host, 'version'], { timeout: 3000 }).status === 0
-      },
-      60_000,
-    )
+    await eventually('dockerd answers', () => {
+      if (this.#process.exitCode !== null) throw new Error(this.#log.trim().split('\n').slice(-1).join(''))
+      const host = `unix://${this.folder}/docker.sock`
+      return run('docker', ['-H', host, 'version'], { timeout: 3000 }).status === 0
+    })
   }
 
   async restart(signal: NodeJS.Signals): Promise<void> {

@@ -1,5 +1,6 @@
 /** Shell text in a machine of its own: new mount and process namespaces, empty /run and /var/log. Needs root. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { waitMs } from './wait.ts'
 
 const namespaces = ['-m', '-p', '-f', '--kill-child', '--mount-proc']
 const mounts = 'for at in /run /var/log; do mount -t tmpfs tmpfs $at || exit; done\n'
@@ -11,7 +12,7 @@ export function runIsolated(script: string, binFolder: string, cwd: string): Spa
   return spawnSync('unshare', [...namespaces, 'bash', '-c', `${mounts}${script}`], {
     cwd,
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: waitMs,
     env: { ...process.env, PATH: `${binFolder}:${cwd}:${process.env.PATH}` },
   })
 }

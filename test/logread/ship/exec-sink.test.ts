@@ -68,7 +68,7 @@ test('a command that ends between deliveries is told of, and the last lines stay
   let lost = 0
   target.onLost = () => lost++
   await deliver(target, line(1, 'x', 'one'))
-  await vi.waitFor(() => expect(lost).toBe(1))
+  await expect.poll(() => lost).toBe(1)
   expect(target.unconfirmed).toBe(1)
 })
 
@@ -100,7 +100,7 @@ test('a command that dies now and then gets every line, through restarts', async
     source.add(message)
     await sleep(150)
   }
-  await vi.waitFor(() => expect(new Set(messages('out')).size).toBe(20), 20_000)
+  await expect.poll(() => new Set(messages('out')).size).toBe(20)
   stop.abort()
   await running
   expect([...new Set(messages('out'))]).toEqual(expected)

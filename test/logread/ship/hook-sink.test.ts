@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { HookSink, type HookTimes, pendingMax } from '../../../src/logread/ship/hook-sink.ts'
 import { encodeFields } from '../../../src/protocol/entry.ts'
 import { gap, line } from './entries.ts'
@@ -53,7 +53,7 @@ test('a line that matches runs the command with its fields in the environment', 
       gap(3, 5),
     ]),
   )
-  await vi.waitFor(() => expect(lines('env').length).toBeGreaterThan(0))
+  await expect.poll(() => lines('env').length).toBeGreaterThan(0)
   expect(lines('env')).toEqual([
     'LOG_DROPPED=0',
     'LOG_FACILITY=kern',
@@ -80,7 +80,7 @@ test('bytes that no environment can hold do no harm, nor does the shell read the
       line(3, 'x', 'z'.repeat(1_000_000)),
     ]),
   )
-  await vi.waitFor(() => expect(lines('out').length).toBe(3))
+  await expect.poll(() => lines('out').length).toBe(3)
   expect(lines('out')[0]).toBe('a\ufffdb')
   expect(lines('out')[1]).toBe(`$(touch ${path('owned')}) \`x\` ; "`)
   expect(existsSync(path('owned'))).toBe(false)
@@ -90,7 +90,7 @@ test('bytes that no environment can hold do no harm, nor does the shell read the
 test('one command at a time', async () => {
   const target = hook(/./, `echo start >>${path('out')}; sleep 0.02; echo end >>${path('out')}`)
   await deliver(target, Buffer.concat([1, 2, 3].map((sequence) => line(sequence, 'x', 'm'))))
-  await vi.waitFor(() => expect(lines('out').length).toBe(6))
+  await expect.poll(() => lines('out').length).toBe(6)
   expect(lines('out')).toEqual(['start', 'end', 'start', 'end', 'start', 'end'])
 })
 
@@ -104,7 +104,7 @@ test('matches that find the queue full are dropped, counted, told of, and the ne
   expect(Date.now() - before).toBeLessThan(1000)
   expect(target.dropped).toBe(10)
   expect(said).toEqual(['1 matching lines came too fast: no command was run for them'])
-  await vi.waitFor(() => expect(lines('out').length).toBe(pendingMax + 1), 20_000)
+  await expect.poll(() => lines('out').length).toBe(pendingMax + 1)
   expect(lines('out')[0]).toBe('m0 10')
   expect(lines('out')[1]).toBe('m1 0')
 }, 30_000)
@@ -112,7 +112,7 @@ test('matches that find the queue full are dropped, counted, told of, and the ne
 test('commands are rate limited', async () => {
   const target = hook(/./, `date +%s%N >>${path('out')}`, { burstRuns: 2, refillMs: 200 })
   await deliver(target, Buffer.concat([1, 2, 3, 4].map((sequence) => line(sequence, 'x', 'm'))))
-  await vi.waitFor(() => expect(lines('out').length).toBe(4), 5000)
+  await expect.poll(() => lines('out').length).toBe(4)
   const [first, , third, fourth] = lines('out').map((text) => Number(text) / 1e6) as [number, number, number, number]
   expect(third - first).toBeGreaterThan(100)
   expect(fourth - third).toBeGreaterThan(100)
@@ -121,14 +121,14 @@ test('commands are rate limited', async () => {
 test('a command that runs too long is ended, and the next one is run', async () => {
   const target = hook(/./, `[ $LOG_MESSAGE = m2 ] || sleep 1000; echo $LOG_MESSAGE >>${path('out')}`, { runMs: 100 })
   await deliver(target, Buffer.concat([line(1, 'x', 'm1'), line(2, 'x', 'm2')]))
-  await vi.waitFor(() => expect(lines('out')).toEqual(['m2']), 5000)
+  await expect.poll(() => lines('out')).toEqual(['m2'])
   expect(said).toEqual(['the command is ended after 0.1 s'])
 })
 
 test('closing ends what runs and drops what waits', async () => {
   const target = hook(/./, `echo started >>${path('out')}; sleep 1000`)
   await deliver(target, Buffer.concat([line(1, 'x', 'm1'), line(2, 'x', 'm2')]))
-  await vi.waitFor(() => expect(lines('out').length).toBe(1))
+  await expect.poll(() => lines('out').length).toBe(1)
   await target.close()
   expect(target.dropped).toBe(1)
   expect(lines('out').length).toBe(1)

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Backoff, retryAfterMsMax, retryMs, retryMsMax, retryMsMin } from '../../../src/logread/ship/backoff.ts'
 import { CursorState } from '../../../src/logread/ship/cursor-state.ts'
 import { systemFiles } from '../../../src/logread/ship/file-layer.ts'
@@ -73,9 +73,9 @@ test('what is there is shipped, then what comes', async () => {
   const source = new ListSource().add(...numbers(25))
   const sink = new ListSink()
   const shipper = start(sink, source)
-  await vi.waitFor(() => expect(sink.messages).toEqual(numbers(25)))
+  await expect.poll(() => sink.messages).toEqual(numbers(25))
   source.add('m26')
-  await vi.waitFor(() => expect(sink.messages).toEqual(numbers(26)))
+  await expect.poll(() => sink.messages).toEqual(numbers(26))
   await end()
   expect(shipper.counters).toEqual({ delivered: 26, rejected: 0, failures: 0 })
   expect(sink.isClosed).toBe(true)
@@ -89,7 +89,7 @@ test('a target that is away is tried again, told of once, and gets every line on
     if (delivery > 1 && delivery < 8) throw away()
   }
   start(sink, source)
-  await vi.waitFor(() => expect(sink.messages).toEqual(numbers(25)))
+  await expect.poll(() => sink.messages).toEqual(numbers(25))
   expect(said).toEqual([
     'list:: connection refused; trying again',
     expect.stringMatching(/^list:: delivering again after \d+ s$/),
@@ -106,7 +106,7 @@ test('entries that got through before a failure are not sent again', async () =>
     if (half < to) throw away({ deliveredTo: half })
   }
   const shipper = start(sink, source)
-  await vi.waitFor(() => expect(sink.messages).toEqual(numbers(10)))
+  await expect.poll(() => sink.messages).toEqual(numbers(10))
   await end()
   expect(shipper.counters.delivered).toBe(10)
 })
@@ -118,7 +118,7 @@ test('lines that are refused for good are counted and told of, and the next ones
     if (delivery === 1) throw new SinkError('http-400', 'answered 400 Bad Request', { retryable: false })
   }
   const shipper = start(sink, source)
-  await vi.waitFor(() => expect(sink.messages).toEqual(['m3', 'm4']))
+  await expect.poll(() => sink.messages).toEqual(['m3', 'm4'])
   expect(shipper.counters.rejected).toBe(2)
   expect(said).toEqual(['list:: 2 lines were refused for good: answered 400 Bad Request'])
 })
@@ -133,7 +133,7 @@ test('one dead target does not delay another, and holds one batch only', async (
   start(dead, source)
   start(alive, source)
   source.add(...numbers(500))
-  await vi.waitFor(() => expect(alive.messages).toEqual(numbers(500)))
+  await expect.poll(() => alive.messages).toEqual(numbers(500))
   expect(dead.messages).toEqual([])
 })
 
@@ -158,7 +158,7 @@ test('what fell off the ring while the target was away arrives as a gap', async 
     }
   }
   start(sink, source)
-  await vi.waitFor(() => expect(sink.messages.length).toBe(2 + 1 + 10))
+  await expect.poll(() => sink.messages.length).toBe(2 + 1 + 10)
   expect(sink.messages[2]).toBe('8 lines lost (overwritten)')
   expect(sink.messages.slice(3)).toEqual(numbers(20).slice(10))
 })
@@ -170,11 +170,11 @@ test('deliveries that were not confirmed are made again after the target was los
     sink.unconfirmed = Math.min(delivery, 2)
   }
   start(sink, source)
-  await vi.waitFor(() => expect(sink.messages).toEqual(numbers(20)))
+  await expect.poll(() => sink.messages).toEqual(numbers(20))
   sink.before = () => undefined
   sink.unconfirmed = 2
   sink.onLost?.()
-  await vi.waitFor(() => expect(sink.messages.length).toBe(30))
+  await expect.poll(() => sink.messages.length).toBe(30)
   expect(sink.messages.slice(20)).toEqual(numbers(20).slice(10))
   expect(said).toEqual(['list:: the connection was lost; trying again'])
 })
@@ -187,7 +187,7 @@ test('a delivery that fails goes back to those that were not confirmed', async (
     if (delivery === 3) throw away()
   }
   start(sink, source)
-  await vi.waitFor(() => expect(sink.messages.length).toBe(20))
+  await expect.poll(() => sink.messages.length).toBe(20)
   expect(sink.messages).toEqual([...numbers(10), ...numbers(15).slice(5)])
 })
 
@@ -217,7 +217,7 @@ test('a connection to memlogd that ends is opened again where it was', async () 
     }
   }
   start(sink, source)
-  await vi.waitFor(() => expect(sink.messages).toEqual(numbers(10)))
+  await expect.poll(() => sink.messages).toEqual(numbers(10))
   expect(source.opened).toEqual([undefined, { ring: testRing, sequence: 6 }])
   expect(said[0]).toBe('list:: the connection to memlogd ended; trying again')
 })
@@ -250,7 +250,7 @@ test('the place is kept in the state folder, and the next run goes on there', as
   const state = () => new CursorState(systemFiles, folder, 'syslog+tcp://user:secret@h:1', 'syslog+tcp://h:1')
   const sink = new ListSink()
   start(sink, source, state())
-  await vi.waitFor(() => expect(sink.messages.length).toBe(12))
+  await expect.poll(() => sink.messages.length).toBe(12)
   await end()
   const [name] = readdirSync(folder)
   expect(readdirSync(folder)).toEqual([expect.stringMatching(/^syslog\+tcp-[0-9a-f]{16}\.json$/)])
@@ -262,7 +262,7 @@ test('the place is kept in the state folder, and the next run goes on there', as
   stop = new AbortController()
   source.add('m13')
   start(sink, source, state())
-  await vi.waitFor(() => expect(sink.messages).toEqual(numbers(13)))
+  await expect.poll(() => sink.messages).toEqual(numbers(13))
 })
 
 test('the kept place is that of the oldest delivery that is not confirmed', async () => {
@@ -271,7 +271,7 @@ test('the kept place is that of the oldest delivery that is not confirmed', asyn
   sink.unconfirmed = 2
   const state = new CursorState(systemFiles, folder, 'x:', 'x:')
   start(sink, source, state)
-  await vi.waitFor(() => expect(sink.messages.length).toBe(12))
+  await expect.poll(() => sink.messages.length).toBe(12)
   await end()
   expect(await state.load()).toEqual({ ring: testRing, sequence: 5 })
 })

@@ -4,7 +4,7 @@
  * lines that come again must come again in order. One seed decides all.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { Shipper } from '../../../../src/logread/ship/shipper.ts'
 import { SyslogStreamSink } from '../../../../src/logread/ship/syslog/stream-sink.ts'
 import { monotonicMs, sleep } from '../../../../src/system/world.ts'
@@ -108,7 +108,7 @@ test.each([1, 2, 3, 4, 5])(
       await sleep(random() * 20)
     }
     const seen = () => new Set(connections.flatMap(({ texts }) => texts))
-    await vi.waitFor(() => expect(seen().size).toBe(count), 25_000)
+    await expect.poll(() => seen().size).toBe(count)
     stop.abort()
     await running
     expect([...seen()].sort()).toEqual([...expected].sort())

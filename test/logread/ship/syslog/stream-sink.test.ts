@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sendQueueBytes, type TlsFiles } from '../../../../src/logread/ship/network.ts'
 import { SyslogStreamSink } from '../../../../src/logread/ship/syslog/stream-sink.ts'
 import { line } from '../entries.ts'
@@ -79,7 +79,7 @@ test('messages are counted in octets, not characters', async () => {
     Buffer.concat([line(1, 'x', 'héllo\nworld'), line(2, 'x', ''), line(3, 'x', 'a'.repeat(100_000))]),
   )
   await target.close()
-  await vi.waitFor(() => expect(frames(Buffer.concat(parts)).length).toBe(3))
+  await expect.poll(() => frames(Buffer.concat(parts)).length).toBe(3)
   expect(frames(Buffer.concat(parts))[0]).toMatch(/^<14>1 .* héllo\\nworld$/)
 })
 
@@ -92,7 +92,7 @@ test('a delivery is confirmed when the peer’s kernel has had it for a while', 
   await new Promise((resolve) => setTimeout(resolve, 150))
   // On a machine that is busy with others, that may have taken longer.
   if (performance.now() - start < times.settleMs) expect(target.unconfirmed).toBe(1)
-  await vi.waitFor(() => expect(target.unconfirmed).toBe(0))
+  await expect.poll(() => target.unconfirmed).toBe(0)
 })
 
 test('a connection lost between deliveries is told of, and what was not confirmed stays so', async () => {
@@ -101,7 +101,7 @@ test('a connection lost between deliveries is told of, and what was not confirme
   let lost = 0
   target.onLost = () => lost++
   await deliver(target, line(1, 'x', 'm'))
-  await vi.waitFor(() => expect(lost).toBe(1))
+  await expect.poll(() => lost).toBe(1)
   await new Promise((resolve) => setTimeout(resolve, times.settleMs + 100))
   expect(target.unconfirmed).toBe(1)
 })
@@ -165,7 +165,7 @@ test('certificates are checked: authority and name', async ({ skip }) => {
   expect(parts).toEqual([])
   await deliver(sink(port, { caFile: ca }), line(1, 'x', 'm'))
   await deliver(sink(port, { caFile: ca, serverName: 'localhost' }), line(2, 'x', 'm'))
-  await vi.waitFor(() => expect(parts.length).toBe(2))
+  await expect.poll(() => parts.length).toBe(2)
 })
 
 test('a receiver that wants a certificate of ours gets it', async ({ skip }) => {
@@ -179,7 +179,7 @@ test('a receiver that wants a certificate of ours gets it', async ({ skip }) => 
   server.on('tlsClientError', () => undefined)
   const port = await listen(server)
   await deliver(sink(port, { caFile: ca, certificateFile: certificate, keyFile: key }), line(1, 'x', 'm'))
-  await vi.waitFor(() => expect(parts.length).toBe(1))
+  await expect.poll(() => parts.length).toBe(1)
 })
 
 test('the kernel’s table of connections is read', () => {

@@ -1,4 +1,4 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { SyslogUdpSink } from '../../../../src/logread/ship/syslog/udp-sink.ts'
 import { line } from '../entries.ts'
 import { datagramReceiver, freePort } from './receivers.ts'
@@ -22,7 +22,7 @@ const deliver = (to: SyslogUdpSink, bytes: Buffer) => to.deliver(bytes, 0, bytes
 test('one message in each datagram, cut to the limit', async () => {
   const receiver = await datagramReceiver()
   await deliver(sink(receiver.port), Buffer.concat([line(1, 'x', 'short'), line(2, 'x', 'é'.repeat(500))]))
-  await vi.waitFor(() => expect(receiver.datagrams.length).toBe(2))
+  await expect.poll(() => receiver.datagrams.length).toBe(2)
   await receiver.close()
   const [short, long] = receiver.datagrams.map(String) as [string, string]
   expect(short).toMatch(/^<14>1 .* short$/)
@@ -36,7 +36,7 @@ test('nobody listens: told at once if the system says so, and after the fact oth
   let lost = 0
   target.onLost = () => lost++
   await deliver(target, line(1, 'x', 'one')).catch(() => lost++)
-  await vi.waitFor(() => expect(lost).toBe(1))
+  await expect.poll(() => lost).toBe(1)
   expect(target.unconfirmed).toBeLessThanOrEqual(1)
 })
 
@@ -47,6 +47,6 @@ test('a burst of thousands arrives whole at a receiver that reads', async () => 
     sink(receiver.port, 1000),
     Buffer.concat(Array.from({ length: count }, (_, index) => line(index + 1, 'x', 'a'.repeat(300)))),
   )
-  await vi.waitFor(() => expect(receiver.datagrams.length).toBe(count))
+  await expect.poll(() => receiver.datagrams.length).toBe(count)
   await receiver.close()
 })
