@@ -25,7 +25,7 @@ export const applets: readonly Applet[] = [
   {
     name: 'logwrite',
     help: 'run a command and log its output',
-    run: async (words) => (await import('./logwrite/command-line.ts')).runLogwrite(words),
+    run: async (words) => (await import('./logwrite/main.ts')).runLogwrite(words),
   },
 ]
 
@@ -44,6 +44,6 @@ export const roles: readonly Applet[] = [
   {
     name: 'logwrite-config',
     help: "check logwrite's options",
-    run: async (words) => (await import('./logwrite/command-line.ts')).runLogwriteConfig(words),
+    run: async (words) => (await import('./logwrite/main.ts')).runLogwriteConfig(words),
   },
 ]

@@ -1,15 +1,14 @@
 import { openCommand, printOut } from '../cli/command.ts'
 import { ExitError, exitOk, UsageError } from '../cli/errors.ts'
-import { localOffset } from '../system/local-time.ts'
 import { systemWorld } from '../system/world.ts'
 import { QueryError } from './ask/query.ts'
-import { sourceNames } from './ask/source-names.ts'
 import { type LogreadValues, logreadCommand } from './options.ts'
 import { makeSelection, type ReadValues } from './selection.ts'
-import { runSources, runStats } from './show/about-command.ts'
+import { runSources, runStats, sourceNames } from './show/about/about-command.ts'
 import { OutputError } from './show/output.ts'
 import { runRead } from './show/read-command.ts'
-import { runWait } from './show/wait-command.ts'
+import { runWait } from './show/wait.ts'
+import { localOffset } from './time.ts'
 
 /** logread's entry. */
 export async function runLogread(args: readonly string[]): Promise<number> {

@@ -1,17 +1,32 @@
-/** The flags that say what to show, parsed; whatever is wrong is one line with the position and what was wanted. */
+/** The flags that say which entries are wanted, parsed. A wrong value is reported in one line. */
 import { quoted, UsageError } from '../cli/errors.ts'
 import { EntryFilter, type FilterRequest } from '../match/entry-filter.ts'
 import { Fault } from '../match/fault.ts'
 import { parsePriorityRange } from '../match/priority-range.ts'
-import { globBytesMax, requestSourcesMax } from '../protocol/query.ts'
+import { queryModeDump, requestBytesMax } from '../protocol/constants.ts'
+import { encodeRequest, globBytesMax, type QueryRequest, requestSourcesMax } from '../protocol/query.ts'
 import type { Moment } from '../protocol/timestamp.ts'
 import type { LogreadValues } from './options.ts'
-import { parsePattern } from './show/filters/reg-exp.ts'
-import { parseTime, type TimeContext } from './show/filters/time.ts'
-import type { Selection } from './show/pipeline.ts'
+import { parseTime, type TimeContext } from './time.ts'
 
 /** The flags, with `-i` as it was given: true, false, or not at all. */
 export type ReadValues = LogreadValues & { readonly caseFlag?: boolean | undefined }
+
+/** Which entries are wanted. */
+export interface Selection {
+  /** Source, severity and time. */
+  filter: FilterRequest
+  pattern?: RegExp | undefined
+  isInverted?: boolean
+  /** Lines before and after each match. */
+  before?: number
+  after?: number
+  /** Only the last N entries of what is buffered. */
+  tail?: number | undefined
+  isReversed?: boolean
+  /** At most N entries. */
+  limit?: number | undefined
+}
 
 /** The error for a wrong expression; positions are shown from 1. */
 export function expressionError(flag: string, text: string, fault: Fault): UsageError {
@@ -24,14 +39,14 @@ export function checked<T>(flag: string, text: string, value: T | Fault): T {
   return value
 }
 
-/** What the flags select. */
+/** What the flags select. Throws a UsageError. */
 export function makeSelection(values: ReadValues, context: TimeContext): Selection {
   checkCombinations(values)
   const { grep, caseFlag, afterContext, beforeContext, context: around } = values
-  const options = { ignoreCase: caseFlag ?? (values.ignoreCase || undefined) }
   return {
     filter: makeFilter(values, context),
-    pattern: grep === undefined ? undefined : checked('--grep', grep, parsePattern(grep, options)),
+    pattern:
+      grep === undefined ? undefined : parsePattern('--grep', grep, caseFlag ?? (values.ignoreCase || undefined)),
     isInverted: values.invertMatch,
     before: beforeContext ?? around ?? 0,
     after: afterContext ?? around ?? 0,
@@ -62,7 +77,7 @@ function makeFilter(values: ReadValues, context: TimeContext): FilterRequest {
   const filter: FilterRequest = {}
   if (source.length > 0) filter.sources = checkSources(source)
   if (priority !== undefined) filter.priority = checked('--priority', priority, parsePriorityRange(priority))
-  // What was there at boot has no time before 1970: that bound leaves nothing out.
+  // Nothing is older than 1970: that bound leaves nothing out.
   if (since !== undefined) filter.since = checked('--since', since, parseTime(since, context))
   if (until !== undefined) filter.until = checked('--until', until, parseTime(until, context))
   if (filter.since !== undefined && isStart(filter.since)) delete filter.since
@@ -83,4 +98,54 @@ function checkSources(globs: readonly string[]): string[] {
   const filter = EntryFilter.make({ sources: [...globs] })
   if (filter !== undefined && 'fault' in filter) throw expressionError('--source', filter.glob, filter.fault)
   return [...globs]
+}
+
+/** Longest pattern in characters: more is not written by hand. */
+const patternLengthMax = 4096
+
+/** Letters behind a backslash name a class or an anchor: `\S` is no capital letter. */
+const escapesOrCapitals = /\\.|[A-Z]/g
+
+function hasCapital(pattern: string): boolean {
+  return (pattern.match(escapesOrCapitals) ?? []).some((found) => found.length === 1)
+}
+
+/**
+ * The regular expression of a flag. Without `ignoreCase`, case counts if the pattern has a capital letter. Throws a
+ * UsageError with V8's reason.
+ */
+export function parsePattern(flag: string, pattern: string, ignoreCase = !hasCapital(pattern)): RegExp {
+  if (pattern.length > patternLengthMax) {
+    throw new UsageError(`${flag}: ${quoted(pattern)}: wanted at most ${patternLengthMax} characters`)
+  }
+  try {
+    return new RegExp(pattern, ignoreCase ? 'i' : '')
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    const reason = message.slice(message.lastIndexOf(': ') + 2)
+    throw new UsageError(`${flag}: ${quoted(pattern)}: not a regular expression: ${reason}`)
+  }
+}
+
+/** Bytes of the longest request, less a cursor that may be added to it. */
+const requestRoomBytes = requestBytesMax - 256
+
+/** The part of a selection that a server may be asked for. */
+export function requestOf(selection: Selection): QueryRequest {
+  const whole = fullRequestOf(selection)
+  if (whole.sources === undefined || encodeRequest(queryModeDump, whole).length <= requestRoomBytes) return whole
+  // Globs that do not fit into a request are applied here, and so is everything that depends on them.
+  const { sources: _sources, tail: _tail, limit: _limit, ...rest } = whole
+  return rest
+}
+
+function fullRequestOf(selection: Selection): QueryRequest {
+  const { filter, pattern, tail, limit, isReversed } = selection
+  // What comes after the pattern can't be done before it.
+  if (pattern !== undefined) return { ...filter }
+  return {
+    ...filter,
+    ...(tail === undefined ? {} : { tail }),
+    ...(limit === undefined || isReversed === true || tail !== undefined ? {} : { limit }),
+  }
 }

@@ -19,14 +19,3 @@ export function utf8SequenceBytes(bytes: Uint8Array, at: number, end: number): n
   }
   return size
 }
-
-/** Whether the bytes from `start` to `end` are valid UTF-8. */
-export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
-  let at = start
-  while (at < end) {
-    const size = utf8SequenceBytes(bytes, at, end)
-    if (size === 0) return false
-    at += size
-  }
-  return true
-}

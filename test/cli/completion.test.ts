@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { completionScript } from '../../src/cli/completion.ts'
 import type { Command } from '../../src/cli/flag-table.ts'
 import { logreadCommand } from '../../src/logread/options.ts'
-import { logwriteCommand } from '../../src/logwrite/options.ts'
+import { logwriteCommand } from '../../src/logwrite/main.ts'
 import { memlogdCommand } from '../../src/memlogd/start/options.ts'
 
 /** A folder with files to complete, and a `logread` that knows three sources, one of them hostile. */

@@ -3,7 +3,7 @@ import { type Command, defineCommand } from '../../src/cli/flag-table.ts'
 import { splitFlagWords } from '../../src/cli/flag-words.ts'
 import { flagSections, helpText } from '../../src/cli/help.ts'
 import { logreadCommand } from '../../src/logread/options.ts'
-import { logwriteCommand } from '../../src/logwrite/options.ts'
+import { logwriteCommand } from '../../src/logwrite/main.ts'
 import { memlogdCommand } from '../../src/memlogd/start/options.ts'
 
 const sample = defineCommand({

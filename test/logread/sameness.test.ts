@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from 'vitest'
 import { EntryStream } from '../../src/logread/ask/entry-stream.ts'
-import { Pipeline, requestOf, type Selection } from '../../src/logread/show/pipeline.ts'
+import { requestOf, type Selection } from '../../src/logread/selection.ts'
+import { Pipeline } from '../../src/logread/show/pipeline.ts'
 import { QueryServer } from '../../src/memlogd/serve/server.ts'
 import { encodeRequest, parseHeader, type QueryRequest } from '../../src/protocol/query.ts'
 import { startEngine } from '../support/engine.ts'

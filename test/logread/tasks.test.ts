@@ -148,7 +148,7 @@ describe('logread --file', () => {
     })
     expect(cut.stdout.split('\n')).toHaveLength(3)
     expect((await runApplet('logread', ['--file', `${path}.none`])).stderr).toBe(
-      `logread: ${path}.none: no such file\n`,
+      `logread: ${path}.none: no such file or directory\n`,
     )
   })
 })
@@ -202,7 +202,7 @@ describe('what is wrong with a command line', () => {
   it.each([
     [['-s', 'a[b'], '--source: "a[b", character 2: wanted a ] that ends the ['],
     [['-p', 'bad'], '--priority: "bad", character 1: wanted emerg'],
-    [['-g', 'a(b'], '--grep: "a(b", character 2: wanted a ) that ends this ('],
+    [['-g', 'a(b'], '--grep: "a(b": not a regular expression: Unterminated group'],
     [['--since', 'soon'], '--since: "soon", character 1: wanted a time such as'],
     [['--wait', 'x', '--timeout', '30x'], '--timeout: "30x", character 1: wanted a number and a unit'],
     [['--timeout', '30s'], '--timeout: needs a line to wait for (--wait)'],

@@ -24,37 +24,37 @@ export class EntryStream {
   fault: string | undefined
   /** Set by the end entry. */
   end: ReplyEnd | undefined
-  private readonly take: TakeEntries
-  private readonly view = new EntryView()
+  readonly #take: TakeEntries
+  readonly #view = new EntryView()
   /** The beginning of an entry whose rest has not come yet. */
-  private carry = Buffer.alloc(0)
-  private carryBytes = 0
+  #carry = Buffer.alloc(0)
+  #carryBytes = 0
 
   constructor(take: TakeEntries) {
-    this.take = take
+    this.#take = take
   }
 
   /** Whether the last entry is still unfinished. */
   get isInEntry(): boolean {
-    return this.carryBytes > 0
+    return this.#carryBytes > 0
   }
 
   /** Takes the next bytes. Returns a promise if a taker did. */
   push(chunk: Buffer): Promise<void> | void {
     let at = 0
     let held: Promise<void> | undefined
-    if (this.carryBytes > 0) {
-      at = this.fillCarry(chunk)
-      if (this.fault === undefined && !this.isCarryWhole()) return
-      held = this.releaseCarry() ?? undefined
+    if (this.#carryBytes > 0) {
+      at = this.#fillCarry(chunk)
+      if (this.fault === undefined && !this.#isCarryWhole()) return
+      held = this.#releaseCarry() ?? undefined
     }
-    const rest = this.scan(chunk, at)
+    const rest = this.#scan(chunk, at)
     if (held === undefined) return rest
     return rest === undefined ? held : Promise.all([held, rest]).then(() => undefined)
   }
 
   /** Passes on the whole entries from `start` on, and keeps what is left. */
-  private scan(chunk: Buffer, start: number): Promise<void> | void {
+  #scan(chunk: Buffer, start: number): Promise<void> | void {
     let at = start
     let last = start
     while (this.fault === undefined && at < chunk.length) {
@@ -63,71 +63,71 @@ export class EntryStream {
       if (fault !== undefined) {
         this.fault = fault
       } else if (chunk[at + 4] === entryKindEnd) {
-        const held = at > start ? this.take(chunk, start, at, last) : undefined
-        this.end = readEnd(this.view.at(chunk, at))
-        if (at + this.view.size < chunk.length) this.fault = 'bytes after the end entry'
+        const held = at > start ? this.#take(chunk, start, at, last) : undefined
+        this.end = readEnd(this.#view.at(chunk, at))
+        if (at + this.#view.size < chunk.length) this.fault = 'bytes after the end entry'
         return held
       } else {
         last = at
         at += chunk.readUInt32LE(at)
       }
     }
-    if (this.fault === undefined && at < chunk.length) this.keep(chunk, at)
-    return at > start ? this.take(chunk, start, at, last) : undefined
+    if (this.fault === undefined && at < chunk.length) this.#keep(chunk, at)
+    return at > start ? this.#take(chunk, start, at, last) : undefined
   }
 
-  private keep(chunk: Buffer, at: number): void {
+  #keep(chunk: Buffer, at: number): void {
     const bytes = chunk.length - at
-    this.makeRoom(Math.max(bytes, entryHeaderBytes))
-    chunk.copy(this.carry, 0, at)
-    this.carryBytes = bytes
+    this.#makeRoom(Math.max(bytes, entryHeaderBytes))
+    chunk.copy(this.#carry, 0, at)
+    this.#carryBytes = bytes
   }
 
   /** Bytes that the unfinished entry has when it is whole, or those of its header while this is not whole. */
-  private carryGoal(): number {
-    return this.carryBytes < entryHeaderBytes ? entryHeaderBytes : this.carry.readUInt32LE(0)
+  #carryGoal(): number {
+    return this.#carryBytes < entryHeaderBytes ? entryHeaderBytes : this.#carry.readUInt32LE(0)
   }
 
-  private isCarryWhole(): boolean {
-    return this.carryBytes >= entryHeaderBytes && this.carryBytes === this.carryGoal()
+  #isCarryWhole(): boolean {
+    return this.#carryBytes >= entryHeaderBytes && this.#carryBytes === this.#carryGoal()
   }
 
   /** Completes the unfinished entry as far as the chunk can; returns how many bytes that took. */
-  private fillCarry(chunk: Buffer): number {
+  #fillCarry(chunk: Buffer): number {
     let at = 0
-    while (at < chunk.length && !this.isCarryWhole()) {
+    while (at < chunk.length && !this.#isCarryWhole()) {
       // The size is believed only once the header has been checked: it decides how much room is made.
-      if (this.carryBytes >= entryHeaderBytes && !this.isHeaderValid()) return at
-      const goal = this.carryGoal()
-      this.makeRoom(goal)
-      const taken = chunk.copy(this.carry, this.carryBytes, at, at + goal - this.carryBytes)
-      this.carryBytes += taken
+      if (this.#carryBytes >= entryHeaderBytes && !this.#isHeaderValid()) return at
+      const goal = this.#carryGoal()
+      this.#makeRoom(goal)
+      const taken = chunk.copy(this.#carry, this.#carryBytes, at, at + goal - this.#carryBytes)
+      this.#carryBytes += taken
       at += taken
     }
-    if (this.carryBytes >= entryHeaderBytes) this.isHeaderValid()
+    if (this.#carryBytes >= entryHeaderBytes) this.#isHeaderValid()
     return at
   }
 
-  private isHeaderValid(): boolean {
-    const fault = entryFault(this.carry, 0, this.carryBytes)
+  #isHeaderValid(): boolean {
+    const fault = entryFault(this.#carry, 0, this.#carryBytes)
     if (fault !== undefined && fault !== 'short') this.fault = fault
     return this.fault === undefined
   }
 
-  private makeRoom(bytes: number): void {
-    if (this.carry.length >= bytes) return
+  #makeRoom(bytes: number): void {
+    if (this.#carry.length >= bytes) return
     const larger = Buffer.alloc(bytes)
-    this.carry.copy(larger, 0, 0, this.carryBytes)
-    this.carry = larger
+    this.#carry.copy(larger, 0, 0, this.#carryBytes)
+    this.#carry = larger
   }
 
   /** Passes on the entry that is whole now. Its buffer is given away: a taker may hold it for a while. */
-  private releaseCarry(): Promise<void> | void {
+  #releaseCarry(): Promise<void> | void {
     if (this.fault !== undefined) return
-    const whole = this.carry.subarray(0, this.carryBytes)
-    this.carry = Buffer.alloc(0)
-    this.carryBytes = 0
-    return this.scan(whole, 0)
+    const whole = this.#carry.subarray(0, this.#carryBytes)
+    this.#carry = Buffer.alloc(0)
+    this.#carryBytes = 0
+    return this.#scan(whole, 0)
   }
 }
 

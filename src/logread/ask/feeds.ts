@@ -2,11 +2,9 @@
 import { ExitError, UsageError } from '../../cli/errors.ts'
 import { queryModeDump, queryModeDumpFollow, queryModeFollow } from '../../protocol/constants.ts'
 import type { Cursor } from '../../protocol/query.ts'
-import type { ReadValues } from '../selection.ts'
-import { requestOf, type Selection } from '../show/pipeline.ts'
+import { type ReadValues, requestOf, type Selection } from '../selection.ts'
 import { DumpFeed } from './dump/dump-feed.ts'
-import type { FeedHandlers, MakeFeed } from './feed.ts'
-import { Session } from './session.ts'
+import { type FeedHandlers, type MakeFeed, Session } from './session.ts'
 
 export interface FeedOptions {
   values: ReadValues

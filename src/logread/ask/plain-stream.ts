@@ -25,19 +25,19 @@ export class PlainStream {
   fault: string | undefined
   /** Lines seen so far, the one with the fault included. */
   lines = 0
-  private readonly take: TakeEntries
-  private readonly parse: ParseLine
-  private readonly carry: Buffer[] = []
-  private carryBytes = 0
-  private sequence = 1
-  private batch: Buffer = Buffer.alloc(0)
-  private used = 0
-  private last = 0
-  private held: Promise<void>[] = []
+  readonly #take: TakeEntries
+  readonly #parse: ParseLine
+  readonly #carry: Buffer[] = []
+  #carryBytes = 0
+  #sequence = 1
+  #batch: Buffer = Buffer.alloc(0)
+  #used = 0
+  #last = 0
+  #held: Promise<void>[] = []
 
   constructor(take: TakeEntries, parse: ParseLine = parsePlainLine) {
-    this.take = take
-    this.parse = parse
+    this.#take = take
+    this.#parse = parse
   }
 
   /** Takes the next bytes. Returns a promise if a taker did. */
@@ -46,17 +46,17 @@ export class PlainStream {
     while (this.fault === undefined && at < chunk.length) {
       const newline = chunk.indexOf(0x0a, at)
       const end = newline < 0 ? chunk.length : newline
-      if (this.carryBytes + end - at > plainLineBytesMax) {
+      if (this.#carryBytes + end - at > plainLineBytesMax) {
         this.fault = `a line longer than ${plainLineBytesMax} bytes`
       } else if (newline < 0) {
-        this.carry.push(Buffer.from(chunk.subarray(at)))
-        this.carryBytes += end - at
+        this.#carry.push(Buffer.from(chunk.subarray(at)))
+        this.#carryBytes += end - at
       } else {
-        this.takeLine(this.lineUpTo(chunk, at, end))
+        this.#takeLine(this.#lineUpTo(chunk, at, end))
       }
       at = end + 1
     }
-    return this.flush()
+    return this.#flush()
   }
 
   /** Set by `finish` if the last line was not whole. */
@@ -64,59 +64,59 @@ export class PlainStream {
 
   /** The connection has ended: a last line without a newline counts if it is whole. */
   finish(): Promise<void> | void {
-    if (this.carryBytes > 0 && this.fault === undefined) {
-      this.takeLine(this.lineUpTo(Buffer.alloc(0), 0, 0))
+    if (this.#carryBytes > 0 && this.fault === undefined) {
+      this.#takeLine(this.#lineUpTo(Buffer.alloc(0), 0, 0))
       this.isCutOff = this.fault !== undefined
       this.fault = undefined
     }
-    return this.flush()
+    return this.#flush()
   }
 
-  private lineUpTo(chunk: Buffer, start: number, end: number): Buffer {
+  #lineUpTo(chunk: Buffer, start: number, end: number): Buffer {
     const part = chunk.subarray(start, end)
-    if (this.carryBytes === 0) return part
-    const line = Buffer.concat([...this.carry, part])
-    this.carry.length = 0
-    this.carryBytes = 0
+    if (this.#carryBytes === 0) return part
+    const line = Buffer.concat([...this.#carry, part])
+    this.#carry.length = 0
+    this.#carryBytes = 0
     return line
   }
 
-  private takeLine(line: Buffer): void {
+  #takeLine(line: Buffer): void {
     this.lines++
-    const parts = this.parse(line)
+    const parts = this.#parse(line)
     if (parts === undefined) {
       this.fault = 'a line that is neither a reply header nor a log entry'
       return
     }
     const size = entryBytes(parts.source.length, parts.fields?.length ?? 0, parts.message.length)
-    if (this.used + size > this.batch.length) this.startBatch(size)
-    this.last = this.used
-    const sequence = parts.sequence ?? this.sequence
-    this.used = writeEntry(this.batch, this.used, { ...parts, sequence })
-    this.sequence = sequence + 1
+    if (this.#used + size > this.#batch.length) this.#startBatch(size)
+    this.#last = this.#used
+    const sequence = parts.sequence ?? this.#sequence
+    this.#used = writeEntry(this.#batch, this.#used, { ...parts, sequence })
+    this.#sequence = sequence + 1
   }
 
-  private startBatch(size: number): void {
-    this.passOn()
-    this.batch = Buffer.alloc(Math.max(size, batchBytes))
+  #startBatch(size: number): void {
+    this.#passOn()
+    this.#batch = Buffer.alloc(Math.max(size, batchBytes))
   }
 
-  private passOn(): void {
-    if (this.used === 0) return
-    const held = this.take(this.batch, 0, this.used, this.last)
+  #passOn(): void {
+    if (this.#used === 0) return
+    const held = this.#take(this.#batch, 0, this.#used, this.#last)
     if (held !== undefined) {
-      this.held.push(held)
+      this.#held.push(held)
       // The taker holds the bytes: the next batch needs its own.
-      this.batch = Buffer.alloc(0)
+      this.#batch = Buffer.alloc(0)
     }
-    this.used = 0
+    this.#used = 0
   }
 
-  private flush(): Promise<void> | void {
-    this.passOn()
-    if (this.held.length === 0) return
-    const held = this.held
-    this.held = []
+  #flush(): Promise<void> | void {
+    this.#passOn()
+    if (this.#held.length === 0) return
+    const held = this.#held
+    this.#held = []
     return Promise.all(held).then(() => undefined)
   }
 }

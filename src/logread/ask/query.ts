@@ -74,174 +74,174 @@ type QueryState = 'first-line' | 'entries' | 'plain' | 'stats' | 'done'
 export class Query {
   /** How the reply ended; rejected with a QueryError if there was none or it made no sense. */
   readonly outcome: Promise<QueryOutcome>
-  private readonly options: QueryOptions
-  private readonly entries: EntryStream
-  private readonly plain: PlainStream
-  private readonly line: Buffer[] = []
-  private lineBytes = 0
-  private state: QueryState = 'first-line'
-  private error: unknown
-  private isClosed = false
-  private client: StreamClient | undefined
-  private timer: NodeJS.Timeout | undefined
-  private readonly settle: { resolve: (outcome: QueryOutcome) => void; reject: (error: unknown) => void }
+  readonly #options: QueryOptions
+  readonly #entries: EntryStream
+  readonly #plain: PlainStream
+  readonly #line: Buffer[] = []
+  #lineBytes = 0
+  #state: QueryState = 'first-line'
+  #error: unknown
+  #isClosed = false
+  #client: StreamClient | undefined
+  #timer: NodeJS.Timeout | undefined
+  readonly #settle: { resolve: (outcome: QueryOutcome) => void; reject: (error: unknown) => void }
 
   constructor(options: QueryOptions) {
-    this.options = options
-    this.entries = new EntryStream(options.onEntries)
-    this.plain = new PlainStream(options.onEntries)
+    this.#options = options
+    this.#entries = new EntryStream(options.onEntries)
+    this.#plain = new PlainStream(options.onEntries)
     const { promise, resolve, reject } = Promise.withResolvers<QueryOutcome>()
     this.outcome = promise
-    this.settle = { resolve, reject }
-    this.connect(options.path, true)
+    this.#settle = { resolve, reject }
+    this.#connect(options.path, true)
   }
 
   /** Ends the query; the outcome is then `closed`. */
   close(): void {
-    this.isClosed = true
-    this.client?.close()
+    this.#isClosed = true
+    this.#client?.close()
   }
 
-  private connect(path: string, mayFallBack: boolean): void {
-    const greeting = encodeRequest(this.options.mode, this.options.request)
-    this.client = connectStream(path, greeting, {
-      onData: (bytes) => this.receive(bytes),
+  #connect(path: string, mayFallBack: boolean): void {
+    const greeting = encodeRequest(this.#options.mode, this.#options.request)
+    this.#client = connectStream(path, greeting, {
+      onData: (bytes) => this.#receive(bytes),
       onClose: (code, wasConnected) => {
-        clearTimeout(this.timer)
-        const other = code === 'ENOENT' && mayFallBack && !this.isClosed ? upstreamPath(path) : undefined
-        if (other !== undefined) this.connect(other, false)
-        else if (code !== undefined && !wasConnected) this.failToConnect(code)
-        else void this.finish()
+        clearTimeout(this.#timer)
+        const other = code === 'ENOENT' && mayFallBack && !this.#isClosed ? upstreamPath(path) : undefined
+        if (other !== undefined) this.#connect(other, false)
+        else if (code !== undefined && !wasConnected) this.#failToConnect(code)
+        else void this.#finish()
       },
     })
-    if (this.options.mode === queryModeDump || this.options.answerMs !== undefined) this.limitWait()
+    if (this.#options.mode === queryModeDump || this.#options.answerMs !== undefined) this.#limitWait()
   }
 
-  private limitWait(): void {
-    const ms = this.options.answerMs ?? answerMsDefault
-    this.timer = setTimeout(() => {
-      this.fail('no-answer', `memlogd has not answered for ${ms / 1000} seconds`)
+  #limitWait(): void {
+    const ms = this.#options.answerMs ?? answerMsDefault
+    this.#timer = setTimeout(() => {
+      this.#fail('no-answer', `memlogd has not answered for ${ms / 1000} seconds`)
     }, ms)
   }
 
-  private failToConnect(code: string): void {
+  #failToConnect(code: string): void {
     const [kind, text] = reasons[code] ?? (['refused', `cannot connect (${code})`] as const)
     // Where the fallback was tried too, the path that the user gave is the one to name.
-    this.settle.reject(new QueryError(kind, `${this.options.path}: ${text}`))
+    this.#settle.reject(new QueryError(kind, `${this.#options.path}: ${text}`))
   }
 
-  private fail(code: QueryErrorCode, text: string): void {
+  #fail(code: QueryErrorCode, text: string): void {
     // The text may hold words of whatever answered: nothing in it may control a terminal.
     const safe = text.replace(/[^ -~]/g, '?')
-    this.failWith(new QueryError(code, `${this.options.path}: ${safe}`))
+    this.#failWith(new QueryError(code, `${this.#options.path}: ${safe}`))
   }
 
   /** Whatever a receiver of entries throws ends the query with that error. */
-  private receive(bytes: Buffer): Promise<void> | void {
-    clearTimeout(this.timer)
+  #receive(bytes: Buffer): Promise<void> | void {
+    clearTimeout(this.#timer)
     try {
-      return this.dispatch(bytes)?.catch((error: unknown) => this.failWith(error))
+      return this.#dispatch(bytes)?.catch((error: unknown) => this.#failWith(error))
     } catch (error) {
-      this.failWith(error)
+      this.#failWith(error)
     }
   }
 
-  private failWith(error: unknown): void {
-    this.error ??= error
-    this.state = 'done'
-    this.client?.close()
+  #failWith(error: unknown): void {
+    this.#error ??= error
+    this.#state = 'done'
+    this.#client?.close()
   }
 
-  private dispatch(bytes: Buffer): Promise<void> | undefined {
-    if (this.isClosed || this.state === 'done' || bytes.length === 0) return undefined
-    if (this.state === 'entries' || this.state === 'plain') return this.feed(bytes)
+  #dispatch(bytes: Buffer): Promise<void> | undefined {
+    if (this.#isClosed || this.#state === 'done' || bytes.length === 0) return undefined
+    if (this.#state === 'entries' || this.#state === 'plain') return this.#feed(bytes)
     const newline = bytes.indexOf(newlineByte)
-    const line = this.collectLine(bytes, newline)
+    const line = this.#collectLine(bytes, newline)
     if (line === undefined) return undefined
     const rest = bytes.subarray(newline + 1)
-    if (this.state === 'stats') {
-      this.state = 'done'
-      this.options.onStats?.(line)
+    if (this.#state === 'stats') {
+      this.#state = 'done'
+      this.#options.onStats?.(line)
       return undefined
     }
-    this.takeFirstLine(line)
-    if ((this.state as QueryState) !== 'plain') return this.dispatch(rest)
-    return this.feed(Buffer.concat([line, Buffer.of(newlineByte), rest]))
+    this.#takeFirstLine(line)
+    if ((this.#state as QueryState) !== 'plain') return this.#dispatch(rest)
+    return this.#feed(Buffer.concat([line, Buffer.of(newlineByte), rest]))
   }
 
-  private feed(bytes: Buffer): Promise<void> | undefined {
-    const stream = this.state === 'plain' ? this.plain : this.entries
+  #feed(bytes: Buffer): Promise<void> | undefined {
+    const stream = this.#state === 'plain' ? this.#plain : this.#entries
     const held = stream.push(bytes)
-    if (stream.fault !== undefined) this.fail('broken-reply', `the reply makes no sense: ${stream.fault}`)
+    if (stream.fault !== undefined) this.#fail('broken-reply', `the reply makes no sense: ${stream.fault}`)
     // The end entry says that nothing follows: whether the daemon closes first does not matter.
-    if (this.entries.end !== undefined) this.endAfter(held ?? undefined)
+    if (this.#entries.end !== undefined) this.#endAfter(held ?? undefined)
     return held ?? undefined
   }
 
-  private endAfter(held: Promise<void> | undefined): void {
-    if (held === undefined) this.client?.close()
+  #endAfter(held: Promise<void> | undefined): void {
+    if (held === undefined) this.#client?.close()
     else
       held.then(
-        () => this.client?.close(),
+        () => this.#client?.close(),
         // Told by who pushed the bytes.
         () => undefined,
       )
   }
 
   /** The line that ends at `newline`, with what came of it before; undefined while it has no end (-1). */
-  private collectLine(bytes: Buffer, newline: number): Buffer | undefined {
+  #collectLine(bytes: Buffer, newline: number): Buffer | undefined {
     const part = newline < 0 ? bytes : bytes.subarray(0, newline)
-    const limit = this.state === 'stats' ? statsBytesMax : plainLineBytesMax
-    this.lineBytes += part.length
-    if (this.lineBytes > limit) {
-      this.fail('broken-reply', `the reply makes no sense: a line longer than ${limit} bytes`)
+    const limit = this.#state === 'stats' ? statsBytesMax : plainLineBytesMax
+    this.#lineBytes += part.length
+    if (this.#lineBytes > limit) {
+      this.#fail('broken-reply', `the reply makes no sense: a line longer than ${limit} bytes`)
       return undefined
     }
-    this.line.push(Buffer.from(part))
+    this.#line.push(Buffer.from(part))
     if (newline < 0) return undefined
-    const line = Buffer.concat(this.line)
-    this.line.length = 0
-    this.lineBytes = 0
+    const line = Buffer.concat(this.#line)
+    this.#line.length = 0
+    this.#lineBytes = 0
     return line
   }
 
-  private takeFirstLine(line: Buffer): void {
+  #takeFirstLine(line: Buffer): void {
     const header = parseHeader(line)
     if (header === 'plain' && parsePlainLine(line) === undefined) {
-      this.fail('broken-reply', 'what answers there is no memlogd')
+      this.#fail('broken-reply', 'what answers there is no memlogd')
     } else if (header === 'plain') {
-      this.state = 'plain'
-      this.options.onHeader?.(undefined)
+      this.#state = 'plain'
+      this.#options.onHeader?.(undefined)
     } else if ('fault' in header) {
-      this.fail('broken-reply', header.fault)
+      this.#fail('broken-reply', header.fault)
     } else if (header.error !== undefined) {
-      this.fail('refused', header.error)
+      this.#fail('refused', header.error)
     } else {
-      this.state = this.options.request.stats === true ? 'stats' : 'entries'
-      this.options.onHeader?.(header)
+      this.#state = this.#options.request.stats === true ? 'stats' : 'entries'
+      this.#options.onHeader?.(header)
     }
   }
 
   /** The connection is closed: tells what that means. */
-  private async finish(): Promise<void> {
+  async #finish(): Promise<void> {
     try {
-      if (this.error === undefined && !this.isClosed && this.state === 'plain') await this.plain.finish()
+      if (this.#error === undefined && !this.#isClosed && this.#state === 'plain') await this.#plain.finish()
     } catch (error) {
-      this.error ??= error
+      this.#error ??= error
     }
-    if (this.error !== undefined) this.settle.reject(this.error)
-    else this.settle.resolve(this.isClosed ? { kind: 'closed' } : this.outcomeAtEnd())
+    if (this.#error !== undefined) this.#settle.reject(this.#error)
+    else this.#settle.resolve(this.#isClosed ? { kind: 'closed' } : this.#outcomeAtEnd())
   }
 
-  private outcomeAtEnd(): QueryOutcome {
-    const isDump = this.options.mode === queryModeDump
-    switch (this.state) {
+  #outcomeAtEnd(): QueryOutcome {
+    const isDump = this.#options.mode === queryModeDump
+    switch (this.#state) {
       case 'first-line':
-        return { kind: this.lineBytes === 0 ? 'empty' : 'incomplete' }
+        return { kind: this.#lineBytes === 0 ? 'empty' : 'incomplete' }
       case 'plain':
         return isDump ? { kind: 'complete', end: undefined } : { kind: 'incomplete' }
       case 'entries':
-        return this.entries.end === undefined ? { kind: 'incomplete' } : { kind: 'complete', end: this.entries.end }
+        return this.#entries.end === undefined ? { kind: 'incomplete' } : { kind: 'complete', end: this.#entries.end }
       case 'stats':
         return { kind: 'incomplete' }
       case 'done':

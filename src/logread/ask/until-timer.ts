@@ -7,35 +7,35 @@ const quietMs = 300
 const timerMsMax = 2_147_483_647
 
 export class UntilTimer {
-  private readonly untilMs: number
+  readonly #untilMs: number
   /** Ends it; false if that has to wait. */
-  private readonly end: () => boolean
-  private timer: NodeJS.Timeout | undefined
-  private touchedMs: number
+  readonly #end: () => boolean
+  #timer: NodeJS.Timeout | undefined
+  #touchedMs: number
 
   constructor(until: Moment | undefined, end: () => boolean) {
-    this.end = end
-    this.touchedMs = Date.now()
-    this.untilMs = until === undefined ? Number.POSITIVE_INFINITY : until.seconds * 1000 + Math.ceil(until.nanos / 1e6)
-    if (until !== undefined) this.wait()
+    this.#end = end
+    this.#touchedMs = Date.now()
+    this.#untilMs = until === undefined ? Number.POSITIVE_INFINITY : until.seconds * 1000 + Math.ceil(until.nanos / 1e6)
+    if (until !== undefined) this.#wait()
   }
 
   /** Something came. */
   touch(): void {
-    this.touchedMs = Date.now()
+    this.#touchedMs = Date.now()
   }
 
   stop(): void {
-    clearTimeout(this.timer)
+    clearTimeout(this.#timer)
   }
 
-  private wait(): void {
-    const leftMs = Math.max(this.untilMs, this.touchedMs) + quietMs - Date.now()
-    this.timer = setTimeout(() => this.look(), Math.min(Math.max(leftMs, quietMs), timerMsMax))
+  #wait(): void {
+    const leftMs = Math.max(this.#untilMs, this.#touchedMs) + quietMs - Date.now()
+    this.#timer = setTimeout(() => this.#look(), Math.min(Math.max(leftMs, quietMs), timerMsMax))
   }
 
-  private look(): void {
-    const isOver = Date.now() >= Math.max(this.untilMs, this.touchedMs) + quietMs
-    if (!isOver || !this.end()) this.wait()
+  #look(): void {
+    const isOver = Date.now() >= Math.max(this.#untilMs, this.#touchedMs) + quietMs
+    if (!isOver || !this.#end()) this.#wait()
   }
 }

@@ -58,7 +58,6 @@ function microsText(seconds: number, nanos: number): string {
 
 function appendTimes(entry: EntryView, sink: ByteSink, options: FormatOptions): void {
   const { realSeconds, realNanos, monoSeconds, monoNanos } = entry
-  if (options.ring !== undefined) sink.text(`__CURSOR=s=${options.ring};i=${entry.sequence.toString(16)}\n`)
   sink.text(`__REALTIME_TIMESTAMP=${microsText(realSeconds, realNanos)}\n`)
   if (monoSeconds !== 0 || monoNanos !== 0) {
     sink.text(`__MONOTONIC_TIMESTAMP=${microsText(monoSeconds, monoNanos)}\n`)
@@ -103,7 +102,6 @@ function makeExport(options: FormatOptions): WriteEntry {
 
 export const exportFormat: Format = {
   name: 'export',
-  help: "systemd's journal export format",
   isBinary: true,
   make: makeExport,
 }

@@ -14,8 +14,6 @@ export interface FormatOptions {
   hostname?: string
   /** This boot's id, 32 hex digits, for the formats that carry one. */
   bootId?: string
-  /** The ring's id, for the formats that carry a cursor. */
-  ring?: string
 }
 
 /** Appends one entry to the sink. Made anew for each run, so it may keep state between entries. */
@@ -24,8 +22,6 @@ export type WriteEntry = (entry: EntryView, sink: ByteSink) => void
 /** One row of the table of formats. */
 export interface Format {
   readonly name: string
-  /** One line for the help. */
-  readonly help: string
   /** Its bytes are not for terminals: there they are shown escaped. */
   readonly isBinary?: true
   readonly make: (options: FormatOptions) => WriteEntry

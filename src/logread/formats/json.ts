@@ -9,12 +9,12 @@
  * `unterminated` true for a last line without newline; `msg64` holds the message's bytes in base64 where they are
  * no valid UTF-8, since `msg` then has U+FFFD in places.
  */
+import { isUtf8 } from 'node:buffer'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { jsonTextBytesMax, writeJsonText } from '../../protocol/json-text.ts'
 import { facilityNames, facilityOf, hasPriority, severityNames, severityOf } from '../../protocol/priority.ts'
 import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
-import { isUtf8 } from '../../protocol/utf8.ts'
 import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
 
@@ -52,7 +52,7 @@ function appendRest(entry: EntryView, sink: ByteSink): void {
   if (entry.kind === entryKindGap) sink.text(',"kind":"gap"')
   if (entry.isCut) sink.text(`,"cut":${entry.cutBytes}`)
   if (entry.isUnterminated) sink.text(',"unterminated":true')
-  if (!isUtf8(bytes, messageStart, messageEnd)) {
+  if (!isUtf8(bytes.subarray(messageStart, messageEnd))) {
     sink.text(`,"msg64":"${bytes.toString('base64', messageStart, messageEnd)}"`)
   }
   if (entry.fieldsEnd > entry.sourceEnd) appendFields(entry, sink)
@@ -91,10 +91,9 @@ function makeJsonSeq(options: FormatOptions): WriteEntry {
   }
 }
 
-export const jsonFormat: Format = { name: 'json', help: 'a line of JSON each, with everything', make: makeJson }
+export const jsonFormat: Format = { name: 'json', make: makeJson }
 export const jsonSeqFormat: Format = {
   name: 'json-seq',
-  help: 'the same as a sequence (RFC 7464)',
   isBinary: true,
   make: makeJsonSeq,
 }

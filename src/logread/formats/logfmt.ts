@@ -1,10 +1,10 @@
 /** `time=2017-04-15T15:37:37.5Z source=rngd.stderr level=err msg="Unable to open file"`, and the fields. */
+import { isUtf8 } from 'node:buffer'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { jsonTextBytesMax, writeJsonText } from '../../protocol/json-text.ts'
 import { hasPriority, severityNames, severityOf } from '../../protocol/priority.ts'
 import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
-import { isUtf8 } from '../../protocol/utf8.ts'
 import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
 
@@ -14,7 +14,7 @@ function needsQuotes(bytes: Buffer, start: number, end: number): boolean {
     const byte = bytes[at] as number
     if (byte <= 0x20 || byte === 0x22 || byte === 0x3d || byte === 0x5c || byte === 0x7f || byte === 0xc2) return true
   }
-  return start === end || !isUtf8(bytes, start, end)
+  return start === end || !isUtf8(bytes.subarray(start, end))
 }
 
 /** Quoted values are written as JSON strings, which is what logfmt's readers expect. */
@@ -61,4 +61,4 @@ function makeLogfmt(options: FormatOptions): WriteEntry {
   }
 }
 
-export const logfmtFormat: Format = { name: 'logfmt', help: 'key=value pairs', make: makeLogfmt }
+export const logfmtFormat: Format = { name: 'logfmt', make: makeLogfmt }

@@ -1,5 +1,5 @@
 /**
- * The formats for people: time, source, message. They differ in how they tell the time:
+ * The formats for people. `cat` shows the message alone; the others differ in how they show the time:
  *
  *   short             2017-04-15T15:37:37Z 002-dhcpcd.stdout eth0: waiting for carrier
  *   short-precise     2017-04-15T15:37:37.123456Z ...
@@ -9,7 +9,7 @@
 import type { EntryView } from '../../protocol/entry.ts'
 import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
-import { makeAppendText } from './line-text.ts'
+import { appendLineText, makeAppendText } from './line-text.ts'
 
 const space = 0x20
 /** Fraction digits of `short-precise`: microseconds, as journalctl shows. */
@@ -54,16 +54,16 @@ function makeShortMonotonic(options: FormatOptions): WriteEntry {
 
 /** Microseconds from one entry to the next; those of an upstream server have no monotonic time. */
 class Delta {
-  private monotonic = -1
-  private real = -1
+  #monotonic = -1
+  #real = -1
 
   next(entry: EntryView): number {
     const monotonic = entry.monoSeconds * 1_000_000 + Math.floor(entry.monoNanos / 1000)
     const real = entry.realSeconds * 1_000_000 + Math.floor(entry.realNanos / 1000)
-    const isFirst = this.real < 0
-    const micros = monotonic > 0 && this.monotonic > 0 ? monotonic - this.monotonic : real - this.real
-    this.monotonic = monotonic
-    this.real = real
+    const isFirst = this.#real < 0
+    const micros = monotonic > 0 && this.#monotonic > 0 ? monotonic - this.#monotonic : real - this.#real
+    this.#monotonic = monotonic
+    this.#real = real
     return isFirst ? 0 : micros
   }
 }
@@ -82,22 +82,28 @@ function makeShortDelta(options: FormatOptions): WriteEntry {
   }
 }
 
-export const shortFormat: Format = { name: 'short', help: 'time, source and message', make: makeShort }
+export const shortFormat: Format = { name: 'short', make: makeShort }
 
 export const shortPreciseFormat: Format = {
   name: 'short-precise',
-  help: 'the same with microseconds',
   make: makeShortPrecise,
 }
 
 export const shortMonotonicFormat: Format = {
   name: 'short-monotonic',
-  help: 'the same with seconds since boot',
   make: makeShortMonotonic,
 }
 
 export const shortDeltaFormat: Format = {
   name: 'short-delta',
-  help: 'seconds since boot and since the line before',
   make: makeShortDelta,
 }
+
+function makeCat(options: FormatOptions): WriteEntry {
+  return (entry, sink) => {
+    appendLineText(sink, entry.bytes, entry.messageStart, entry.messageEnd, options.isTerminal)
+    sink.byte(0x0a)
+  }
+}
+
+export const catFormat: Format = { name: 'cat', make: makeCat }

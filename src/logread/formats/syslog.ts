@@ -36,8 +36,6 @@ export interface SyslogOptions {
   isTerminal?: boolean
   /** Fields of entries are sent as structured data `[fields@32473 key="value"]`; so they are if absent. */
   hasFields?: boolean
-  /** The next sequenceId, from 1; the entry's own number if absent, in which filters leave gaps. */
-  sequenceId?: () => number
 }
 
 /** Appends one message, without a newline or a length before it. */
@@ -52,7 +50,7 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
     const sender = entry.field('hostname')
     const host = sender === undefined ? ownHost : headerText(sender, hostBytesMax)
     sink.text(` ${host} ${header(entry)} [timeQuality tzKnown="1"]`)
-    appendMeta(sink, options.sequenceId === undefined ? entry.sequence : options.sequenceId())
+    appendMeta(sink, entry.sequence)
     if (options.hasFields !== false) appendFields(entry, sink)
     if (entry.messageEnd === entry.messageStart) return
     sink.byte(0x20)
@@ -146,4 +144,4 @@ function makeSyslog(options: FormatOptions): WriteEntry {
   }
 }
 
-export const syslogFormat: Format = { name: 'syslog', help: 'syslog messages (RFC 5424)', make: makeSyslog }
+export const syslogFormat: Format = { name: 'syslog', make: makeSyslog }

@@ -1,12 +1,11 @@
 /** Every output format for lines: a new one is a file and a row. */
 
 import { ByteSink } from './byte-sink.ts'
-import { catFormat } from './cat.ts'
 import { exportFormat } from './export.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
 import { jsonFormat, jsonSeqFormat } from './json.ts'
 import { logfmtFormat } from './logfmt.ts'
-import { shortDeltaFormat, shortFormat, shortMonotonicFormat, shortPreciseFormat } from './short.ts'
+import { catFormat, shortDeltaFormat, shortFormat, shortMonotonicFormat, shortPreciseFormat } from './short.ts'
 import { syslogFormat } from './syslog.ts'
 import { visibleBytesMax, writeVisible } from './visible-text.ts'
 

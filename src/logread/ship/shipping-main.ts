@@ -4,14 +4,12 @@ import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../../cli/err
 import { EntryFilter, withoutKeys } from '../../match/entry-filter.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
-import { localOffset } from '../../system/local-time.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { monotonicMs, sleep, systemWorld } from '../../system/world.ts'
 import type { LogreadValues } from '../options.ts'
-import { checked, makeSelection } from '../selection.ts'
+import { makeSelection, parsePattern, requestOf, type Selection } from '../selection.ts'
 import { makeMessageMatcher } from '../show/filters/grep.ts'
-import { parsePattern } from '../show/filters/reg-exp.ts'
-import { requestOf, type Selection } from '../show/pipeline.ts'
+import { localOffset } from '../time.ts'
 import { CursorState } from './cursor-state.ts'
 import { systemFiles } from './file-layer.ts'
 import { HookSink } from './hook-sink.ts'
@@ -106,7 +104,7 @@ function parseHooks(patterns: readonly string[], commands: readonly string[]): O
   return patterns.map((pattern, index) => {
     const command = commands[index] ?? ''
     if (command.includes('\0')) throw new UsageError(`--run: ${quoted(command)}: a NUL byte`)
-    const expression = checked('--on', pattern, parsePattern(pattern, {}))
+    const expression = parsePattern('--on', pattern)
     return { key: `hook:${pattern}\0${command}`, open: async (report) => new HookSink(expression, command, report) }
   })
 }

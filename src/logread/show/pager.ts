@@ -11,51 +11,51 @@ export class Pager {
   readonly isTerminal = true
   /** Settled when the pager has ended. */
   readonly ended: Promise<void>
-  private readonly child: ReturnType<typeof spawn>
-  private isOpen = true
-  private drained: Promise<void> | undefined
+  readonly #child: ReturnType<typeof spawn>
+  #isOpen = true
+  #drained: Promise<void> | undefined
 
   /** `command` is a shell's, as in PAGER. */
   constructor(command: string, env: NodeJS.ProcessEnv) {
-    this.child = spawn('/bin/sh', ['-c', command], { stdio: ['pipe', 'inherit', 'inherit'], env })
+    this.#child = spawn('/bin/sh', ['-c', command], { stdio: ['pipe', 'inherit', 'inherit'], env })
     const close = () => {
-      this.isOpen = false
+      this.#isOpen = false
     }
-    this.child.stdin?.on('error', close)
+    this.#child.stdin?.on('error', close)
     this.ended = new Promise((resolve) => {
-      this.child.on('error', () => resolve())
-      this.child.on('close', () => resolve())
+      this.#child.on('error', () => resolve())
+      this.#child.on('close', () => resolve())
     })
     this.ended.then(close)
   }
 
   get hasReader(): boolean {
-    return this.isOpen
+    return this.#isOpen
   }
 
   write(bytes: Buffer, start = 0, end = bytes.length): boolean {
-    const { stdin } = this.child
-    if (!this.isOpen || stdin === null) return false
+    const { stdin } = this.#child
+    if (!this.#isOpen || stdin === null) return false
     // A copy: the caller uses its buffer again.
     stdin.write(Buffer.from(bytes.subarray(start, end)))
-    if (stdin.writableLength > waitingBytesMax) this.drained ??= this.waitForDrain()
-    return this.isOpen
+    if (stdin.writableLength > waitingBytesMax) this.#drained ??= this.#waitForDrain()
+    return this.#isOpen
   }
 
   get busy(): Promise<void> | undefined {
-    return this.drained
+    return this.#drained
   }
 
   /** No more text comes; resolves when the user has left the pager. */
   async finish(): Promise<void> {
-    this.child.stdin?.end()
+    this.#child.stdin?.end()
     await this.ended
   }
 
-  private async waitForDrain(): Promise<void> {
-    const { stdin } = this.child
+  async #waitForDrain(): Promise<void> {
+    const { stdin } = this.#child
     if (stdin !== null) await Promise.race([once(stdin, 'drain').catch(() => undefined), this.ended])
-    this.drained = undefined
+    this.#drained = undefined
   }
 }
 
@@ -71,4 +71,40 @@ export function isInPath(command: string, path: string | undefined): boolean {
       return false
     }
   })
+}
+
+/** Whether a pager is started, and which: as git and journalctl choose. */
+
+export interface PagerFacts {
+  /** Standard output and standard input are both terminals. */
+  isTerminal: boolean
+  isFollowing: boolean
+  isUnwanted: boolean
+  env: NodeJS.ProcessEnv
+  /** Whether a command can be found. */
+  isThere: (command: string) => boolean
+}
+
+/** Quit if it fits on a screen, keep colours, don't clear the screen, chop nothing. */
+const lessDefault = 'FRX'
+const candidates = ['less', 'more']
+
+/** The command, or undefined for none. LOGREAD_PAGER comes before PAGER; empty or `cat` means none. */
+export function choosePager(facts: PagerFacts): string | undefined {
+  const { env, isThere } = facts
+  if (!facts.isTerminal || facts.isFollowing || facts.isUnwanted || env.TERM === 'dumb') return undefined
+  const wanted = env.LOGREAD_PAGER ?? env.PAGER
+  if (wanted !== undefined && wanted.trim() !== '' && wanted.trim() !== 'cat') return startable(wanted, isThere)
+  if (wanted !== undefined) return undefined
+  return candidates.find(isThere)
+}
+
+/** A plain command that can't be found shows nothing: better no pager. What only a shell understands is left to it. */
+function startable(command: string, isThere: PagerFacts['isThere']): string | undefined {
+  return /^[\s\w./-]+$/.test(command) && !isThere(command) ? undefined : command
+}
+
+/** The pager's environment: less is told how to behave unless the user told it already. */
+export function pagerEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...env, LESS: env.LESS ?? lessDefault, LESSCHARSET: env.LESSCHARSET ?? 'utf-8' }
 }

@@ -1,44 +1,81 @@
 /** Entries to lines to the output. */
+
+import { UsageError } from '../../cli/errors.ts'
 import type { EntryView } from '../../protocol/entry.ts'
+import { bootId, hostName } from '../../system/host.ts'
 import { ByteSink } from '../formats/byte-sink.ts'
-import type { WriteEntry } from '../formats/format.ts'
-import type { LineOutput } from './line-output.ts'
+import type { Format, FormatOptions, WriteEntry } from '../formats/format.ts'
+import { findFormat } from '../formats/table.ts'
+import type { ReadValues } from '../selection.ts'
+import { localOffset } from '../time.ts'
+import type { LineOutput } from './output.ts'
 
 const groupSeparator = '--\n'
 
 export class Printer {
-  private readonly output: LineOutput
-  private readonly write: WriteEntry
-  private readonly separatesGroups: boolean
-  private readonly sink = new ByteSink()
+  readonly #output: LineOutput
+  readonly #write: WriteEntry
+  readonly #separatesGroups: boolean
+  readonly #sink = new ByteSink()
 
   /** `separatesGroups`: a line `--` stands where a context leaves lines out. */
   constructor(output: LineOutput, write: WriteEntry, separatesGroups: boolean) {
-    this.output = output
-    this.write = write
-    this.separatesGroups = separatesGroups
+    this.#output = output
+    this.#write = write
+    this.#separatesGroups = separatesGroups
   }
 
   /** False once nobody reads the output any more. */
   get hasReader(): boolean {
-    return this.output.hasReader
+    return this.#output.hasReader
   }
 
   print(entry: EntryView, startsGroup: boolean): void {
-    if (startsGroup && this.separatesGroups) this.sink.text(groupSeparator)
-    this.write(entry, this.sink)
-    if (this.sink.isFull) this.flush()
+    if (startsGroup && this.#separatesGroups) this.#sink.text(groupSeparator)
+    this.#write(entry, this.#sink)
+    if (this.#sink.isFull) this.flush()
   }
 
   /** Writes what has been gathered. False once nobody reads the output any more. */
   flush(): boolean {
-    const { sink, output } = this
+    const sink = this.#sink
+    const output = this.#output
     if (sink.used > 0) output.write(sink.bytes, 0, sink.used)
     sink.clear()
     return output.hasReader
   }
 
   get busy(): Promise<void> | undefined {
-    return this.output.busy
+    return this.#output.busy
   }
+}
+
+/** Formats whose lines are for people: groups of context are told apart there, and colours make sense. */
+const textFormats = new Set(['short', 'short-precise', 'short-monotonic', 'short-delta', 'cat'])
+
+export function isTextFormat(name: string): boolean {
+  return textFormats.has(name)
+}
+
+export function chosenFormat(values: ReadValues): Format {
+  const format = findFormat(values.output)
+  if (format === undefined) throw new UsageError(`--output: "${values.output}" is for --stats`)
+  return format
+}
+
+export function formatOptions(values: ReadValues, output: LineOutput, env: NodeJS.ProcessEnv): FormatOptions {
+  const id = bootId()
+  return {
+    isTerminal: output.isTerminal,
+    isColoured: isTextFormat(values.output) && wantsColour(values.color, output, env),
+    ...(values.local ? { offsetOf: localOffset } : {}),
+    hostname: hostName(),
+    ...(id === undefined ? {} : { bootId: id }),
+  }
+}
+
+/** https://no-color.org: any value but an empty one means no. */
+export function wantsColour(when: string, output: LineOutput, env: NodeJS.ProcessEnv): boolean {
+  if (when !== 'auto') return when === 'always'
+  return output.isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb'
 }

@@ -1,20 +1,15 @@
 /** logread without another task: shows lines. */
 import { ExitError, exitOk } from '../../cli/errors.ts'
 import { listenForStop, type Stop } from '../../system/signals.ts'
-import { isOnTerminal } from '../../system/terminal.ts'
-import { CursorFile } from '../ask/cursor-file.ts'
+import { CursorFile } from '../ask/cursor.ts'
 import { chooseFeed } from '../ask/feeds.ts'
 import type { SessionEnd } from '../ask/session.ts'
 import { makeWriter } from '../formats/table.ts'
-import type { ReadValues } from '../selection.ts'
-import type { LineOutput } from './line-output.ts'
-import { Output } from './output.ts'
-import type { Pager } from './pager.ts'
-import { choosePager, pagerEnvironment } from './pager-choice.ts'
-import type { Selection } from './pipeline.ts'
-import { Printer } from './printer.ts'
+import type { ReadValues, Selection } from '../selection.ts'
+import { isOnTerminal, type LineOutput, Output } from './output.ts'
+import { choosePager, type Pager, pagerEnvironment } from './pager.ts'
+import { chosenFormat, formatOptions, isTextFormat, Printer } from './printer.ts'
 import { readLog } from './read-log.ts'
-import { chosenFormat, formatOptions, isTextFormat } from './view-options.ts'
 
 /** Where lines go when there is no pager. */
 export function standardOutput(): Output {

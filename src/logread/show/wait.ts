@@ -2,13 +2,21 @@
  * Waits for a line, and tells by the exit status what became of it. What is buffered is looked at first; without
  * waiting, with a time-out of 0, nothing else is.
  */
+
+import { UsageError } from '../../cli/errors.ts'
+import type { Fault } from '../../match/fault.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
-import type { MakeFeed } from '../ask/feed.ts'
+import { listenForStop } from '../../system/signals.ts'
+import { chooseFeed } from '../ask/feeds.ts'
+import type { MakeFeed } from '../ask/session.ts'
 import { UntilTimer } from '../ask/until-timer.ts'
+import { checked, parsePattern, type ReadValues, type Selection } from '../selection.ts'
+import { parseDuration } from '../time.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
-import { Pipeline, type Selection } from './pipeline.ts'
+import { Pipeline } from './pipeline.ts'
 import type { Printer } from './printer.ts'
+import { daemonGone, makePrinter, standardOutput } from './read-command.ts'
 
 /** What `--wait` exits with. */
 export const exitMatched = 0
@@ -86,4 +94,36 @@ export async function waitForLine(options: WaitOptions): Promise<WaitResult> {
 function lostIn(entry: EntryView): number {
   const text = entry.field('lost')?.toString('latin1') ?? ''
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : 1
+}
+
+/** Longest time-out in milliseconds: what a timer holds (2^31 - 1). */
+const timeoutMsMax = 2_147_483_647
+
+/** A number alone is of seconds, as it is for timeout(1). */
+function parseTimeout(text: string): number | Fault {
+  return parseDuration(/^[0-9.]+$/.test(text) ? `${text}s` : text)
+}
+
+export async function runWait(values: ReadValues, selection: Selection, wait: string): Promise<number> {
+  if (values.reverse) throw new UsageError('--reverse: cannot be used with --wait')
+  if (values.cursorFile !== undefined) throw new UsageError('--cursor-file: cannot be used with --wait')
+  const pattern = parsePattern('--wait', wait, values.caseFlag)
+  const { failOn, timeout } = values
+  const failPattern = failOn === undefined ? undefined : parsePattern('--fail-on', failOn, values.caseFlag)
+  const timeoutMs =
+    timeout === undefined ? undefined : Math.ceil(checked('--timeout', timeout, parseTimeout(timeout)) * 1000)
+  const stop = listenForStop()
+  const isFollowing = values.file === undefined && timeoutMs !== 0
+  const makeFeed = chooseFeed({ values, selection, isFollowing })
+  const result = await waitForLine({
+    selection,
+    pattern,
+    failPattern,
+    timeoutMs: timeoutMs === undefined ? undefined : Math.min(timeoutMs, timeoutMsMax),
+    makeFeed,
+    printer: makePrinter(values, standardOutput()),
+    signal: stop.signal,
+  })
+  if (result.isDaemonGone) throw daemonGone(values, result.exitStatus)
+  return stop.exitStatus ?? result.exitStatus
 }

@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest'
-import { cursorAfter } from '../../../src/logread/ask/cursor.ts'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { CursorFile, cursorAfter, encodeCursor, parseCursor } from '../../../src/logread/ask/cursor.ts'
 import { gap, sample, viewOf } from '../../support/entries.ts'
 import { ringId } from '../../support/stand-in.ts'
 
@@ -21,5 +24,88 @@ describe('the cursor after', () => {
 
   it('a restart is where it was: the new ring’s first entry comes next', () => {
     expect(cursorOf(gap(5, 0, { reason: 'restarted' }))).toEqual(before)
+  })
+})
+
+let folder = ''
+let path = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cursor-'))
+  path = join(folder, 'cursor')
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe('a cursor in a file', () => {
+  const cursor = { ring: ringId, sequence: 4711 }
+
+  it('is read back, with the name of a target or without', () => {
+    expect(parseCursor(encodeCursor(cursor))).toEqual(cursor)
+    expect(encodeCursor(cursor, 'dir:/var/log')).toBe(`{"ring":"${ringId}","sequence":4711,"target":"dir:/var/log"}\n`)
+    expect(parseCursor(encodeCursor(cursor, 'dir:/var/log'))).toEqual(cursor)
+  })
+
+  it.each(['', 'null', '[]', '{}', '{"ring":"x","sequence":1}', `{"ring":"${ringId}","sequence":1.5}`])(
+    'is none: %j',
+    (text) => {
+      expect(parseCursor(text)).toBeUndefined()
+    },
+  )
+})
+
+describe('a cursor file', () => {
+  it('is read back', () => {
+    const file = new CursorFile(path)
+    expect(file.load()).toBeUndefined()
+    file.progress({ ring: ringId, sequence: 4711 }, 0)
+    file.save(0)
+    expect(readFileSync(path, 'utf8')).toBe(`{"ring":"${ringId}","sequence":4711}\n`)
+    expect(new CursorFile(path).load()).toEqual({ ring: ringId, sequence: 4711 })
+    expect(existsSync(`${path}.new`)).toBe(false)
+  })
+
+  it('is not made if there was nothing to remember', () => {
+    new CursorFile(path).save(0)
+    expect(existsSync(path)).toBe(false)
+  })
+
+  it('is written at most once a second while lines come, and at the end', () => {
+    const file = new CursorFile(path)
+    const sequence = () => Number(/sequence":(\d+)/.exec(readFileSync(path, 'utf8'))?.[1])
+    file.progress({ ring: ringId, sequence: 1 }, 5000)
+    file.progress({ ring: ringId, sequence: 2 }, 5999)
+    expect(sequence()).toBe(1)
+    file.progress({ ring: ringId, sequence: 3 }, 6000)
+    expect(sequence()).toBe(3)
+    file.progress({ ring: ringId, sequence: 4 }, 6001)
+    file.save(6002)
+    expect(sequence()).toBe(4)
+  })
+
+  it.each([
+    '\n',
+    'root:x:0:0',
+    `{"ring":"${ringId}","sequence":-1}\n`,
+    `{"ring":"x","sequence":1}\n`,
+    'x'.repeat(5000),
+  ])('that holds something else is left alone: %j', (content) => {
+    writeFileSync(path, content)
+    expect(() => new CursorFile(path).load()).toThrow(`${path}: not a cursor file`)
+    expect(readFileSync(path, 'utf8')).toBe(content)
+  })
+
+  it('that is empty, as mktemp makes it, is one that has not begun', () => {
+    writeFileSync(path, '')
+    const file = new CursorFile(path)
+    expect(file.load()).toBeUndefined()
+    file.progress({ ring: ringId, sequence: 3 }, 5000)
+    expect(new CursorFile(path).load()).toEqual({ ring: ringId, sequence: 3 })
+  })
+
+  it('names the file that cannot be written', () => {
+    const file = new CursorFile(join(folder, 'none', 'cursor'))
+    expect(() => file.progress({ ring: ringId, sequence: 1 }, 5000)).toThrow(
+      `${folder}/none/cursor: no such file or directory`,
+    )
+    expect(() => new CursorFile(folder).load()).toThrow(`${folder}: is a directory`)
   })
 })

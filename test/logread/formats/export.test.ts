@@ -5,10 +5,9 @@ import { formatted, formattedBytes } from '../../support/formatted.ts'
 
 describe('the journal export format', () => {
   it('has a line for each field and an empty one after the entry', () => {
-    const options = { hostname: 'vm', bootId: 'b'.repeat(32), ring: 'a'.repeat(32) }
+    const options = { hostname: 'vm', bootId: 'b'.repeat(32) }
     const entry = sample(0x1b, { priority: 35, fields: { pid: '77', 'unit.name': 'x' }, flags: 3, cutBytes: 4 })
     expect(formatted(exportFormat, [entry], options).split('\n')).toEqual([
-      `__CURSOR=s=${options.ring};i=1b`,
       '__REALTIME_TIMESTAMP=1492270684123456',
       '__MONOTONIC_TIMESTAMP=27000005',
       `_BOOT_ID=${options.bootId}`,

@@ -44,11 +44,9 @@ describe('a syslog message', () => {
     expect(message(sample(1)).split(' ')[2]).toBe('-')
   })
 
-  it('counts sequenceId from 1 to 2^31 - 1 and again, or as the caller does', () => {
+  it('counts sequenceId from 1 to 2^31 - 1 and again', () => {
     const id = (sequence: number) => /sequenceId="(\d+)"/.exec(at(sequence, {}))?.[1]
     expect([1, 2 ** 31 - 1, 2 ** 31].map(id)).toEqual(['1', '2147483647', '1'])
-    let next = 40
-    expect(message(sample(1), { sequenceId: () => ++next })).toContain('[meta sequenceId="41"]')
   })
 
   it('tells of gaps with a warning and the numbers', () => {

@@ -1,9 +1,11 @@
 import { openSync } from 'node:fs'
+import { constants } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { Output, OutputError, type WriteCall } from '../../../src/logread/show/output.ts'
 
 function failure(code: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${code}: went wrong`), { code })
+  const errno = Object.entries(constants.errno).find(([name]) => name === code)?.[1]
+  return Object.assign(new Error(`${code}: went wrong`), { code, ...(errno === undefined ? {} : { errno: -errno }) })
 }
 
 /** An output whose calls do what the steps say: a number of bytes, or an error. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Pipeline, requestOf, type Selection } from '../../../src/logread/show/pipeline.ts'
+import { requestOf, type Selection } from '../../../src/logread/selection.ts'
+import { Pipeline } from '../../../src/logread/show/pipeline.ts'
 import { EntryFilter, keepWanted } from '../../../src/match/entry-filter.ts'
 import type { ReplyHeader } from '../../../src/protocol/query.ts'
 import { baseSeconds, gap, sample } from '../../support/entries.ts'

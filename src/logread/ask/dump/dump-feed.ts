@@ -1,8 +1,8 @@
 /** Entries out of a saved file, whichever of the formats it has. */
 import { ExitError } from '../../../cli/errors.ts'
-import type { Feed, FeedHandlers } from '../feed.ts'
+import { errnoText } from '../../../system/errno-text.ts'
 import { PlainStream } from '../plain-stream.ts'
-import type { SessionEnd } from '../session.ts'
+import type { Feed, FeedHandlers, SessionEnd } from '../session.ts'
 import { ExportDump } from './export-dump.ts'
 import { fileChunks } from './file-chunks.ts'
 import { parseSavedLine } from './json-dump.ts'
@@ -19,66 +19,55 @@ interface DumpReader {
 
 export class DumpFeed implements Feed {
   readonly cursor = undefined
-  private readonly path: string
-  private readonly handlers: FeedHandlers
-  private isClosed = false
+  readonly #path: string
+  readonly #handlers: FeedHandlers
+  #isClosed = false
 
   constructor(path: string, handlers: FeedHandlers) {
-    this.path = path
-    this.handlers = handlers
+    this.#path = path
+    this.#handlers = handlers
   }
 
   close(): void {
-    this.isClosed = true
+    this.#isClosed = true
   }
 
   async run(): Promise<SessionEnd> {
-    this.handlers.onHeader(undefined)
+    this.#handlers.onHeader(undefined)
     let reader: DumpReader | undefined
-    for (const chunk of this.chunks()) {
-      reader ??= this.makeReader(chunk[0] as number)
+    for (const chunk of this.#chunks()) {
+      reader ??= this.#makeReader(chunk[0] as number)
       await reader.push(chunk)
-      this.check(reader)
-      if (this.isClosed) return 'closed'
+      this.#check(reader)
+      if (this.#isClosed) return 'closed'
     }
     await reader?.finish()
-    if (reader !== undefined) this.check(reader)
+    if (reader !== undefined) this.#check(reader)
     if (reader instanceof PlainStream && reader.isCutOff) {
-      throw new ExitError('DUMP', `${this.path}: line ${reader.lines} breaks off: the end of the file is missing`)
+      throw new ExitError('DUMP', `${this.#path}: line ${reader.lines} breaks off: the end of the file is missing`)
     }
-    return this.isClosed ? 'closed' : 'complete'
+    return this.#isClosed ? 'closed' : 'complete'
   }
 
-  private makeReader(first: number): DumpReader {
-    const { onEntries } = this.handlers
+  #makeReader(first: number): DumpReader {
+    const { onEntries } = this.#handlers
     if (first === brace || first === recordSeparator) return new PlainStream(onEntries, parseSavedLine)
     return new ExportDump(onEntries)
   }
 
-  private check(reader: DumpReader): void {
+  #check(reader: DumpReader): void {
     if (reader.fault === undefined) return
     const isJson = reader instanceof PlainStream
     const what = isJson ? `line ${reader.lines} is no log entry in JSON` : `not a saved log: ${reader.fault}`
-    throw new ExitError('DUMP', `${this.path}: ${what} (wanted a file of -o json or -o export)`)
+    throw new ExitError('DUMP', `${this.#path}: ${what} (wanted a file of -o json or -o export)`)
   }
 
-  private *chunks(): Generator<Buffer> {
+  *#chunks(): Generator<Buffer> {
     try {
-      yield* fileChunks(this.path)
+      yield* fileChunks(this.#path)
     } catch (error) {
       if (error instanceof ExitError) throw error
-      throw new ExitError('DUMP', `${this.path}: ${reasonOf(error)}`)
+      throw new ExitError('DUMP', `${this.#path}: ${errnoText(error)}`)
     }
   }
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'is a folder',
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  return reasons[code ?? ''] ?? message
 }

@@ -28,68 +28,68 @@ type FieldStep = { end: number; name: string; value: Buffer } | { end: number; n
 
 export class ExportDump {
   fault: string | undefined
-  private readonly take: TakeEntries
-  private carry = Buffer.alloc(0)
-  private fields = new Map<string, Buffer>()
-  private entryBytes = 0
-  private sequence = 1
+  readonly #take: TakeEntries
+  #carry = Buffer.alloc(0)
+  #fields = new Map<string, Buffer>()
+  #entryBytes = 0
+  #sequence = 1
   entries = 0
 
   constructor(take: TakeEntries) {
-    this.take = take
+    this.#take = take
   }
 
   push(chunk: Buffer): void {
-    const bytes = this.carry.length === 0 ? chunk : Buffer.concat([this.carry, chunk])
+    const bytes = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk])
     let at = 0
     while (this.fault === undefined) {
       const step = nextField(bytes, at)
       if (step === 'more') break
-      if (step === 'broken') this.fail('a field that is neither NAME=value nor a name and a length')
-      else at = this.takeField(step, at)
+      if (step === 'broken') this.#fail('a field that is neither NAME=value nor a name and a length')
+      else at = this.#takeField(step, at)
     }
-    this.carry = Buffer.from(bytes.subarray(at))
-    if (this.carry.length + this.entryBytes > exportEntryBytesMax) this.fail('an entry that is too large')
+    this.#carry = Buffer.from(bytes.subarray(at))
+    if (this.#carry.length + this.#entryBytes > exportEntryBytesMax) this.#fail('an entry that is too large')
   }
 
   /** The file has ended: the last entry counts without its empty line too. */
   finish(): void {
     if (this.fault !== undefined) return
-    if (this.carry.length > 0) this.push(Buffer.of(newline))
-    if (this.carry.length > 0) this.fail('an entry that breaks off')
-    else this.endEntry()
+    if (this.#carry.length > 0) this.push(Buffer.of(newline))
+    if (this.#carry.length > 0) this.#fail('an entry that breaks off')
+    else this.#endEntry()
   }
 
-  private fail(text: string): void {
+  #fail(text: string): void {
     this.fault ??= `entry ${this.entries + 1}: ${text}`
   }
 
-  private takeField(step: Exclude<FieldStep, string>, at: number): number {
+  #takeField(step: Exclude<FieldStep, string>, at: number): number {
     if (step.name === undefined) {
-      this.endEntry()
-    } else if (!this.fields.has(step.name)) {
+      this.#endEntry()
+    } else if (!this.#fields.has(step.name)) {
       // The file's bytes move when the next chunk comes.
-      this.fields.set(step.name, Buffer.from(step.value))
-      this.entryBytes += step.end - at
+      this.#fields.set(step.name, Buffer.from(step.value))
+      this.#entryBytes += step.end - at
     }
     return step.end
   }
 
-  private endEntry(): void {
-    if (this.fields.size === 0) return
-    const entry = this.encode(this.fields)
-    this.fields = new Map()
-    this.entryBytes = 0
+  #endEntry(): void {
+    if (this.#fields.size === 0) return
+    const entry = this.#encode(this.#fields)
+    this.#fields = new Map()
+    this.#entryBytes = 0
     this.entries++
-    this.take(entry, 0, entry.length, 0)
+    this.#take(entry, 0, entry.length, 0)
   }
 
-  private encode(fields: ReadonlyMap<string, Buffer>): Buffer {
+  #encode(fields: ReadonlyMap<string, Buffer>): Buffer {
     const [realNanos, monoNanos] = nanosOf(fields)
     const real = readMicros(fields.get('__REALTIME_TIMESTAMP'), realNanos)
     const mono = readMicros(fields.get('__MONOTONIC_TIMESTAMP'), monoNanos)
-    const sequence = readCount(fields.get('MEMLOGD_SEQUENCE')) ?? this.sequence
-    this.sequence = sequence + 1
+    const sequence = readCount(fields.get('MEMLOGD_SEQUENCE')) ?? this.#sequence
+    this.#sequence = sequence + 1
     const cutBytes = readCount(fields.get('MEMLOGD_CUT'))
     const isUnterminated = fields.has('MEMLOGD_UNTERMINATED')
     return encodeEntry({

@@ -51,31 +51,31 @@ export function parseStored(statistics: { [key: string]: Json } | undefined): St
 }
 
 export class SourceStatistics {
-  private readonly counts = new Map<string, SourceCounts>()
-  private lines = 0
-  private bytes = 0
+  readonly #counts = new Map<string, SourceCounts>()
+  #lines = 0
+  #bytes = 0
   /** Lost lines of which nobody can say whose they were. */
   lost = 0
   /** Older lines, of all sources, that have made room for these. */
   overwritten = 0
   /** Those of them of which even the daemon can't say whose they were. */
   unnamed = 0
-  private readonly stored: Stored | undefined
+  readonly #stored: Stored | undefined
   /** Those of the stored entries that are still there. */
-  private readonly kept = new Map<string, number>()
+  readonly #kept = new Map<string, number>()
 
   constructor(stored?: Stored) {
-    this.stored = stored
+    this.#stored = stored
   }
 
   /** All entries are here: those that were stored and are not among them are lost to their source. */
   finish(isWanted?: (source: string) => boolean): void {
-    if (this.stored === undefined) return
+    if (this.#stored === undefined) return
     let named = 0
-    for (const [source, entries] of this.stored.bySource) {
-      const lost = entries - (this.kept.get(source) ?? 0)
+    for (const [source, entries] of this.#stored.bySource) {
+      const lost = entries - (this.#kept.get(source) ?? 0)
       if (lost <= 0 || isWanted?.(source) === false) continue
-      this.named(this.counts.has(source) || this.counts.size < sourcesMax ? source : otherSources).lost += lost
+      this.#named(this.#counts.has(source) || this.#counts.size < sourcesMax ? source : otherSources).lost += lost
       named += lost
     }
     if (isWanted === undefined) this.unnamed = Math.max(0, this.overwritten - named)
@@ -84,33 +84,33 @@ export class SourceStatistics {
   add(entry: EntryView): void {
     // A gap that names its first line is the reader's own: what it tells of is counted as stored, and as not here.
     const isReaders = entry.kind === entryKindGap && entry.field('first') !== undefined
-    if (this.stored !== undefined && isReaders) return
-    if (this.stored !== undefined && entry.sequence < this.stored.next) {
-      this.kept.set(entry.source, (this.kept.get(entry.source) ?? 0) + 1)
+    if (this.#stored !== undefined && isReaders) return
+    if (this.#stored !== undefined && entry.sequence < this.#stored.next) {
+      this.#kept.set(entry.source, (this.#kept.get(entry.source) ?? 0) + 1)
     }
     if (entry.kind === entryKindGap) {
-      this.addLost(entry)
+      this.#addLost(entry)
       return
     }
-    const counts = this.countsOf(entry)
+    const counts = this.#countsOf(entry)
     const moment = { seconds: entry.realSeconds, nanos: entry.realNanos }
     if (counts.lines === 0 || compareMoments(moment, counts.first) < 0) counts.first = moment
     if (counts.lines === 0 || compareMoments(moment, counts.last) > 0) counts.last = moment
     counts.lines++
     counts.bytes += entry.size
     if (entry.isCut) counts.cut++
-    this.lines++
-    this.bytes += entry.size
+    this.#lines++
+    this.#bytes += entry.size
   }
 
   /** Largest first. */
   sorted(): SourceCounts[] {
-    return [...this.counts.values()].sort((a, b) => b.bytes - a.bytes || (a.source < b.source ? -1 : 1))
+    return [...this.#counts.values()].sort((a, b) => b.bytes - a.bytes || (a.source < b.source ? -1 : 1))
   }
 
   /** The part of all bytes, 0 to 1. */
   share(counts: SourceCounts): number {
-    return this.bytes === 0 ? 0 : counts.bytes / this.bytes
+    return this.#bytes === 0 ? 0 : counts.bytes / this.#bytes
   }
 
   /** Lines a second between the first and the last; 0 where there is no time between them. */
@@ -119,30 +119,30 @@ export class SourceStatistics {
     return seconds <= 0 ? 0 : (lines - 1) / seconds
   }
 
-  private countsOf(entry: EntryView): SourceCounts {
+  #countsOf(entry: EntryView): SourceCounts {
     // One string for each line: this is not the way that lines are shown.
     const source = entry.source
-    const name = this.counts.has(source) || this.counts.size < sourcesMax ? source : otherSources
-    return this.named(name)
+    const name = this.#counts.has(source) || this.#counts.size < sourcesMax ? source : otherSources
+    return this.#named(name)
   }
 
-  private named(source: string): SourceCounts {
-    let counts = this.counts.get(source)
+  #named(source: string): SourceCounts {
+    let counts = this.#counts.get(source)
     if (counts === undefined) {
       const none = { seconds: 0, nanos: 0 }
       counts = { source, lines: 0, bytes: 0, first: none, last: none, lost: 0, cut: 0 }
-      this.counts.set(source, counts)
+      this.#counts.set(source, counts)
     }
     return counts
   }
 
-  private addLost(entry: EntryView): void {
+  #addLost(entry: EntryView): void {
     const text = entry.field('lost')?.toString('latin1') ?? ''
     const lost = /^[0-9]{1,15}$/.test(text) ? Number(text) : 0
     const reason = entry.field('reason')?.toString('utf8') ?? ''
     const source = entry.field('source')?.toString('utf8') ?? sourceOfReason[reason]
     if (source === undefined) this.lost += lost
-    else this.named(source).lost += lost
+    else this.#named(source).lost += lost
   }
 }
 

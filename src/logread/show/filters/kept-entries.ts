@@ -4,6 +4,9 @@
  */
 import { EntryView } from '../../../protocol/entry.ts'
 
+/** Takes an entry; `startsGroup` if lines were left out before it that a context would otherwise show. */
+export type PassEntry = (entry: EntryView, startsGroup: boolean) => void
+
 /** Size of a block; an entry that is larger has one of its own. */
 const blockBytes = 256 * 1024
 
@@ -17,76 +20,76 @@ interface Block {
 }
 
 export class KeptEntries {
-  private readonly blocks: Block[] = []
-  private readonly view = new EntryView()
-  private spare: Block | undefined
-  private count = 0
+  readonly #blocks: Block[] = []
+  readonly #view = new EntryView()
+  #spare: Block | undefined
+  #count = 0
 
   get length(): number {
-    return this.count
+    return this.#count
   }
 
   /** Copies an entry to the end. */
   push(entry: EntryView, startsGroup: boolean): void {
     const { size } = entry
-    let block = this.blocks.at(-1)
+    let block = this.#blocks.at(-1)
     if (block === undefined || block.used + size > block.bytes.length) {
-      block = this.freshBlock(size)
-      this.blocks.push(block)
+      block = this.#freshBlock(size)
+      this.#blocks.push(block)
     }
     entry.bytes.copy(block.bytes, block.used, entry.start, entry.start + size)
     block.places.push(block.used * 2 + (startsGroup ? 1 : 0))
     block.used += size
-    this.count++
+    this.#count++
   }
 
   /** Drops the oldest entry; the queue must not be empty. */
   dropFirst(): void {
-    const block = this.blocks[0] as Block
+    const block = this.#blocks[0] as Block
     block.first++
-    this.count--
-    if (block.first === block.places.length) this.recycle(this.blocks.shift() as Block)
+    this.#count--
+    if (block.first === block.places.length) this.#recycle(this.#blocks.shift() as Block)
   }
 
   /** Hands out every entry, oldest first, and forgets them all. Each is valid until the next. */
   drain(take: (entry: EntryView, startsGroup: boolean) => void): void {
-    for (const block of this.blocks) {
-      for (let index = block.first; index < block.places.length; index++) this.hand(block, index, take)
+    for (const block of this.#blocks) {
+      for (let index = block.first; index < block.places.length; index++) this.#hand(block, index, take)
     }
     this.clear()
   }
 
   /** The same, newest first, as long as `isWanted`. */
   drainBackwards(take: (entry: EntryView, startsGroup: boolean) => void, isWanted: () => boolean): void {
-    for (const block of this.blocks.reverse()) {
+    for (const block of this.#blocks.reverse()) {
       for (let index = block.places.length - 1; index >= block.first && isWanted(); index--)
-        this.hand(block, index, take)
+        this.#hand(block, index, take)
     }
     this.clear()
   }
 
   clear(): void {
-    for (const block of this.blocks) this.recycle(block)
-    this.blocks.length = 0
-    this.count = 0
+    for (const block of this.#blocks) this.#recycle(block)
+    this.#blocks.length = 0
+    this.#count = 0
   }
 
-  private hand(block: Block, index: number, take: (entry: EntryView, startsGroup: boolean) => void): void {
+  #hand(block: Block, index: number, take: (entry: EntryView, startsGroup: boolean) => void): void {
     const place = block.places[index] as number
-    take(this.view.at(block.bytes, Math.floor(place / 2)), place % 2 === 1)
+    take(this.#view.at(block.bytes, Math.floor(place / 2)), place % 2 === 1)
   }
 
-  private freshBlock(size: number): Block {
-    const { spare } = this
+  #freshBlock(size: number): Block {
+    const spare = this.#spare
     if (spare === undefined || size > spare.bytes.length) {
       return { bytes: Buffer.allocUnsafeSlow(Math.max(blockBytes, size)), used: 0, places: [], first: 0 }
     }
-    this.spare = undefined
+    this.#spare = undefined
     return spare
   }
 
-  private recycle(block: Block): void {
+  #recycle(block: Block): void {
     if (block.bytes.length !== blockBytes) return
-    this.spare = { bytes: block.bytes, used: 0, places: [], first: 0 }
+    this.#spare = { bytes: block.bytes, used: 0, places: [], first: 0 }
   }
 }

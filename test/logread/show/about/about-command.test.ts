@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runApplet } from '../../support/applet.ts'
+import { runApplet } from '../../../support/applet.ts'
 
 /** A server of the original protocol, whose names nobody has cleaned. */
 const folder = mkdtempSync(join(tmpdir(), 'memlogd-names-'))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isTextFormat, wantsColour } from '../../../src/logread/show/view-options.ts'
+import { isTextFormat, wantsColour } from '../../../src/logread/show/printer.ts'
 
 const output = (isTerminal: boolean) => ({ isTerminal, hasReader: true, write: () => true })
 

@@ -1,9 +1,11 @@
-/** logwrite's flags. */
+/** logwrite's flags, and its JavaScript command line: what the native half runs if there are options to check. */
 import { resolve } from 'node:path'
 import { checkSocketPath, checkSourceName, socketPathBytesMax } from '../cli/checks.ts'
+import { openCommand } from '../cli/command.ts'
 import { completionFlag } from '../cli/completion.ts'
-import type { LogwriteConfig } from '../cli/config-pipe.ts'
-import { quoted, UsageError } from '../cli/errors.ts'
+import { type LogwriteConfig, logwriteConfigKeys, writeConfig } from '../cli/config-pipe.ts'
+import { currentFolder } from '../cli/current-folder.ts'
+import { ExitError, exitOk, quoted, UsageError } from '../cli/errors.ts'
 import { defineCommand } from '../cli/flag-table.ts'
 import type { ParsedFlags } from '../cli/flags.ts'
 import { logSocketPath } from '../protocol/constants.ts'
@@ -54,4 +56,21 @@ export function logwriteConfig(parsed: ParsedFlags<(typeof logwriteCommand)['fla
     throw new UsageError(`-socket: ${quoted(socket)}: wanted a path of at most ${socketPathBytesMax} bytes`)
   }
   return { socket, name: values.name, 'best-effort': values.bestEffort ? '1' : undefined, skip: String(skip) }
+}
+
+/** The config role: options in, `key=value` strings out. */
+export async function runLogwriteConfig(words: readonly string[]): Promise<number> {
+  const parsed = await openCommand(logwriteCommand, words)
+  if (parsed === undefined) return exitOk
+  writeConfig(logwriteConfigKeys, logwriteConfig(parsed, currentFolder()))
+  return exitOk
+}
+
+/** The applet without the native half, which alone can pass descriptors. */
+export async function runLogwrite(words: readonly string[]): Promise<number> {
+  if ((await openCommand(logwriteCommand, words)) === undefined) return exitOk
+  throw new ExitError(
+    'NO_NATIVE_HALF',
+    'the native half is missing here: build with `make`, then run dist/bin/logwrite',
+  )
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseFlags } from '../../src/cli/flags.ts'
-import { logwriteCommand, logwriteConfig } from '../../src/logwrite/options.ts'
+import { logwriteCommand, logwriteConfig } from '../../src/logwrite/main.ts'
 
 async function config(...words: string[]) {
   const parsed = await parseFlags(logwriteCommand, words)

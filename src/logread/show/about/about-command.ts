@@ -1,17 +1,18 @@
-/** logread --sources and --stats: about the log instead of out of it. */
-import { ExitError, exitOk, UsageError } from '../../cli/errors.ts'
-import { SourceMatcher } from '../../match/source-matcher.ts'
-import { queryModeDump } from '../../protocol/constants.ts'
-import type { QueryRequest } from '../../protocol/query.ts'
-import { StampWriter } from '../../protocol/timestamp.ts'
-import { localOffset } from '../../system/local-time.ts'
-import { chooseFeed } from '../ask/feeds.ts'
-import { Query } from '../ask/query.ts'
-import type { ReadValues } from '../selection.ts'
-import { parseStored, SourceStatistics, type Stored, sourcesJson, sourcesTable } from './about/sources.ts'
-import { parseStatistics, statisticsMetrics, statisticsText } from './about/stats.ts'
-import { Pipeline, type Selection } from './pipeline.ts'
-import { daemonGone, standardOutput } from './read-command.ts'
+/** logread --sources, --stats and --source-names: about the log instead of out of it. */
+import { ExitError, exitOk, UsageError } from '../../../cli/errors.ts'
+import { SourceMatcher } from '../../../match/source-matcher.ts'
+import { queryModeDump } from '../../../protocol/constants.ts'
+import { EntryView } from '../../../protocol/entry.ts'
+import type { QueryRequest } from '../../../protocol/query.ts'
+import { StampWriter } from '../../../protocol/timestamp.ts'
+import { chooseFeed } from '../../ask/feeds.ts'
+import { Query } from '../../ask/query.ts'
+import type { ReadValues, Selection } from '../../selection.ts'
+import { localOffset } from '../../time.ts'
+import { Pipeline } from '../pipeline.ts'
+import { daemonGone, standardOutput } from '../read-command.ts'
+import { parseStored, SourceStatistics, type Stored, sourcesJson, sourcesTable } from './sources.ts'
+import { parseStatistics, statisticsMetrics, statisticsText } from './stats.ts'
 
 export async function runSources(values: ReadValues, selection: Selection): Promise<number> {
   checkFormat(values, '--sources', ['short', 'json'])
@@ -113,4 +114,27 @@ function checkFormat(values: ReadValues, flag: string, formats: readonly string[
 
 function print(text: string): void {
   standardOutput().write(Buffer.from(text))
+}
+
+/** A shell waits for them: a daemon that does not answer soon has none. */
+const answerMs = 1000
+/** More are of no use to somebody who chooses one. */
+const namesMax = 1000
+
+/** What a shell completes `-s` with, sorted: the sources that have lines in memory. Names with spaces or control characters, which only a foreign server sends, are left out. */
+export async function sourceNames(path: string): Promise<string[]> {
+  const names = new Set<string>()
+  const view = new EntryView()
+  const query = new Query({
+    path,
+    mode: queryModeDump,
+    request: {},
+    answerMs,
+    onEntries: (bytes, start, end) => {
+      for (let at = start; at < end; at += view.size) names.add(view.at(bytes, at).source)
+      if (names.size > namesMax) query.close()
+    },
+  })
+  await query.outcome
+  return [...names].filter((name) => !/[\0-\x20\x7f-\x9f]/.test(name)).toSorted()
 }

@@ -7,8 +7,8 @@
  *   +10m                                                   so long from now
  *   now, boot, @1492270657                                 boot: everything, since memory holds nothing older
  */
-import { Fault } from '../../../match/fault.ts'
-import { dateFromDays, type Moment, type OffsetOf, parseStamp } from '../../../protocol/timestamp.ts'
+import { Fault } from '../match/fault.ts'
+import { dateFromDays, type Moment, type OffsetOf, parseStamp } from '../protocol/timestamp.ts'
 
 export interface TimeContext {
   now: Moment
@@ -133,4 +133,9 @@ function fromLocal(local: number, { offsetOf }: TimeContext): number {
   if (offsetOf === undefined) return local
   const guess = local - offsetOf(local) * 60
   return local - offsetOf(guess) * 60
+}
+
+/** This machine's time zone, from TZ or /etc/localtime: the engine knows it without Intl too. */
+export function localOffset(seconds: number): number {
+  return -new Date(seconds * 1000).getTimezoneOffset()
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { addSeconds, parseDuration, parseTime } from '../../../../src/logread/show/filters/time.ts'
-import { Fault } from '../../../../src/match/fault.ts'
-import { formatMoment } from '../../../../src/protocol/timestamp.ts'
+import { addSeconds, parseDuration, parseTime } from '../../src/logread/time.ts'
+import { Fault } from '../../src/match/fault.ts'
+import { formatMoment } from '../../src/protocol/timestamp.ts'
 
 /** 2017-04-15T15:37:37.5Z, a Saturday. */
 const now = { seconds: 1492270657, nanos: 500_000_000 }
