@@ -36,7 +36,7 @@ async function run(values: ReadValues): Promise<number> {
   }
   const { to, on, run, state } = values
   if (to.length + on.length + run.length > 0 || state !== undefined) {
-    return (await import('./ship/shipping-main.ts')).runShipping(values)
+    return (await import('./ship/main.ts')).runShipping(values)
   }
   const { realSeconds: seconds, realNanos: nanos } = systemWorld.now()
   const now = { seconds, nanos }

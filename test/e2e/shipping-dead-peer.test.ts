@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Shipper } from '../../src/logread/ship/shipper.ts'
-import { SyslogStreamSink } from '../../src/logread/ship/syslog/stream-sink.ts'
+import { SyslogStreamTarget } from '../../src/logread/ship/syslog/stream-target.ts'
 import { monotonicMs, sleep } from '../../src/system/world.ts'
 import { ListSource } from '../logread/ship/entries.ts'
 
@@ -67,12 +67,12 @@ test('a cable that is pulled costs no line and no CPU', async ({ skip }) => {
   })
   await expect.poll(() => existsSync(output)).toBe(true)
   const times = { settleMs: 500, probeMs: 100, stallMs: 1000 }
-  const sink = new SyslogStreamSink('syslog', { host: `${network}.2`, port, tls: undefined }, 'vm', times)
+  const target = new SyslogStreamTarget('syslog', { host: `${network}.2`, port, tls: undefined }, 'vm', times)
   const source = new ListSource(5)
   const said: string[] = []
   const stop = new AbortController()
   const world = { nowMs: monotonicMs, sleep, random: () => 0.5 }
-  const running = new Shipper(sink, source, world, (message) => said.push(message)).run(stop.signal)
+  const running = new Shipper(target, source, world, (message) => said.push(message)).run(stop.signal)
   try {
     let fed = 0
     // The number ends with a full stop, so that the length of the next message can't be read as part of it.

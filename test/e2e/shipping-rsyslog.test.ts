@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Shipper } from '../../src/logread/ship/shipper.ts'
-import type { Sink } from '../../src/logread/ship/sink.ts'
-import { SyslogStreamSink } from '../../src/logread/ship/syslog/stream-sink.ts'
-import { SyslogUdpSink } from '../../src/logread/ship/syslog/udp-sink.ts'
+import { SyslogStreamTarget } from '../../src/logread/ship/syslog/stream-target.ts'
+import { SyslogUdpTarget } from '../../src/logread/ship/syslog/udp-target.ts'
+import type { Target } from '../../src/logread/ship/target.ts'
 import { monotonicMs, sleep } from '../../src/system/world.ts'
 import { ListSource } from '../logread/ship/entries.ts'
 import { freePort, isInstalled, makeCertificates, Rsyslog, type Transport } from '../logread/ship/syslog/receivers.ts'
@@ -36,16 +36,16 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function open(transport: Transport): Promise<{ sink: Sink; rsyslog: Rsyslog }> {
+async function open(transport: Transport): Promise<{ target: Target; rsyslog: Rsyslog }> {
   const port = await freePort()
   const certificates = transport === 'tls' ? makeCertificates(folder) : undefined
   receiver = new Rsyslog(folder, transport, port, certificates)
   await receiver.start()
   const host = '127.0.0.1'
-  if (transport === 'udp') return { sink: new SyslogUdpSink('udp', { host, port }, 'vm', 1400), rsyslog: receiver }
+  if (transport === 'udp') return { target: new SyslogUdpTarget('udp', { host, port }, 'vm', 1400), rsyslog: receiver }
   const none = { certificateFile: undefined, keyFile: undefined, serverName: undefined }
   const tls = certificates && { caFile: certificates.ca, ...none }
-  return { sink: new SyslogStreamSink(transport, { host, port, tls }, 'vm'), rsyslog: receiver }
+  return { target: new SyslogStreamTarget(transport, { host, port, tls }, 'vm'), rsyslog: receiver }
 }
 
 test.for<Transport>(['udp', 'tcp', 'tls'])(
@@ -53,9 +53,9 @@ test.for<Transport>(['udp', 'tcp', 'tls'])(
   { timeout: 60_000 },
   async (transport, { skip }) => {
     if (!hasRsyslog) skip(missing)
-    const { sink, rsyslog } = await open(transport)
+    const { target, rsyslog } = await open(transport)
     const source = new ListSource(20)
-    running = new Shipper(sink, source, world, (message) => said.push(message)).run(stop.signal)
+    running = new Shipper(target, source, world, (message) => said.push(message)).run(stop.signal)
     const total = 3000
     let sent = 0
     const sentAt: number[] = []
@@ -89,11 +89,11 @@ test.for<Transport>(['udp', 'tcp', 'tls'])(
 
 test('an idle receiver that is restarted in order gets nothing twice', { timeout: 40_000 }, async ({ skip }) => {
   if (!hasRsyslog) skip(missing)
-  const { sink, rsyslog } = await open('tcp')
+  const { target, rsyslog } = await open('tcp')
   const source = new ListSource(20).add(...Array.from({ length: 100 }, (_, index) => `line ${index}`))
-  running = new Shipper(sink, source, world, (message) => said.push(message)).run(stop.signal)
+  running = new Shipper(target, source, world, (message) => said.push(message)).run(stop.signal)
   await expect.poll(() => rsyslog.texts().length).toBe(100)
-  await expect.poll(() => sink.unconfirmed).toBe(0)
+  await expect.poll(() => target.unconfirmed).toBe(0)
   await rsyslog.kill('SIGTERM')
   await rsyslog.start()
   source.add('after')

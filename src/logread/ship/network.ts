@@ -15,7 +15,7 @@ export interface TlsFiles {
   serverName: string | undefined
 }
 
-export interface StreamTarget {
+export interface StreamAddress {
   host: string
   port: number
   tls: TlsFiles | undefined
@@ -33,15 +33,9 @@ export interface OutgoingStream {
   destroy(): void
 }
 
-/** The connection failed or ended; `code` as the system calls it. */
+/** The connection failed or ended. */
 export class NetworkError extends Error {
   override readonly name = 'NetworkError'
-  readonly code: string
-
-  constructor(code: string, message: string) {
-    super(message)
-    this.code = code
-  }
 }
 
 /** A peer that does not answer a connect, TLS handshake included, by then is away. */
@@ -51,7 +45,7 @@ const keepAliveMs = 30_000
 
 /** Connects; `onLost` is called once when an established connection is gone by itself. */
 export async function openStream(
-  target: StreamTarget,
+  target: StreamAddress,
   signal: AbortSignal,
   onLost: (error: NetworkError) => void,
 ): Promise<OutgoingStream> {
@@ -62,7 +56,7 @@ export async function openStream(
   return new SocketStream(socket, onLost)
 }
 
-async function connectTls(target: StreamTarget, files: TlsFiles): Promise<Socket> {
+async function connectTls(target: StreamAddress, files: TlsFiles): Promise<Socket> {
   const { connect } = await import('node:tls')
   const options: ConnectionOptions = { host: target.host, port: target.port, ...(await readTlsFiles(files)) }
   if (options.servername === undefined && !/^[0-9.]+$|:/.test(target.host)) options.servername = target.host
@@ -81,8 +75,8 @@ export async function readTlsFiles(files: TlsFiles): Promise<ConnectionOptions> 
 
 function connected(socket: Socket, event: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => fail(new NetworkError('ETIMEDOUT', 'the connection timed out')), connectMs)
-    const stop = () => fail(new NetworkError('stopped', 'stopped'))
+    const timer = setTimeout(() => fail(new NetworkError('the connection timed out')), connectMs)
+    const stop = () => fail(new NetworkError('stopped'))
     function settle(): void {
       clearTimeout(timer)
       signal.removeEventListener('abort', stop)
@@ -113,6 +107,8 @@ class SocketStream implements OutgoingStream {
   readonly #ports: [number, number]
   #error: NetworkError | undefined
   #sawEnd = false
+  /** The peer has closed its side, and nothing failed before. */
+  #isInOrder = false
   #isEnding = false
 
   constructor(socket: Socket, onLost: (error: NetworkError) => void) {
@@ -129,7 +125,8 @@ class SocketStream implements OutgoingStream {
     })
     socket.on('close', () => {
       resolve()
-      this.#error ??= new NetworkError('closed', 'the connection was closed')
+      this.#isInOrder = this.#sawEnd && this.#error === undefined
+      this.#error ??= new NetworkError('the connection was closed')
       if (!this.#isEnding) onLost(this.#error)
     })
     socket.resume()
@@ -137,13 +134,13 @@ class SocketStream implements OutgoingStream {
 
   async write(bytes: Buffer, stallMs: number): Promise<void> {
     if (this.#error !== undefined) throw this.#error
-    if (this.#socket.destroyed || this.#sawEnd) throw new NetworkError('closed', 'the connection was closed')
+    if (this.#socket.destroyed || this.#sawEnd) throw new NetworkError('the connection was closed')
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const timer = setTimeout(() => {
-      this.#error ??= new NetworkError('stalled', 'the connection is stalled')
+      this.#error ??= new NetworkError('the connection is stalled')
       this.#socket.destroy()
     }, stallMs)
-    const giveUp = () => reject(this.#error ?? new NetworkError('closed', 'the connection was closed'))
+    const giveUp = () => reject(this.#error ?? new NetworkError('the connection was closed'))
     this.#socket.once('close', giveUp)
     this.#socket.write(bytes, (error) => (error ? reject(this.#error ?? toNetworkError(error)) : resolve()))
     try {
@@ -168,7 +165,7 @@ class SocketStream implements OutgoingStream {
     const timer = setTimeout(() => this.#socket.destroy(), waitMs)
     await this.#closed
     clearTimeout(timer)
-    return this.#sawEnd && this.#error?.code === 'closed'
+    return this.#isInOrder
   }
 
   destroy(): void {
@@ -191,7 +188,7 @@ export function sendQueueBytes(table: string, localPort: number, remotePort: num
   return bytes
 }
 
-export interface DatagramTarget {
+export interface DatagramAddress {
   host: string
   port: number
 }
@@ -203,7 +200,7 @@ export interface OutgoingDatagrams {
 
 /** A UDP socket of its own for one peer: so the kernel tells when nobody listens there. */
 export async function openDatagrams(
-  target: DatagramTarget,
+  target: DatagramAddress,
   signal: AbortSignal,
   onError: (error: NetworkError) => void,
 ): Promise<OutgoingDatagrams> {
@@ -224,7 +221,7 @@ export async function openDatagrams(
 /** A name server that does not answer must not hold up a program that is asked to end. */
 async function unlessStopped<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
-  const stop = () => reject(new NetworkError('stopped', 'stopped'))
+  const stop = () => reject(new NetworkError('stopped'))
   signal.addEventListener('abort', stop)
   if (signal.aborted) stop()
   try {
@@ -255,6 +252,6 @@ export function toNetworkError(error: Error): NetworkError {
   if (error instanceof NetworkError) return error
   const { code = 'failed' } = error as NodeJS.ErrnoException
   const isCertificate = /CERT|VERIFY|SELF_SIGNED|ISSUER/.test(code)
-  if (isCertificate) return new NetworkError(code, `the certificate is refused: ${error.message}`)
-  return new NetworkError(code, texts[code] ?? error.message)
+  if (isCertificate) return new NetworkError(`the certificate is refused: ${error.message}`)
+  return new NetworkError(texts[code] ?? error.message)
 }

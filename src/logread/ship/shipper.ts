@@ -6,9 +6,8 @@
 import { entryKindLine } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
 import type { Cursor } from '../../protocol/query.ts'
-import { Backoff } from './backoff.ts'
-import type { Batch, EntrySource } from './entry-source.ts'
-import { type Report, type Sink, SinkError } from './sink.ts'
+import type { Batch, EntrySource } from './memlogd-source.ts'
+import { type Report, type Target, TargetError, unconfirmedMax } from './target.ts'
 
 /** A changed place is written to the state folder at most so often. */
 export const stateSaveMs = 1000
@@ -16,9 +15,6 @@ export const stateSaveMs = 1000
 export const repeatMs = 60_000
 /** A target that failed so recently is not trusted yet: its waits go on growing. */
 export const settledMs = 10_000
-/** Places remembered for deliveries that are not confirmed; beyond it, places are left out between. */
-export const checkpointsMax = 1024
-
 /** What a shipper needs of the world. */
 export interface ShipperWorld {
   nowMs(): number
@@ -27,7 +23,7 @@ export interface ShipperWorld {
 }
 
 export interface PlaceStore {
-  load(): Promise<Cursor | undefined>
+  load(): Cursor | undefined
   save(cursor: Cursor): Promise<void>
 }
 
@@ -37,9 +33,41 @@ export interface ShipperCounters {
   failures: number
 }
 
+/** First wait; doubles with every failure in a row. */
+export const retryMs = 250
+/** Longest wait. */
+export const retryMsMax = 30_000
+/** Shortest wait: whatever the dice say, a failing target is not tried in a loop. */
+export const retryMsMin = 50
+/** Longest wait that a target may ask for (`Retry-After`). */
+export const retryAfterMsMax = 300_000
+
+/** Waits between tries: exponential, with full jitter, so that many machines do not come back in step. */
+export class Backoff {
+  failures = 0
+  readonly #random: () => number
+
+  constructor(random: () => number = Math.random) {
+    this.#random = random
+  }
+
+  /** The wait after one more failure. A wait that the target asked for is kept, and spread by a tenth. */
+  next(askedMs?: number): number {
+    const ceiling = Math.min(retryMsMax, retryMs * 2 ** Math.min(this.failures, 20))
+    this.failures++
+    if (askedMs !== undefined)
+      return Math.max(retryMsMin, Math.min(askedMs, retryAfterMsMax) * (1 + this.#random() / 10))
+    return Math.max(retryMsMin, this.#random() * ceiling)
+  }
+
+  succeeded(): void {
+    this.failures = 0
+  }
+}
+
 export class Shipper {
   readonly counters: ShipperCounters = { delivered: 0, rejected: 0, failures: 0 }
-  readonly #sink: Sink
+  readonly #sink: Target
   readonly #source: EntrySource
   readonly #state: PlaceStore | undefined
   readonly #world: ShipperWorld
@@ -55,7 +83,7 @@ export class Shipper {
   #outageText = ''
   #saidMs = 0
 
-  constructor(sink: Sink, source: EntrySource, world: ShipperWorld, report: Report, state?: PlaceStore) {
+  constructor(sink: Target, source: EntrySource, world: ShipperWorld, report: Report, state?: PlaceStore) {
     this.#sink = sink
     this.#source = source
     this.#state = state
@@ -76,7 +104,7 @@ export class Shipper {
 
   /** Ships until `signal` fires or all there was is shipped. Never rejects: whatever fails is reported and tried again. */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#load()
+    this.#load()
     this.#sink.onLost = () => this.#session.abort()
     const done = new AbortController()
     const keeper = this.#keepPlace(AbortSignal.any([signal, done.signal]))
@@ -127,7 +155,7 @@ export class Shipper {
         this.counters.delivered += countEntries(batch.bytes, start, batch.end)
         break
       } catch (error) {
-        const failure = error instanceof SinkError ? error : unexpected(error)
+        const failure = error instanceof TargetError ? error : unexpected(error)
         const done = Math.min(Math.max(failure.deliveredTo ?? start, start), batch.end)
         this.counters.delivered += countEntries(batch.bytes, start, done)
         start = done
@@ -161,7 +189,7 @@ export class Shipper {
 
   /** Keeps as many checkpoints as the sink has unconfirmed deliveries. */
   #trim(): void {
-    if (this.#checkpoints.length > checkpointsMax) this.#checkpoints.splice(1, 1)
+    if (this.#checkpoints.length > unconfirmedMax) this.#checkpoints.splice(1, 1)
     const keep = this.#sink.unconfirmed ?? 0
     if (this.#checkpoints.length > keep) this.#checkpoints.splice(0, this.#checkpoints.length - keep)
   }
@@ -180,9 +208,9 @@ export class Shipper {
     this.#checkpoints = []
   }
 
-  async #load(): Promise<void> {
+  #load(): void {
     try {
-      this.#cursor = await this.#state?.load()
+      this.#cursor = this.#state?.load()
       this.#saved = this.#cursor
     } catch (error) {
       this.#report(`the kept place can't be read, everything is shipped again: ${text(error)}`)
@@ -224,7 +252,7 @@ export class Shipper {
     this.#say(`delivering again after ${seconds} s`)
   }
 
-  #reject(batch: Batch, start: number, failure: SinkError): void {
+  #reject(batch: Batch, start: number, failure: TargetError): void {
     const count = countEntries(batch.bytes, start, batch.end)
     this.counters.rejected += count
     this.#say(`${count} lines were refused for good: ${failure.message}`)
@@ -240,9 +268,9 @@ function samePlace(one: Cursor, other: Cursor): boolean {
   return one.ring === other.ring && one.sequence === other.sequence
 }
 
-/** A failure that is no SinkError is a bug of the sink or a new kind of trouble: retrying loses nothing. */
-function unexpected(error: unknown): SinkError {
-  return new SinkError('unexpected', text(error), { retryable: true })
+/** A failure that is no TargetError is a bug of the sink or a new kind of trouble: retrying loses nothing. */
+function unexpected(error: unknown): TargetError {
+  return new TargetError(text(error), { retryable: true })
 }
 
 function text(error: unknown): string {

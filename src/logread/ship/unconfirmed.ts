@@ -1,13 +1,13 @@
 /**
- * Which deliveries a target may not have although they were handed over. A stream acknowledges nothing to the
- * program; but its kernel knows what the peer's kernel has, and a peer that lives reads within moments. So a delivery
- * is confirmed when the peer's kernel has had it for `settleMs`. What is not confirmed when the connection is lost is
+ * Deliveries that may not have arrived although they were handed over. A stream's protocol acknowledges nothing, but
+ * the kernel knows what the peer's kernel has received, and a live peer reads it within moments. So a delivery is
+ * confirmed when the peer's kernel has had it for `settleMs`. What is not confirmed when the connection is lost is
  * delivered again: duplicates rather than loss.
  */
-import { checkpointsMax } from './shipper.ts'
+import { unconfirmedMax } from './target.ts'
 
 interface Delivery {
-  /** Bytes of the connection up to and with this delivery. */
+  /** Bytes of the connection up to the end of this delivery. */
   position: number
   acknowledgedMs: number | undefined
 }
@@ -24,10 +24,10 @@ export class Unconfirmed {
     return this.#deliveries.length
   }
 
-  /** A delivery that ended at `position` of the connection; acknowledged at once where nobody can tell. */
+  /** Adds a delivery that ended at `position`; `acknowledgedMs` is given where nothing can be acknowledged. */
   add(position: number, acknowledgedMs?: number): void {
     this.#deliveries.push({ position, acknowledgedMs })
-    if (this.#deliveries.length > checkpointsMax) this.#deliveries.splice(1, 1)
+    if (this.#deliveries.length > unconfirmedMax) this.#deliveries.splice(1, 1)
   }
 
   /** The peer's kernel has everything up to `position`. */
@@ -38,7 +38,7 @@ export class Unconfirmed {
     }
   }
 
-  /** Forgets what the peer has had for long enough. */
+  /** Forgets the deliveries that were acknowledged long enough ago. */
   settle(nowMs: number): void {
     const isSettled = ({ acknowledgedMs }: Delivery) =>
       acknowledgedMs !== undefined && nowMs - acknowledgedMs >= this.#settleMs

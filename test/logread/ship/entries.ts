@@ -1,5 +1,5 @@
-/** Entries for tests of sinks, and a source that hands them out as memlogd would. */
-import type { Batch, EntrySource } from '../../../src/logread/ship/entry-source.ts'
+/** Entries for tests of opened, and a source that hands them out as memlogd would. */
+import type { Batch, EntrySource } from '../../../src/logread/ship/memlogd-source.ts'
 import { entryKindGap, entryKindLine } from '../../../src/protocol/constants.ts'
 import { type EntryParts, encodeEntry, encodeFields } from '../../../src/protocol/entry.ts'
 import type { Cursor } from '../../../src/protocol/query.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkpointsMax } from '../../../src/logread/ship/shipper.ts'
+import { unconfirmedMax } from '../../../src/logread/ship/target.ts'
 import { Unconfirmed } from '../../../src/logread/ship/unconfirmed.ts'
 
 test('a delivery is forgotten so long after it was acknowledged, and not before', () => {
@@ -33,12 +33,12 @@ test('one that was acknowledged at once needs nobody to say so', () => {
 
 test('the oldest and the newest are kept when there are too many', () => {
   const list = new Unconfirmed(100)
-  for (let position = 1; position <= checkpointsMax + 5; position++) list.add(position)
-  expect(list.count).toBe(checkpointsMax)
+  for (let position = 1; position <= unconfirmedMax + 5; position++) list.add(position)
+  expect(list.count).toBe(unconfirmedMax)
   list.acknowledge(1, 0)
   list.settle(100)
-  expect(list.count).toBe(checkpointsMax - 1)
-  list.acknowledge(checkpointsMax + 4, 0)
+  expect(list.count).toBe(unconfirmedMax - 1)
+  list.acknowledge(unconfirmedMax + 4, 0)
   list.settle(100)
   expect(list.count).toBe(1)
   list.clear()

@@ -1,5 +1,7 @@
 /** One log file, open. It holds whole lines only: a write that fails in the middle of a line is taken back to the line's beginning. */
-import type { FileLayer, OpenFile } from '../file-layer.ts'
+import type { EntryView } from '../../../protocol/entry.ts'
+import { StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
+import type { FileLayer, OpenFile } from './file-layer.ts'
 
 const lineFeed = 0x0a
 /** How far back a torn last line is looked for: more than the longest line can have. */
@@ -91,4 +93,30 @@ export class LogFile {
       this.size += await this.#file.write(Buffer.from('\n'), 0, 1)
     }
   }
+}
+
+const space = 0x20
+
+/** The line format of LinuxKit's logwrite service: `2017-04-15T15:37:37Z source message`, UTC, whole seconds. */
+export class LineWriter {
+  readonly #stamps = new StampWriter()
+
+  /** The entry as one line, newline included. A newline inside a message is written `\n`: a line stays a line. */
+  line(entry: EntryView): Buffer {
+    const message = escapeNewlines(entry.message)
+    const sourceBytes = entry.sourceEnd - entry.sourceStart
+    const line = Buffer.allocUnsafe(stampBytesMax + sourceBytes + message.length + 3)
+    let at = this.#stamps.writeSeconds(line, 0, entry.realSeconds)
+    line[at++] = space
+    at += entry.bytes.copy(line, at, entry.sourceStart, entry.sourceEnd)
+    line[at++] = space
+    at += message.copy(line, at)
+    line[at++] = lineFeed
+    return line.subarray(0, at)
+  }
+}
+
+function escapeNewlines(message: Buffer): Buffer {
+  if (!message.includes(lineFeed)) return message
+  return Buffer.from(message.toString('latin1').replaceAll('\n', '\\n'), 'latin1')
 }

@@ -2,7 +2,7 @@
  * Which files of a folder are ours. `/var/log` holds files of others too, and a total cap must never remove
  * those: the names that this sink writes are kept in `.logread-files`, a line each.
  */
-import type { FileLayer } from '../file-layer.ts'
+import type { FileLayer } from './file-layer.ts'
 import { parseLogFileName } from './file-name.ts'
 import { LogFile } from './log-file.ts'
 

@@ -11,8 +11,9 @@
  * `.tmp` file (removed by `heal`, and made again) or both forms of number 0: the compressed one got its name
  * only when it was whole, so the other is removed. Numbers are those of LinuxKit's logwrite service: the youngest is 0.
  */
-import { errnoCode, type FileLayer } from '../file-layer.ts'
-import type { Report } from '../sink.ts'
+
+import type { Report } from '../target.ts'
+import { errnoCode, type FileLayer } from './file-layer.ts'
 import { parseLogFileName } from './file-name.ts'
 
 export interface RotationRules {

@@ -10,7 +10,7 @@ export const requestMs = 30_000
 /** More of an answer is not looked at. */
 export const answerBytesMax = 64 * 1024
 
-export interface HttpTarget {
+export interface HttpAddress {
   host: string
   port: number
   path: string
@@ -28,11 +28,11 @@ export interface HttpAnswer {
 export const gzip: (bytes: Buffer) => Promise<Buffer> = promisify(gzipBytes)
 
 export class HttpClient {
-  readonly #target: HttpTarget
+  readonly #target: HttpAddress
   readonly #timeoutMs: number
   #agent: Agent | undefined
 
-  constructor(target: HttpTarget, timeoutMs: number = requestMs) {
+  constructor(target: HttpAddress, timeoutMs: number = requestMs) {
     this.#target = target
     this.#timeoutMs = timeoutMs
   }
@@ -66,10 +66,7 @@ export class HttpClient {
     return new Promise((resolve, reject) => {
       const all = { ...headers, 'content-length': String(body.length) }
       const request = start({ agent, host, port, path, method: 'POST', headers: all, signal })
-      const timer = setTimeout(
-        () => request.destroy(new NetworkError('ETIMEDOUT', 'no answer in time')),
-        this.#timeoutMs,
-      )
+      const timer = setTimeout(() => request.destroy(new NetworkError('no answer in time')), this.#timeoutMs)
       let isSettled = false
       const fail = (error: Error) => {
         if (isSettled) return
@@ -88,7 +85,7 @@ export class HttpClient {
           bytes += part.length
         })
         response.on('error', fail)
-        response.on('close', () => fail(new NetworkError('ECONNRESET', 'the answer broke off')))
+        response.on('close', () => fail(new NetworkError('the answer broke off')))
         response.on('end', () => {
           isSettled = true
           clearTimeout(timer)

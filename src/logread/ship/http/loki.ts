@@ -6,7 +6,7 @@
 import { EntryView } from '../../../protocol/entry.ts'
 import { severityNames } from '../../../protocol/priority.ts'
 import type { HttpAnswer } from './http-client.ts'
-import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-sink.ts'
+import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-target.ts'
 import { severityOf } from './otlp.ts'
 
 /** Ingestion is blocked for a time (Loki's `block_ingestion_status_code`). */

@@ -8,7 +8,7 @@ import { EntryView } from '../../../protocol/entry.ts'
 import { severityNames } from '../../../protocol/priority.ts'
 import { version } from '../../../protocol/version.ts'
 import type { HttpAnswer } from './http-client.ts'
-import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-sink.ts'
+import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-target.ts'
 
 /** SeverityNumber of syslog severities 0..7 (the log data model's appendix B). */
 const severityNumbers = [21, 19, 18, 17, 13, 10, 9, 5] as const

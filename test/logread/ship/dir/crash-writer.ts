@@ -3,10 +3,10 @@
  * that the test names. Arguments: folder, file with the number of batches delivered, operation.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { DirSink } from '../../../../src/logread/ship/dir/dir-sink.ts'
-import { type FileLayer, systemFiles } from '../../../../src/logread/ship/file-layer.ts'
+import { DirTarget } from '../../../../src/logread/ship/dir/dir-target.ts'
+import { type FileLayer, systemFiles } from '../../../../src/logread/ship/dir/file-layer.ts'
 import { line } from '../entries.ts'
-import { faultyFiles } from '../file-faults.ts'
+import { faultyFiles } from './file-faults.ts'
 
 export const crashBatches = 5
 export const linesPerBatch = 3
@@ -19,17 +19,17 @@ export function crashBatch(batch: number): Buffer {
 
 /** Delivers what is missing, as a shipper does: the place is kept after each batch. */
 export async function writeBatches(folder: string, place: string, files: FileLayer): Promise<void> {
-  const sink = new DirSink(
+  const target = new DirTarget(
     files,
     { folder, sizeMax: 80, filesMax: 20, compress: true, totalMax: undefined },
     () => undefined,
   )
   for (let batch = Number(readFileSync(place, 'utf8')); batch < crashBatches; batch++) {
     const bytes = crashBatch(batch)
-    await sink.deliver(bytes, 0, bytes.length)
+    await target.deliver(bytes, 0, bytes.length)
     writeFileSync(place, String(batch + 1))
   }
-  await sink.close()
+  await target.close()
 }
 
 if (process.argv[1] === import.meta.filename) {

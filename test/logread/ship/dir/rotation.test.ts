@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { systemFiles } from '../../../../src/logread/ship/file-layer.ts'
+import { systemFiles } from '../../../../src/logread/ship/dir/file-layer.ts'
 import { crashBatches, linesPerBatch, writeBatches } from './crash-writer.ts'
 
 let root = ''
@@ -69,4 +69,4 @@ test('kill -9 at each step of a rotation loses nothing and leaves no mess', asyn
     expect(names.filter((name) => name.endsWith('.tmp'))).toEqual([])
     for (const name of names) expect(names, `operation ${killAt}`).not.toContain(`${name}.gz`)
   }
-}, 120_000)
+})

@@ -6,7 +6,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { Shipper } from '../../../../src/logread/ship/shipper.ts'
-import { SyslogStreamSink } from '../../../../src/logread/ship/syslog/stream-sink.ts'
+import { SyslogStreamTarget } from '../../../../src/logread/ship/syslog/stream-target.ts'
 import { monotonicMs, sleep } from '../../../../src/system/world.ts'
 import { ListSource } from '../entries.ts'
 
@@ -85,7 +85,7 @@ test.each([1, 2, 3, 4, 5])(
   async (seed) => {
     const random = randomFrom(seed)
     const { port, connections } = await brokenReceiver(random)
-    const sink = new SyslogStreamSink('syslog', { host: '127.0.0.1', port, tls: undefined }, 'vm', {
+    const target = new SyslogStreamTarget('syslog', { host: '127.0.0.1', port, tls: undefined }, 'vm', {
       settleMs: 1000,
       probeMs: 50,
       stallMs: 5000,
@@ -102,7 +102,7 @@ test.each([1, 2, 3, 4, 5])(
       sleep: (ms: number, until: AbortSignal) => sleep(ms / 20, until),
       random,
     }
-    const running = new Shipper(sink, source, world, () => undefined).run(stop.signal)
+    const running = new Shipper(target, source, world, () => undefined).run(stop.signal)
     for (let index = 0; index < count; index += 50) {
       source.add(...expected.slice(index, index + 50))
       await sleep(random() * 20)

@@ -2,8 +2,8 @@
 
 import { EntryView } from '../../../protocol/entry.ts'
 import { monotonicMs } from '../../../system/world.ts'
-import { NetworkError, type OutgoingStream, openStream, type StreamTarget } from '../network.ts'
-import { type Sink, SinkError } from '../sink.ts'
+import { NetworkError, type OutgoingStream, openStream, type StreamAddress } from '../network.ts'
+import { type Target, TargetError } from '../target.ts'
 import { Unconfirmed } from '../unconfirmed.ts'
 import { SyslogWriter } from './message.ts'
 
@@ -24,10 +24,10 @@ export interface StreamTimes {
   stallMs: number
 }
 
-export class SyslogStreamSink implements Sink {
+export class SyslogStreamTarget implements Target {
   readonly name: string
   onLost: (() => void) | undefined
-  readonly #target: StreamTarget
+  readonly #target: StreamAddress
   readonly #times: StreamTimes
   readonly #writer: SyslogWriter
   readonly #unconfirmed: Unconfirmed
@@ -39,7 +39,7 @@ export class SyslogStreamSink implements Sink {
 
   constructor(
     name: string,
-    target: StreamTarget,
+    target: StreamAddress,
     hostname: string,
     times: StreamTimes = { settleMs, probeMs, stallMs },
   ) {
@@ -62,11 +62,11 @@ export class SyslogStreamSink implements Sink {
       this.#stream = stream
       signal.addEventListener('abort', abort)
       for (const piece of this.#pieces(bytes, start, end)) await stream.write(piece, this.#times.stallMs)
-      if (this.#stream !== stream) throw new NetworkError('closed', 'the connection was closed')
+      if (this.#stream !== stream) throw new NetworkError('the connection was closed')
       this.#unconfirmed.add(stream.flushedBytes)
     } catch (error) {
       this.#drop()
-      throw toSinkError(error)
+      throw toTargetError(error)
     } finally {
       this.#isDelivering = false
       signal.removeEventListener('abort', abort)
@@ -142,8 +142,8 @@ export class SyslogStreamSink implements Sink {
 }
 
 /** A target that is away, or whose certificate is wrong, may be put right while the ring holds the lines. */
-export function toSinkError(error: unknown): SinkError {
-  if (error instanceof NetworkError) return new SinkError(error.code, error.message, { retryable: true })
+export function toTargetError(error: unknown): TargetError {
+  if (error instanceof NetworkError) return new TargetError(error.message, { retryable: true })
   const message = error instanceof Error ? error.message : String(error)
-  return new SinkError('failed', message, { retryable: true })
+  return new TargetError(message, { retryable: true })
 }

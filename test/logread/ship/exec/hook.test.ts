@@ -2,21 +2,21 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { HookSink, type HookTimes, pendingMax } from '../../../src/logread/ship/hook-sink.ts'
-import { encodeFields } from '../../../src/protocol/entry.ts'
-import { gap, line } from './entries.ts'
+import { Hook, type HookTimes, pendingMax } from '../../../../src/logread/ship/exec/hook.ts'
+import { encodeFields } from '../../../../src/protocol/entry.ts'
+import { gap, line } from '../entries.ts'
 
 let folder = ''
-let sinks: HookSink[] = []
+let opened: Hook[] = []
 let said: string[] = []
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'hook-sink-'))
-  sinks = []
+  folder = mkdtempSync(join(tmpdir(), 'hook-target-'))
+  opened = []
   said = []
 })
 afterEach(async () => {
-  for (const sink of sinks) await sink.close()
+  for (const target of opened) await target.close()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -24,17 +24,17 @@ const path = (name: string) => join(folder, name)
 const lines = (name: string) =>
   existsSync(path(name)) ? readFileSync(path(name), 'utf8').split('\n').slice(0, -1) : []
 
-function hook(pattern: RegExp, command: string, times: Partial<HookTimes> = {}): HookSink {
-  const made = new HookSink(pattern, command, (message) => said.push(message), {
+function hook(pattern: RegExp, command: string, times: Partial<HookTimes> = {}): Hook {
+  const made = new Hook(pattern, command, (message) => said.push(message), {
     runMs: 5000,
     burstRuns: 100,
     refillMs: 10,
     ...times,
   })
-  sinks.push(made)
+  opened.push(made)
   return made
 }
-const deliver = (to: HookSink, bytes: Buffer) => to.deliver(bytes, 0, bytes.length)
+const deliver = (to: Hook, bytes: Buffer) => to.deliver(bytes, 0, bytes.length)
 
 test('a line that matches runs the command with its fields in the environment', async () => {
   const target = hook(

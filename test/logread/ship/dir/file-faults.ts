@@ -1,5 +1,5 @@
 /** A file layer that counts the operations that change something, and lets a test break the Nth. */
-import type { FileLayer, OpenFile } from '../../../src/logread/ship/file-layer.ts'
+import type { FileLayer, OpenFile } from '../../../../src/logread/ship/dir/file-layer.ts'
 
 export interface Fault {
   /** Called before each operation that changes something; may throw or end the process. */

@@ -1,38 +1,36 @@
 /**
- * Where each sink was: one small file per target in the `--state` folder, replaced as a whole, so that after
- * `kill -9` the old place or the new one is there, never half of one.
+ * A target's checkpoint: the cursor up to which its entries have arrived. One small file per target in the `--state`
+ * directory, replaced as a whole, so that after `kill -9` the old checkpoint or the new one is there.
  */
 import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
 import type { Cursor } from '../../protocol/query.ts'
-import { replaceFile } from '../../system/replace-file.ts'
-import type { FileLayer } from './file-layer.ts'
+import { readSmallFile, replaceFile } from '../../system/replace-file.ts'
 
-const stateBytesMax = 4096
+const fileBytesMax = 4096
 
-export class CursorState {
-  readonly #files: FileLayer
-  readonly #folder: string
+export class CheckpointFile {
+  readonly #directory: string
   readonly #path: string
   readonly #target: string
 
-  /** `target` is the whole target, secrets included: only its hash is kept. `name` is without secrets. */
-  constructor(files: FileLayer, folder: string, target: string, name: string) {
-    this.#files = files
-    this.#folder = folder
+  /** `target` is the whole target, secrets included: only its hash is stored. `name` is without secrets. */
+  constructor(directory: string, target: string, name: string) {
+    this.#directory = directory
     this.#target = name
     const kind = /^[a-z+]{1,20}/.exec(target)?.[0] ?? 'target'
     const hash = createHash('sha256').update(target).digest('hex').slice(0, 16)
-    this.#path = `${folder}/${kind}-${hash}.json`
+    this.#path = `${directory}/${kind}-${hash}.json`
   }
 
-  /** The kept place; undefined if there is none or the file is damaged: everything is then shipped again. */
-  async load(): Promise<Cursor | undefined> {
-    const bytes = await this.#files.read(this.#path, stateBytesMax)
+  /** The saved checkpoint; undefined if there is none or the file is damaged: everything is then shipped again. */
+  load(): Cursor | undefined {
+    const bytes = readSmallFile(this.#path, fileBytesMax)
     return bytes === undefined ? undefined : parseCursor(bytes.toString())
   }
 
   async save(cursor: Cursor): Promise<void> {
-    await this.#files.makeFolder(this.#folder)
+    await mkdir(this.#directory, { recursive: true })
     const text = `${JSON.stringify({ ring: cursor.ring, sequence: cursor.sequence, target: this.#target })}\n`
     await replaceFile(this.#path, text)
   }

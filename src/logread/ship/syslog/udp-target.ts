@@ -6,11 +6,11 @@
 
 import { EntryView } from '../../../protocol/entry.ts'
 import { monotonicMs, sleep } from '../../../system/world.ts'
-import { type DatagramTarget, type OutgoingDatagrams, openDatagrams } from '../network.ts'
-import type { Sink } from '../sink.ts'
+import { type DatagramAddress, type OutgoingDatagrams, openDatagrams } from '../network.ts'
+import type { Target } from '../target.ts'
 import { Unconfirmed } from '../unconfirmed.ts'
 import { SyslogWriter } from './message.ts'
-import { toSinkError } from './stream-sink.ts'
+import { toTargetError } from './stream-target.ts'
 
 /** Fits into one packet of an Ethernet (1500), with the headers of IPv6 and UDP; RFC 5426 wants no fragments. */
 export const datagramBytesDefault = 1452
@@ -22,10 +22,10 @@ export const burstPauseMs = 5
 /** What was sent so recently is sent again when the receiver turns out to be gone. */
 export const settleMs = 1000
 
-export class SyslogUdpSink implements Sink {
+export class SyslogUdpTarget implements Target {
   readonly name: string
   onLost: (() => void) | undefined
-  readonly #target: DatagramTarget
+  readonly #target: DatagramAddress
   readonly #bytesMax: number
   readonly #writer: SyslogWriter
   readonly #unconfirmed = new Unconfirmed(settleMs)
@@ -34,7 +34,7 @@ export class SyslogUdpSink implements Sink {
   #failure: Error | undefined
   #sent = 0
 
-  constructor(name: string, target: DatagramTarget, hostname: string, bytesMax: number) {
+  constructor(name: string, target: DatagramAddress, hostname: string, bytesMax: number) {
     this.name = name
     this.#target = target
     this.#bytesMax = bytesMax
@@ -59,7 +59,7 @@ export class SyslogUdpSink implements Sink {
       this.#unconfirmed.add(this.#sent, monotonicMs())
     } catch (error) {
       this.#drop()
-      throw toSinkError(error)
+      throw toTargetError(error)
     } finally {
       this.#isDelivering = false
     }

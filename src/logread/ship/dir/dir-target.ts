@@ -4,11 +4,10 @@
  */
 
 import { EntryView } from '../../../protocol/entry.ts'
-import { errnoCode, type FileLayer } from '../file-layer.ts'
-import { type Report, type Sink, SinkError } from '../sink.ts'
+import { type Report, type Target, TargetError } from '../target.ts'
+import { errnoCode, type FileLayer } from './file-layer.ts'
 import { logFileName, parseLogFileName } from './file-name.ts'
-import { LogFile } from './log-file.ts'
-import { LineWriter } from './log-line.ts'
+import { LineWriter, LogFile } from './log-file.ts'
 import { OwnedFiles } from './owned-files.ts'
 import { heal, type RotationRules, rotate } from './rotation.ts'
 
@@ -26,7 +25,7 @@ export interface DirRules extends RotationRules {
 /** Trouble with one file that waiting does not cure: its lines are given up, the others go on. */
 const fileFaults = new Set(['EISDIR', 'ELOOP', 'ENXIO', 'ENAMETOOLONG', 'not-a-file'])
 
-export class DirSink implements Sink {
+export class DirTarget implements Target {
   readonly name: string
   refused = 0
   readonly #files: FileLayer
@@ -60,7 +59,7 @@ export class DirSink implements Sink {
     } catch (error) {
       this.#started = false
       this.#owned.changed()
-      throw this.#toSinkError(error)
+      throw this.#toTargetError(error)
     }
     this.#batch = ''
     this.#written.clear()
@@ -107,7 +106,7 @@ export class DirSink implements Sink {
       this.#faulty.delete(base)
     } catch (error) {
       const code = errnoCode(error)
-      if (error instanceof SinkError || code === undefined || !fileFaults.has(code)) throw error
+      if (error instanceof TargetError || code === undefined || !fileFaults.has(code)) throw error
       await this.#forget(base)
       if (!this.#faulty.has(base)) this.#report(`${base} can't be written (${code}), its lines are given up`)
       this.#faulty.add(base)
@@ -167,7 +166,7 @@ export class DirSink implements Sink {
       await this.#files.makeFolder(this.#rules.folder)
       this.#owned.forgetAll()
     } catch (error) {
-      throw this.#toSinkError(error)
+      throw this.#toTargetError(error)
     }
   }
 
@@ -206,13 +205,12 @@ export class DirSink implements Sink {
     return true
   }
 
-  #toSinkError(error: unknown): SinkError {
-    if (error instanceof SinkError) return error
+  #toTargetError(error: unknown): TargetError {
+    if (error instanceof TargetError) return error
     const code = errnoCode(error) ?? 'dir-failed'
     const what = error instanceof Error ? error.message : String(error)
-    if (code === 'ENOSPC' || code === 'EDQUOT')
-      return new SinkError('disk-full', 'the disk is full', { retryable: true })
-    return new SinkError(code, what, { retryable: true })
+    if (code === 'ENOSPC' || code === 'EDQUOT') return new TargetError('the disk is full', { retryable: true })
+    return new TargetError(what, { retryable: true })
   }
 }
 

@@ -1,19 +1,19 @@
 /** `exec:CMD`: entries on the standard input of a command that keeps running; it is started again when it ends. */
 
-import { EntryView } from '../../protocol/entry.ts'
-import { monotonicMs } from '../../system/world.ts'
-import { ByteSink } from '../formats/byte-sink.ts'
-import type { WriteEntry } from '../formats/format.ts'
+import { EntryView } from '../../../protocol/entry.ts'
+import { monotonicMs } from '../../../system/world.ts'
+import { ByteSink } from '../../formats/byte-sink.ts'
+import type { WriteEntry } from '../../formats/format.ts'
+import { type Target, TargetError } from '../target.ts'
+import { Unconfirmed } from '../unconfirmed.ts'
 import { ShellCommand, type ShellEnd } from './shell-command.ts'
-import { type Sink, SinkError } from './sink.ts'
-import { Unconfirmed } from './unconfirmed.ts'
 
 /** A command that lives has read what the pipe took after so long; what is younger is written again to its successor. */
 export const settleMs = 5000
 /** How long a command may take to end after its input has been closed. */
 export const closeMs = 2000
 
-export class ExecSink implements Sink {
+export class ExecTarget implements Target {
   readonly name: string
   onLost: (() => void) | undefined
   readonly #command: string
@@ -80,11 +80,11 @@ export class ExecSink implements Sink {
   }
 
   /** The command has ended, or closed its input: then it is ended. */
-  async #failure(error: unknown): Promise<SinkError> {
+  async #failure(error: unknown): Promise<TargetError> {
     const command = this.#running
     this.#running = undefined
-    if (command === undefined) return new SinkError('exec-failed', String(error), { retryable: true })
-    return new SinkError('exec-ended', endText(await command.stop(closeMs)), { retryable: true })
+    if (command === undefined) return new TargetError(String(error), { retryable: true })
+    return new TargetError(endText(await command.stop(closeMs)), { retryable: true })
   }
 }
 

@@ -1,27 +1,27 @@
 import { afterEach, expect, test } from 'vitest'
-import { SyslogUdpSink } from '../../../../src/logread/ship/syslog/udp-sink.ts'
+import { SyslogUdpTarget } from '../../../../src/logread/ship/syslog/udp-target.ts'
 import { line } from '../entries.ts'
 import { datagramReceiver, freePort } from './receivers.ts'
 
 const signal = new AbortController().signal
-let sinks: SyslogUdpSink[] = []
+let opened: SyslogUdpTarget[] = []
 
 afterEach(async () => {
-  for (const sink of sinks) await sink.close()
-  sinks = []
+  for (const target of opened) await target.close()
+  opened = []
 })
 
-function sink(port: number, bytesMax = 200): SyslogUdpSink {
-  const made = new SyslogUdpSink('syslog', { host: '127.0.0.1', port }, 'vm', bytesMax)
-  sinks.push(made)
+function makeTarget(port: number, bytesMax = 200): SyslogUdpTarget {
+  const made = new SyslogUdpTarget('syslog', { host: '127.0.0.1', port }, 'vm', bytesMax)
+  opened.push(made)
   return made
 }
 
-const deliver = (to: SyslogUdpSink, bytes: Buffer) => to.deliver(bytes, 0, bytes.length, signal)
+const deliver = (to: SyslogUdpTarget, bytes: Buffer) => to.deliver(bytes, 0, bytes.length, signal)
 
 test('one message in each datagram, cut to the limit', async () => {
   const receiver = await datagramReceiver()
-  await deliver(sink(receiver.port), Buffer.concat([line(1, 'x', 'short'), line(2, 'x', 'é'.repeat(500))]))
+  await deliver(makeTarget(receiver.port), Buffer.concat([line(1, 'x', 'short'), line(2, 'x', 'é'.repeat(500))]))
   await expect.poll(() => receiver.datagrams.length).toBe(2)
   await receiver.close()
   const [short, long] = receiver.datagrams.map(String) as [string, string]
@@ -32,7 +32,7 @@ test('one message in each datagram, cut to the limit', async () => {
 })
 
 test('nobody listens: told at once if the system says so, and after the fact otherwise', async () => {
-  const target = sink(await freePort())
+  const target = makeTarget(await freePort())
   let lost = 0
   target.onLost = () => lost++
   await deliver(target, line(1, 'x', 'one')).catch(() => lost++)
@@ -44,7 +44,7 @@ test('a burst of thousands arrives whole at a receiver that reads', async () => 
   const receiver = await datagramReceiver()
   const count = 3000
   await deliver(
-    sink(receiver.port, 1000),
+    makeTarget(receiver.port, 1000),
     Buffer.concat(Array.from({ length: count }, (_, index) => line(index + 1, 'x', 'a'.repeat(300)))),
   )
   await expect.poll(() => receiver.datagrams.length).toBe(count)

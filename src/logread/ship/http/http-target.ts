@@ -1,11 +1,11 @@
 /** Entries to an HTTP server in batches: what OTLP and Loki share. */
 
+import { open } from 'node:fs/promises'
 import { EntryView } from '../../../protocol/entry.ts'
 import { monotonicMs, sleep } from '../../../system/world.ts'
-import { systemFiles } from '../file-layer.ts'
 import { NetworkError } from '../network.ts'
-import { type Report, type Sink, SinkError } from '../sink.ts'
-import { gzip, type HttpAnswer, HttpClient, type HttpTarget } from './http-client.ts'
+import { type Report, type Target, TargetError } from '../target.ts'
+import { gzip, type HttpAddress, type HttpAnswer, HttpClient } from './http-client.ts'
 
 /** Entries in one request are at most so many bytes (as memlogd holds them), unless there is one alone. */
 export const batchBytesDefault = 512 * 1024
@@ -33,9 +33,9 @@ export interface HttpFormat {
   judge(answer: HttpAnswer): Verdict
 }
 
-export interface HttpSinkOptions {
+export interface HttpTargetOptions {
   name: string
-  target: HttpTarget
+  target: HttpAddress
   headers: Record<string, string>
   /** A file with a bearer token, read for each request: tokens are renewed. */
   tokenFile: string | undefined
@@ -44,11 +44,11 @@ export interface HttpSinkOptions {
   timeoutMs: number
 }
 
-export class HttpSink implements Sink {
+export class HttpTarget implements Target {
   readonly name: string
   /** Entries that the server refused for good. */
   refused = 0
-  readonly #options: HttpSinkOptions
+  readonly #options: HttpTargetOptions
   readonly #format: HttpFormat
   readonly #report: Report
   readonly #client: HttpClient
@@ -56,7 +56,7 @@ export class HttpSink implements Sink {
   #untold = 0
   #toldMs = Number.NEGATIVE_INFINITY
 
-  constructor(options: HttpSinkOptions, format: HttpFormat, report: Report) {
+  constructor(options: HttpTargetOptions, format: HttpFormat, report: Report) {
     this.name = options.name
     this.#options = options
     this.#format = format
@@ -96,7 +96,7 @@ export class HttpSink implements Sink {
       if (verdict.refused > 0 || verdict.message !== '') this.#refuse(verdict.refused, verdict.message)
     } else if (verdict.kind === 'later') {
       const retryAfterMs = parseRetryAfter(answer.retryAfter, Date.now())
-      throw new SinkError(`http-${answer.status}`, verdict.message, {
+      throw new TargetError(verdict.message, {
         retryable: true,
         deliveredTo: start,
         retryAfterMs,
@@ -125,9 +125,8 @@ export class HttpSink implements Sink {
       if (isCompressed) headers['content-encoding'] = 'gzip'
       return await this.#client.post(headers, isCompressed ? await gzip(plain) : plain, signal)
     } catch (error) {
-      const code = error instanceof NetworkError ? error.code : 'failed'
       const message = error instanceof Error ? error.message : String(error)
-      throw new SinkError(code, message, { retryable: true, deliveredTo: start })
+      throw new TargetError(message, { retryable: true, deliveredTo: start })
     }
   }
 
@@ -144,9 +143,10 @@ export class HttpSink implements Sink {
 }
 
 async function readToken(path: string): Promise<string> {
-  const bytes = await systemFiles.read(path, tokenBytesMax)
-  const token = bytes?.toString('latin1').trim()
-  if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) throw new NetworkError('no-token', `${path} holds no token`)
+  const file = await open(path)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(tokenBytesMax)).finally(() => file.close())
+  const token = buffer.toString('latin1', 0, bytesRead).trim()
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new NetworkError(`${path} holds no token`)
   return token
 }
 

@@ -1,4 +1,5 @@
 /** `logread --to URL`, `--on RE --run CMD`: a shipper for each, until a signal or, without -f, the end. */
+import { mkdir } from 'node:fs/promises'
 import { printError } from '../../cli/command.ts'
 import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../../cli/errors.ts'
 import { EntryFilter, withoutKeys } from '../../match/entry-filter.ts'
@@ -10,13 +11,12 @@ import type { LogreadValues } from '../options.ts'
 import { makeSelection, parsePattern, requestOf, type Selection } from '../selection.ts'
 import { makeMessageMatcher } from '../show/filters/grep.ts'
 import { localOffset } from '../time.ts'
-import { CursorState } from './cursor-state.ts'
-import { systemFiles } from './file-layer.ts'
-import { HookSink } from './hook-sink.ts'
+import { CheckpointFile } from './checkpoint-file.ts'
+import { Hook } from './exec/hook.ts'
 import { type IsWanted, MemlogdSource } from './memlogd-source.ts'
 import { Shipper, type ShipperWorld } from './shipper.ts'
-import type { Report, Sink } from './sink.ts'
-import { parseTarget } from './target.ts'
+import type { Report, Target } from './target.ts'
+import { parseTarget } from './target-table.ts'
 
 /** What is asked of entries before they are shipped. */
 interface ShippingSelection {
@@ -29,7 +29,7 @@ interface ShippingSelection {
 interface Outlet {
   /** What its place is kept under. */
   key: string
-  open: (report: Report) => Promise<Sink>
+  open: (report: Report) => Promise<Target>
 }
 
 /** Each has a connection to memlogd, which serves a limited number. */
@@ -105,13 +105,13 @@ function parseHooks(patterns: readonly string[], commands: readonly string[]): O
     const command = commands[index] ?? ''
     if (command.includes('\0')) throw new UsageError(`--run: ${quoted(command)}: a NUL byte`)
     const expression = parsePattern('--on', pattern)
-    return { key: `hook:${pattern}\0${command}`, open: async (report) => new HookSink(expression, command, report) }
+    return { key: `hook:${pattern}\0${command}`, open: async (report) => new Hook(expression, command, report) }
   })
 }
 
 async function makeStateFolder(folder: string): Promise<void> {
   try {
-    await systemFiles.makeFolder(folder)
+    await mkdir(folder, { recursive: true })
   } catch (error) {
     throw new ExitError('STATE', `--state: ${error instanceof Error ? error.message : String(error)}`)
   }
@@ -129,7 +129,7 @@ async function makeShipper(outlet: Outlet, values: LogreadValues, selection: Shi
     makeIsWanted: selection.makeIsWanted,
   })
   const { state } = values
-  const place = state === undefined ? undefined : new CursorState(systemFiles, state, outlet.key, sink.name)
+  const place = state === undefined ? undefined : new CheckpointFile(state, outlet.key, sink.name)
   return new Shipper(sink, source, world, say, place)
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parseTarget, targetKinds } from '../../../src/logread/ship/target.ts'
+import { parseTarget, targetKinds } from '../../../src/logread/ship/target-table.ts'
 import { parseAddress, TargetText } from '../../../src/logread/ship/target-text.ts'
 import { line } from './entries.ts'
 
@@ -32,10 +32,10 @@ test.each([
   'exec:cat >>/tmp/x?y&z',
   'exec+short:logger',
 ])('%s is a target, and opens without connecting', async (text) => {
-  const target = parseTarget(text)
-  const sink = await target.open(() => undefined)
-  expect(sink.name).not.toMatch(/pass|secret|token/)
-  await sink.close()
+  const parsed = parseTarget(text)
+  const target = await parsed.open(() => undefined)
+  expect(target.name).not.toMatch(/pass|secret|token/)
+  await target.close()
 })
 
 test.each([
@@ -101,10 +101,10 @@ test('users and passwords become headers', () => {
 
 test('a folder target writes', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'target-'))
-  const sink = await parseTarget(`dir://${folder}/deep/er//`).open(() => undefined)
+  const target = await parseTarget(`dir://${folder}/deep/er//`).open(() => undefined)
   const bytes = line(1, 'x', 'm')
-  await sink.deliver(bytes, 0, bytes.length, new AbortController().signal)
-  await sink.close()
+  await target.deliver(bytes, 0, bytes.length, new AbortController().signal)
+  await target.close()
   expect(readdirSync(join(folder, 'deep/er'))).toContain('x.log')
   rmSync(folder, { recursive: true })
 })

@@ -5,26 +5,26 @@ import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sendQueueBytes, type TlsFiles } from '../../../../src/logread/ship/network.ts'
-import { SyslogStreamSink } from '../../../../src/logread/ship/syslog/stream-sink.ts'
+import { SyslogStreamTarget } from '../../../../src/logread/ship/syslog/stream-target.ts'
 import { line } from '../entries.ts'
 import { freePort, isInstalled, makeCertificates } from './receivers.ts'
 
 let folder = ''
 let servers: Server[] = []
-let sinks: SyslogStreamSink[] = []
+let opened: SyslogStreamTarget[] = []
 const sockets = new Set<Socket>()
 const times = { settleMs: 300, probeMs: 30, stallMs: 500 }
 const signal = new AbortController().signal
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'stream-sink-'))
+  folder = mkdtempSync(join(tmpdir(), 'stream-target-'))
   servers = []
-  sinks = []
+  opened = []
 })
 afterEach(async () => {
   for (const socket of sockets) socket.destroy()
   sockets.clear()
-  for (const sink of sinks) await sink.close()
+  for (const target of opened) await target.close()
   for (const server of servers) await new Promise((resolve) => server.close(resolve))
   rmSync(folder, { recursive: true, force: true })
 })
@@ -40,7 +40,7 @@ async function listen(server: Server): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-function sink(port: number, tls?: Partial<TlsFiles>): SyslogStreamSink {
+function makeTarget(port: number, tls?: Partial<TlsFiles>): SyslogStreamTarget {
   const files = tls && {
     caFile: undefined,
     certificateFile: undefined,
@@ -48,12 +48,12 @@ function sink(port: number, tls?: Partial<TlsFiles>): SyslogStreamSink {
     serverName: undefined,
     ...tls,
   }
-  const made = new SyslogStreamSink('syslog', { host: '127.0.0.1', port, tls: files }, 'vm', times)
-  sinks.push(made)
+  const made = new SyslogStreamTarget('syslog', { host: '127.0.0.1', port, tls: files }, 'vm', times)
+  opened.push(made)
   return made
 }
 
-const deliver = (to: SyslogStreamSink, bytes: Buffer) => to.deliver(bytes, 0, bytes.length, signal)
+const deliver = (to: SyslogStreamTarget, bytes: Buffer) => to.deliver(bytes, 0, bytes.length, signal)
 
 /** Takes octet-counted frames apart; throws on anything else. */
 function frames(bytes: Buffer): string[] {
@@ -73,7 +73,7 @@ function frames(bytes: Buffer): string[] {
 test('messages are counted in octets, not characters', async () => {
   const parts: Buffer[] = []
   const port = await listen(createServer((socket) => socket.on('data', (bytes) => parts.push(bytes))))
-  const target = sink(port)
+  const target = makeTarget(port)
   await deliver(
     target,
     Buffer.concat([line(1, 'x', 'héllo\nworld'), line(2, 'x', ''), line(3, 'x', 'a'.repeat(100_000))]),
@@ -85,7 +85,7 @@ test('messages are counted in octets, not characters', async () => {
 
 test('a delivery is confirmed when the peer’s kernel has had it for a while', async () => {
   const port = await listen(createServer((socket) => socket.resume()))
-  const target = sink(port)
+  const target = makeTarget(port)
   await deliver(target, line(1, 'x', 'm'))
   const start = performance.now()
   expect(target.unconfirmed).toBe(1)
@@ -97,7 +97,7 @@ test('a delivery is confirmed when the peer’s kernel has had it for a while', 
 
 test('a connection lost between deliveries is told of, and what was not confirmed stays so', async () => {
   const port = await listen(createServer((socket) => socket.once('data', () => socket.resetAndDestroy())))
-  const target = sink(port)
+  const target = makeTarget(port)
   let lost = 0
   target.onLost = () => lost++
   await deliver(target, line(1, 'x', 'm'))
@@ -108,14 +108,14 @@ test('a connection lost between deliveries is told of, and what was not confirme
 
 test('a peer that takes nothing any more is given up after a while, and what it did not take is not confirmed', async () => {
   const port = await listen(createServer((socket) => socket.pause()))
-  const target = sink(port)
+  const target = makeTarget(port)
   const batch = Buffer.concat(Array.from({ length: 200 }, (_, index) => line(index + 1, 'x', 'a'.repeat(100_000))))
-  await expect(deliver(target, batch)).rejects.toMatchObject({ code: 'stalled', retryable: true })
+  await expect(deliver(target, batch)).rejects.toMatchObject({ message: 'the connection is stalled', retryable: true })
 })
 
 test('an order to stop ends a delivery that hangs', async () => {
   const port = await listen(createServer((socket) => socket.pause()))
-  const target = sink(port)
+  const target = makeTarget(port)
   const stop = new AbortController()
   const batch = Buffer.concat(Array.from({ length: 200 }, (_, index) => line(index + 1, 'x', 'a'.repeat(100_000))))
   setTimeout(() => stop.abort(), 50)
@@ -123,9 +123,8 @@ test('an order to stop ends a delivery that hangs', async () => {
 })
 
 test('nobody listens', async () => {
-  const target = sink(await freePort())
+  const target = makeTarget(await freePort())
   await expect(deliver(target, line(1, 'x', 'm'))).rejects.toMatchObject({
-    code: 'ECONNREFUSED',
     message: 'connection refused',
     retryable: true,
   })
@@ -133,7 +132,7 @@ test('nobody listens', async () => {
 
 test('a peer that closes in order at the end has everything', async () => {
   const port = await listen(createServer((socket) => socket.resume()))
-  const target = sink(port)
+  const target = makeTarget(port)
   await deliver(target, line(1, 'x', 'm'))
   expect(target.unconfirmed).toBe(1)
   await target.close()
@@ -150,21 +149,21 @@ test('certificates are checked: authority and name', async ({ skip }) => {
   const server = createTlsServer(options, (socket) => socket.on('data', (bytes) => parts.push(bytes)))
   server.on('tlsClientError', () => undefined)
   const port = await listen(server)
-  await expect(deliver(sink(port, {}), line(1, 'x', 'm'))).rejects.toMatchObject({
+  await expect(deliver(makeTarget(port, {}), line(1, 'x', 'm'))).rejects.toMatchObject({
     message: expect.stringContaining('the certificate is refused'),
   })
-  await expect(deliver(sink(port, { caFile: foreign.ca }), line(1, 'x', 'm'))).rejects.toMatchObject({
+  await expect(deliver(makeTarget(port, { caFile: foreign.ca }), line(1, 'x', 'm'))).rejects.toMatchObject({
     retryable: true,
   })
-  await expect(deliver(sink(port, { caFile: ca, serverName: 'example.org' }), line(1, 'x', 'm'))).rejects.toMatchObject(
-    { code: 'ERR_TLS_CERT_ALTNAME_INVALID' },
-  )
-  await expect(deliver(sink(port, { caFile: join(folder, 'none') }), line(1, 'x', 'm'))).rejects.toMatchObject({
+  await expect(
+    deliver(makeTarget(port, { caFile: ca, serverName: 'example.org' }), line(1, 'x', 'm')),
+  ).rejects.toMatchObject({ message: expect.stringContaining('the certificate is refused') })
+  await expect(deliver(makeTarget(port, { caFile: join(folder, 'none') }), line(1, 'x', 'm'))).rejects.toMatchObject({
     message: expect.stringContaining('ENOENT'),
   })
   expect(parts).toEqual([])
-  await deliver(sink(port, { caFile: ca }), line(1, 'x', 'm'))
-  await deliver(sink(port, { caFile: ca, serverName: 'localhost' }), line(2, 'x', 'm'))
+  await deliver(makeTarget(port, { caFile: ca }), line(1, 'x', 'm'))
+  await deliver(makeTarget(port, { caFile: ca, serverName: 'localhost' }), line(2, 'x', 'm'))
   await expect.poll(() => parts.length).toBe(2)
 })
 
@@ -178,7 +177,7 @@ test('a receiver that wants a certificate of ours gets it', async ({ skip }) => 
   )
   server.on('tlsClientError', () => undefined)
   const port = await listen(server)
-  await deliver(sink(port, { caFile: ca, certificateFile: certificate, keyFile: key }), line(1, 'x', 'm'))
+  await deliver(makeTarget(port, { caFile: ca, certificateFile: certificate, keyFile: key }), line(1, 'x', 'm'))
   await expect.poll(() => parts.length).toBe(1)
 })
 

@@ -3,14 +3,14 @@
  * each no longer than a limit; matches wait in a short queue, and those that find it full are dropped and counted.
  */
 
-import { entryKindLine } from '../../protocol/constants.ts'
-import { EntryView } from '../../protocol/entry.ts'
-import { facilityNames, facilityOf, hasPriority, severityNames, severityOf } from '../../protocol/priority.ts'
-import { formatMoment } from '../../protocol/timestamp.ts'
-import { monotonicMs, sleep } from '../../system/world.ts'
-import { endText } from './exec-sink.ts'
+import { entryKindLine } from '../../../protocol/constants.ts'
+import { EntryView } from '../../../protocol/entry.ts'
+import { facilityNames, facilityOf, hasPriority, severityNames, severityOf } from '../../../protocol/priority.ts'
+import { formatMoment } from '../../../protocol/timestamp.ts'
+import { monotonicMs, sleep } from '../../../system/world.ts'
+import type { Report, Target } from '../target.ts'
+import { endText } from './exec-target.ts'
 import { ShellCommand } from './shell-command.ts'
-import type { Report, Sink } from './sink.ts'
 
 /** A command that runs longer is ended. */
 export const runMs = 30_000
@@ -30,7 +30,7 @@ export interface HookTimes {
   refillMs: number
 }
 
-export class HookSink implements Sink {
+export class Hook implements Target {
   readonly name: string
   /** Matches that no command was run for. */
   dropped = 0
