@@ -33,7 +33,7 @@ export async function launch(words: readonly string[], find: (name: string) => A
   const applet = find(first)
   if (applet === undefined) {
     const names = applets.map(({ name }) => name).join(', ')
-    throw new ExitError('NO_APPLET', `${quoted(first)}: applet not found (there are ${names})`, exitNotFound)
+    throw new ExitError(`${quoted(first)}: applet not found (there are ${names})`, exitNotFound)
   }
   return applet.run(words.slice(1))
 }
@@ -59,7 +59,7 @@ function installLinks(operands: readonly string[], mayReplace: boolean): number 
   if (operands.length > 1) throw new UsageError(`--install: unexpected argument ${quoted(operands[1] ?? '')}`)
   const executable = executablePath()
   if (executable === undefined) {
-    throw new ExitError('NOT_PACKAGED', '--install: only the packaged executable can be linked to')
+    throw new ExitError('--install: only the packaged executable can be linked to')
   }
   const faults = applets.map(({ name }) => installLink(executable, folder, name, mayReplace))
   return faults.every((fault) => fault === undefined) ? exitOk : exitFailed

@@ -11,17 +11,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { applets } from './applet-names.ts'
-import { type BaseNode, findBaseNode } from './base-node.ts'
-import { BuildError } from './build-error.ts'
-import { bundle, projectVersion } from './bundle.ts'
-import { checkExecutable } from './check.ts'
-import { type Cpu, cpuNames, hostCpu } from './cpu.ts'
-import { writeDocuments } from './documents.ts'
-import { graft } from './graft.ts'
-import type { Layout } from './layout.ts'
-import { blobFile, buildBlob, buildHosted } from './native.ts'
-import { needsGenerator, type PreparedBase, packagedFile, packageExecutable, prepareBase } from './package.ts'
+import { bundle } from './bundle.ts'
+import { writeDocuments } from './documents/documents.ts'
+import { type BaseNode, findBaseNode } from './executable/base-node.ts'
+import { checkExecutable } from './executable/check.ts'
+import { graft } from './executable/graft.ts'
+import { findGenerator, type PreparedBase, packagedFile, packageExecutable, prepareBase } from './executable/package.ts'
+import { blobFile, buildBlob, buildHosted } from './native/native.ts'
+import { applets, BuildError, type Cpu, cpuNames, hostCpu, type Layout, projectVersion } from './project.ts'
 import { runStep } from './step.ts'
 
 export interface BuildOptions {
@@ -38,7 +35,7 @@ export function executableFile(layout: Layout, cpu: Cpu): string {
 /** Makes everything. Says what it does; says one line when there was nothing to do. */
 export async function buildAll(layout: Layout, options: BuildOptions): Promise<void> {
   const { say } = options
-  const bases = findBases(layout, options)
+  const bases = await findBases(layout, options)
   const host = hostCpu()
   let made = await bundle(layout)
   if (made) say('bundle: dist/memlogd.cjs')
@@ -55,13 +52,13 @@ export async function buildAll(layout: Layout, options: BuildOptions): Promise<v
   if (!made) say(`nothing to do: ${options.cpus.map((cpu) => `dist/memlogd-linux-${cpu}`).join(', ')}`)
 }
 
-/** Every base first: a static one that is missing is told of before anything is built. */
-function findBases(layout: Layout, options: BuildOptions): BaseNode[] {
+/** Every base first: a missing one is reported before anything is built. */
+async function findBases(layout: Layout, options: BuildOptions): Promise<BaseNode[]> {
   const missing: string[] = []
   const bases: BaseNode[] = []
   for (const cpu of options.cpus) {
     try {
-      bases.push(findBaseNode(layout, cpu, options))
+      bases.push(await findBaseNode(layout, cpu, options))
     } catch (error) {
       if (!(error instanceof BuildError) || error.code !== 'no-base') throw error
       missing.push(error.message)
@@ -78,7 +75,7 @@ async function buildExecutable(layout: Layout, found: BaseNode, options: BuildOp
     throw new BuildError('base-dynamic', `the base Node for ${cpu} is not static: ${found.description}`)
   }
   await buildBlob(layout, cpu)
-  await packageExecutable(layout, base, await generatorFor(layout, base, options))
+  await packageExecutable(layout, base, await findGenerator(base, () => prepareHostBase(layout, options)))
   const outfile = executableFile(layout, cpu)
   return runStep(layout, {
     name: `executable-${cpu}`,
@@ -102,27 +99,22 @@ async function buildExecutable(layout: Layout, found: BaseNode, options: BuildOp
 }
 
 function ownModules(layout: Layout): string[] {
-  return ['build.ts', 'check.ts', 'graft.ts', 'elf.ts'].map((name) => join(layout.root, 'src/build', name))
+  const names = ['build.ts', 'executable/check.ts', 'executable/graft.ts', 'executable/elf.ts']
+  return names.map((name) => join(layout.root, 'src/build', name))
 }
 
-async function generatorFor(
-  layout: Layout,
-  base: PreparedBase,
-  options: BuildOptions,
-): Promise<PreparedBase | undefined> {
-  const host = hostCpu()
-  if (host === undefined || !needsGenerator(base)) return undefined
-  return prepareBase(layout, findBaseNode(layout, host, options))
+async function prepareHostBase(layout: Layout, options: BuildOptions): Promise<PreparedBase> {
+  return prepareBase(layout, await findBaseNode(layout, hostCpu() ?? 'amd64', options))
 }
 
 /** dist/bin/<applet> -> the executable of this machine's CPU. Returns whether a link was made. */
 function linkApplets(layout: Layout, cpu: Cpu): boolean {
-  const folder = join(layout.dist, 'bin')
-  mkdirSync(folder, { recursive: true })
+  const directory = join(layout.dist, 'bin')
+  mkdirSync(directory, { recursive: true })
   const target = `../memlogd-linux-${cpu}`
   let made = false
   for (const applet of applets) {
-    const link = join(folder, applet)
+    const link = join(directory, applet)
     if (isLinkTo(link, target)) continue
     rmSync(link, { force: true })
     symlinkSync(target, link)

@@ -1,24 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
-import type { Layout } from './layout.ts'
-import { sourceFiles } from './source-files.ts'
+import { type Layout, sourceFiles } from './project.ts'
 import { runStep } from './step.ts'
-import { yargsShim } from './yargs-shim.ts'
 
-/** Folders of src/ that are no part of the program. */
+/** Directories of src/ that are no part of the program. */
 const notBundled = ['build', 'native', 'image']
 
 export function bundleFile(layout: Layout): string {
   return join(layout.dist, 'memlogd.cjs')
-}
-
-export function projectVersion(layout: Layout): string {
-  const parsed: unknown = JSON.parse(readFileSync(join(layout.root, 'package.json'), 'utf8'))
-  if (typeof parsed === 'object' && parsed !== null && 'version' in parsed && typeof parsed.version === 'string') {
-    return parsed.version
-  }
-  throw new Error('package.json has no version')
 }
 
 /** How the program's source becomes JavaScript, here and in tests. */
@@ -30,7 +19,6 @@ export const bundleOptions: BuildOptions = {
   minify: true,
   legalComments: 'none',
   logLevel: 'warning',
-  plugins: [yargsShim],
 }
 
 /** src/main.ts and everything that it imports, as one CommonJS file. Returns whether it was made anew. */
@@ -41,7 +29,6 @@ export async function bundle(layout: Layout): Promise<boolean> {
     inputs: [
       ...sourceFiles(join(layout.root, 'src'), '.ts', notBundled),
       join(layout.root, 'src/build/bundle.ts'),
-      join(layout.root, 'src/build/yargs-shim.ts'),
       join(layout.root, 'package.json'),
       join(layout.root, 'package-lock.json'),
     ],

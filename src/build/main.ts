@@ -1,10 +1,7 @@
 import { buildAll, executableFile } from './build.ts'
-import { BuildError } from './build-error.ts'
-import { projectVersion } from './bundle.ts'
-import { type Cpu, cpus, hostCpu } from './cpu.ts'
-import { buildImage, listImage, writeImageRoot } from './image.ts'
-import { type Layout, projectLayout } from './layout.ts'
-import { reportSizes } from './sizes.ts'
+import { BuildError, type Cpu, cpus, hostCpu, type Layout, projectLayout, projectVersion } from './project.ts'
+import { buildImage, listImage, writeImageRoot } from './release/image.ts'
+import { reportSizes } from './release/sizes.ts'
 
 const usage = `usage: node build.mjs [build|static|image] [amd64] [arm64]
   build   (default) the executable for this machine's CPU, or for those named

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Layout } from './layout.ts'
+import type { Layout } from './project.ts'
 
 export interface Step {
   readonly name: string

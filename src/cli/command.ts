@@ -13,7 +13,7 @@ export function printOut(text: string): void {
   try {
     writeAll(1, Buffer.from(text))
   } catch (error) {
-    throw new ExitError('OUTPUT', `standard output: ${(error as Error).message}`)
+    throw new ExitError(`standard output: ${(error as Error).message}`)
   }
 }
 
@@ -35,4 +35,13 @@ export async function openCommand<T extends FlagTable>(
   }
   printOut(parsed.kind === 'help' ? helpText(command) : `${command.name} ${version}\n`)
   return undefined
+}
+
+/** Where relative paths begin. A directory that has been removed counts as `/`, where memlogd goes anyway. */
+export function currentDirectory(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return '/'
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * Shell completion, made from a command's table: `eval "$(logread --completion bash)"`. Source names come from
- * the running daemon, that is from the containers: the scripts never let a shell evaluate one.
+ * Shell completion, made from a command's table: `eval "$(logread --completion bash)"`. A value may be
+ * listed by a command, and what that prints may come from containers: the scripts never let a shell evaluate it.
  */
 import type { Command, Flag } from './flag-table.ts'
 import { commonFlags } from './help.ts'
@@ -16,9 +16,6 @@ export const completionFlag = {
   value: 'SHELL',
   help: 'print the completion script for a shell',
 } as const satisfies Flag
-
-/** What lists the source names, one a line. */
-const sourceNamesCommand = 'logread --source-names'
 
 export function completionScript(command: Command, shell: CompletionShell): string {
   return shell === 'bash' ? bashScript(command) : zshScript(command)
@@ -51,11 +48,11 @@ function bashScript(command: Command): string {
   const words = flags.map((flag) => offered(command, flag)).join(' ')
   const doubled = flags.filter(({ name }) => name.length > 1).map(({ name }) => `--${name}`)
   return `# bash completion for ${command.name}, made by: ${command.name} ${offered(command, completionFlag)} bash
-_memlogd_names() {
+_memlogd_listed() {
     local name
     while IFS= read -r name; do
         [[ $name == "$1"* ]] && COMPREPLY+=("$(printf %q "$name")")
-    done < <(${sourceNamesCommand} 2>/dev/null)
+    done
 }
 _${command.name}() {
     local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]}
@@ -106,15 +103,15 @@ function bashOperands(withValue: readonly Flag[]): string {
 
 function bashValue(flag: Flag): string {
   if (flag.type === 'choice') return `mapfile -t COMPREPLY < <(compgen -W '${flag.choices.join(' ')}' -- "$cur")`
-  switch ('completes' in flag ? flag.completes : undefined) {
+  const completes = 'completes' in flag ? flag.completes : undefined
+  if (typeof completes === 'object') return `_memlogd_listed "$cur" < <(${completes.listedBy} 2>/dev/null)`
+  switch (completes) {
     case 'file':
       return 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")'
     case 'directory':
       return 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")'
     case 'command':
       return 'mapfile -t COMPREPLY < <(compgen -c -- "$cur")'
-    case 'source':
-      return '_memlogd_names "$cur"'
     default:
       return ':'
   }
@@ -127,9 +124,9 @@ function zshScript(command: Command): string {
   if (command.hasOperands === true) specs.push(zshQuoted('*:::command:_normal'))
   return `#compdef ${command.name}
 # zsh completion for ${command.name}, made by: ${command.name} ${offered(command, completionFlag)} zsh
-_memlogd_names() {
+_memlogd_listed() {
     local -a names
-    names=(\${(f)"$(${sourceNamesCommand} 2>/dev/null)"})
+    names=(\${(f)"$("$@" 2>/dev/null)"})
     compadd -a names
 }
 _${command.name}() {
@@ -147,7 +144,7 @@ fi
 /** A spec for each name; the names exclude each other unless the flag may be repeated. */
 function zshSpecs(command: Command, flag: Flag): string[] {
   const names = flagNames(flag).map((name) => (name.length === 1 ? `-${name}` : `${command.dashes}${name}`))
-  const isRepeatable = flag.type === 'strings' || flag.type === 'count'
+  const isRepeatable = flag.type === 'strings'
   const before = isRepeatable ? '*' : `(${names.join(' ')})`
   const help = flag.help.replace(/[[\]\\:]/g, '\\$&')
   const value = 'value' in flag ? `:${flag.value.toLowerCase()}:${zshAction(flag)}` : ''
@@ -160,15 +157,15 @@ function zshSpecs(command: Command, flag: Flag): string[] {
 
 function zshAction(flag: Flag): string {
   if (flag.type === 'choice') return `(${flag.choices.join(' ')})`
-  switch ('completes' in flag ? flag.completes : undefined) {
+  const completes = 'completes' in flag ? flag.completes : undefined
+  if (typeof completes === 'object') return `{_memlogd_listed ${completes.listedBy}}`
+  switch (completes) {
     case 'file':
       return '_files'
     case 'directory':
       return '_files -/'
     case 'command':
       return '_command_names -e'
-    case 'source':
-      return '_memlogd_names'
     default:
       return ' '
   }

@@ -4,39 +4,16 @@ import { configBytesMax, configFd } from '../protocol/constants.ts'
 import { writeAll } from '../system/write-all.ts'
 import { ExitError } from './errors.ts'
 
-/** memlogd's keys, in the order in which they are written. */
-export const memlogdConfigKeys = [
-  'daemonize',
-  'takeover',
-  'log-path',
-  'query-path',
-  'query-link',
-  'log-fd',
-  'query-fd',
-  'socket-mode',
-  'socket-gid',
-  'syslog-path',
-  'syslog-udp',
-  'syslog-tcp',
-  'kmsg-path',
-  'docker-path',
-  'engine',
-] as const
-
-export const logwriteConfigKeys = ['socket', 'name', 'best-effort', 'skip'] as const
-
 /** Absent and undefined keys are not written. */
 export type Config<K extends string> = { readonly [Key in K]?: string | undefined }
-export type MemlogdConfig = Config<(typeof memlogdConfigKeys)[number]>
-export type LogwriteConfig = Config<(typeof logwriteConfigKeys)[number]>
 
-/** `key=value` strings, each ended by NUL, and an empty one: without it the native half takes nothing. */
+/** `key=value` strings, each ended by NUL, and an empty one: the native half ignores a config without it. */
 export function encodeConfig<K extends string>(keys: readonly K[], config: Config<K>): Buffer {
   const strings = keys.flatMap((key) => (config[key] === undefined ? [] : [`${key}=${config[key]}`]))
-  if (strings.some((text) => text.includes('\0'))) throw new ExitError('CONFIG_NUL', 'a value holds a NUL byte')
+  if (strings.some((text) => text.includes('\0'))) throw new ExitError('a value holds a NUL byte')
   const bytes = Buffer.from([...strings, ''].map((text) => `${text}\0`).join(''))
   if (bytes.length > configBytesMax) {
-    throw new ExitError('CONFIG_TOO_LONG', `the options take ${bytes.length} bytes: the limit is ${configBytesMax}`)
+    throw new ExitError(`the options take ${bytes.length} bytes: the limit is ${configBytesMax}`)
   }
   return bytes
 }
@@ -47,7 +24,7 @@ export function writeConfig<K extends string>(keys: readonly K[], config: Config
   try {
     if (writeAll(configFd, bytes)) return
   } catch (error) {
-    throw new ExitError('CONFIG_PIPE', `descriptor ${configFd}: ${(error as Error).message}`)
+    throw new ExitError(`descriptor ${configFd}: ${(error as Error).message}`)
   }
-  throw new ExitError('CONFIG_PIPE', `descriptor ${configFd}: nobody reads it`)
+  throw new ExitError(`descriptor ${configFd}: nobody reads it`)
 }

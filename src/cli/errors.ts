@@ -7,15 +7,13 @@ export const exitBug = 101
 /** As a shell and busybox say that there is no such command. */
 export const exitNotFound = 127
 
-/** A failure that the user is told of in one line, and the exit status that goes with it. */
+/** A failure that is reported in one line, and the exit status that goes with it. */
 export class ExitError extends Error {
-  readonly code: string
   readonly exitStatus: number
 
-  constructor(code: string, message: string, exitStatus: number = exitFailed) {
+  constructor(message: string, exitStatus: number = exitFailed) {
     super(message)
     this.name = 'ExitError'
-    this.code = code
     this.exitStatus = exitStatus
   }
 }
@@ -23,7 +21,7 @@ export class ExitError extends Error {
 /** The command line is wrong. */
 export class UsageError extends ExitError {
   constructor(message: string) {
-    super('USAGE', message, exitUsage)
+    super(message, exitUsage)
     this.name = 'UsageError'
   }
 }

@@ -16,23 +16,32 @@ interface FlagBase {
   readonly isHidden?: true
 }
 
+/** A shell command that prints the possible values, a line each. */
+export interface ListedBy {
+  readonly listedBy: string
+}
+
+/** What a value should have been: the one way in which parsers and checks of values report a wrong one. */
+export class Wanted {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 interface FlagWithValue extends FlagBase {
   /** What stands for the value in the help: `N`, `PATH`. */
   readonly value: string
-  /** What was wanted if the value is wrong, else undefined: `an absolute path`. */
-  readonly check?: (value: string) => string | undefined
+  /** What was wanted if the value is wrong (`an absolute path`), else undefined. */
+  readonly check?: (value: string) => Wanted | undefined
   /** What the shell completes the value with. */
-  readonly completes?: 'file' | 'directory' | 'source' | 'command'
+  readonly completes?: 'file' | 'directory' | 'command' | ListedBy
 }
 
 export interface BooleanFlag extends FlagBase {
   readonly type: 'boolean'
   readonly default?: true
-}
-
-/** Counts how often it was given. */
-export interface CountFlag extends FlagBase {
-  readonly type: 'count'
 }
 
 export interface StringFlag extends FlagWithValue {
@@ -66,7 +75,7 @@ export interface ChoiceFlag extends FlagWithValue {
   readonly default?: string
 }
 
-export type Flag = BooleanFlag | CountFlag | StringFlag | StringsFlag | IntegerFlag | BytesFlag | ChoiceFlag
+export type Flag = BooleanFlag | StringFlag | StringsFlag | IntegerFlag | BytesFlag | ChoiceFlag
 
 export type FlagTable = Readonly<Record<string, Flag>>
 
@@ -75,17 +84,15 @@ type Optional<F, T> = F extends { readonly default: T } ? T : T | undefined
 /** What a flag's value is, inferred from its row. */
 export type FlagValue<F extends Flag> = F extends BooleanFlag
   ? boolean
-  : F extends CountFlag
-    ? number
-    : F extends StringsFlag
-      ? readonly string[]
-      : F extends IntegerFlag | BytesFlag
-        ? Optional<F, number>
-        : F extends { readonly type: 'choice'; readonly choices: readonly (infer C)[] }
-          ? F extends { readonly default: string }
-            ? C
-            : C | undefined
-          : Optional<F, string>
+  : F extends StringsFlag
+    ? readonly string[]
+    : F extends IntegerFlag | BytesFlag
+      ? Optional<F, number>
+      : F extends { readonly type: 'choice'; readonly choices: readonly (infer C)[] }
+        ? F extends { readonly default: string }
+          ? C
+          : C | undefined
+        : Optional<F, string>
 
 export type FlagValues<T extends FlagTable> = { readonly [K in keyof T]: FlagValue<T[K]> }
 

@@ -1,14 +1,6 @@
-/** Texts to values. Each function returns the value, or what was wanted instead. */
-import type { Flag } from './flag-table.ts'
-
-/** What a value should have been. */
-export class Wanted {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-}
+/** Texts to values, and checks of texts. Each returns what was wanted where a text is wrong. */
+import { sourceNameBytesMax } from '../protocol/constants.ts'
+import { type Flag, Wanted } from './flag-table.ts'
 
 /** Digits of the largest number that is looked at: more cannot be inside any flag's bounds. */
 const digitsMax = 15
@@ -69,7 +61,6 @@ export function parseBoolean(text: string): boolean | Wanted {
 export function parseValue(flag: Flag, text: string): string | number | boolean | Wanted {
   switch (flag.type) {
     case 'boolean':
-    case 'count':
       return parseBoolean(text)
     case 'integer':
       return parseInteger(text, flag.min, flag.max)
@@ -77,9 +68,24 @@ export function parseValue(flag: Flag, text: string): string | number | boolean 
       return parseBytes(text, flag.min, flag.max)
     case 'choice':
       return flag.choices.includes(text) ? text : new Wanted(`one of ${flag.choices.join(', ')}`)
-    default: {
-      const wanted = flag.check?.(text)
-      return wanted === undefined ? text : new Wanted(wanted)
-    }
+    default:
+      return flag.check?.(text) ?? text
   }
+}
+
+/** Room for a path in a `sockaddr_un`, without the NUL that ends it. */
+export const socketPathBytesMax = 107
+
+export function checkSocketPath(value: string): Wanted | undefined {
+  const isFit = value !== '' && Buffer.byteLength(value) <= socketPathBytesMax
+  return isFit ? undefined : new Wanted(`a path of 1 to ${socketPathBytesMax} bytes`)
+}
+
+export function checkNotEmpty(value: string): Wanted | undefined {
+  return value === '' ? new Wanted('something') : undefined
+}
+
+export function checkSourceName(value: string): Wanted | undefined {
+  const isFit = value !== '' && Buffer.byteLength(value) <= sourceNameBytesMax
+  return isFit ? undefined : new Wanted(`a name of 1 to ${sourceNameBytesMax} bytes`)
 }

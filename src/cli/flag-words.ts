@@ -1,7 +1,7 @@
 /**
  * The grammar of a command line: words to (flag, text) pairs. It is that of Go's `flag` package, which upstream's
  * users know: `-x`, `--x`, `-x=v` and `-x v` are the same, and the first word that is no flag ends the
- * flags, as `--` does. Tables with `hasClusters` also take `-n5` and `-fn 5`.
+ * flags, as `--` does. Tables with `hasClusters` also allow `-n5` and `-fn 5`.
  */
 import { quoted, UsageError } from './errors.ts'
 import { type Command, type Flag, type FlagTable, shownFlag } from './flag-table.ts'
@@ -117,7 +117,7 @@ function readCluster<K extends string>(names: Names<K>, body: string): FoundFlag
 }
 
 function takesValue(flag: Flag): boolean {
-  return flag.type !== 'boolean' && flag.type !== 'count'
+  return flag.type !== 'boolean'
 }
 
 function missingValue(command: Command, found: FoundFlag<string>): UsageError {

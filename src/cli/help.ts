@@ -61,7 +61,7 @@ export function flagExplanation(flag: Flag): string {
 
 function shownDefault(flag: Flag): string | undefined {
   if (flag.type === 'boolean') return flag.default === true ? 'true' : undefined
-  if (flag.type === 'count' || flag.type === 'strings' || flag.default === undefined) return undefined
+  if (flag.type === 'strings' || flag.default === undefined) return undefined
   return flag.type === 'bytes' ? showBytes(flag.default) : String(flag.default)
 }
 

@@ -17,7 +17,7 @@ export async function runLogread(args: readonly string[]): Promise<number> {
   try {
     return await run(withCaseFlag(parsed.values, parsed.given))
   } catch (error) {
-    if (error instanceof QueryError || error instanceof OutputError) throw new ExitError(error.code, error.message)
+    if (error instanceof QueryError || error instanceof OutputError) throw new ExitError(error.message)
     throw error
   }
 }

@@ -1,7 +1,8 @@
 /** logread's flags. Times, patterns, globs and URLs are texts here: the modules that use them parse them. */
-import { checkNotEmpty, checkSocketPath } from '../cli/checks.ts'
+
 import { completionFlag } from '../cli/completion.ts'
 import { defineCommand, type FlagValues } from '../cli/flag-table.ts'
+import { checkNotEmpty, checkSocketPath } from '../cli/flag-values.ts'
 import { maxLinesLimit, querySocketPath } from '../protocol/constants.ts'
 
 const what = 'What to show'
@@ -73,7 +74,7 @@ export const logreadCommand = defineCommand({
       type: 'strings',
       value: 'GLOB',
       check: checkNotEmpty,
-      completes: 'source',
+      completes: { listedBy: 'logread --source-names' },
       help: 'only sources that match; !GLOB leaves sources out',
       section: what,
     },

@@ -1,14 +1,18 @@
 /** logwrite's flags, and its JavaScript command line: what the native half runs if there are options to check. */
 import { resolve } from 'node:path'
-import { checkSocketPath, checkSourceName, socketPathBytesMax } from '../cli/checks.ts'
-import { openCommand } from '../cli/command.ts'
+import { currentDirectory, openCommand } from '../cli/command.ts'
 import { completionFlag } from '../cli/completion.ts'
-import { type LogwriteConfig, logwriteConfigKeys, writeConfig } from '../cli/config-pipe.ts'
-import { currentFolder } from '../cli/current-folder.ts'
+import { type Config, writeConfig } from '../cli/config-pipe.ts'
 import { ExitError, exitOk, quoted, UsageError } from '../cli/errors.ts'
 import { defineCommand } from '../cli/flag-table.ts'
+import { checkSocketPath, checkSourceName, socketPathBytesMax } from '../cli/flag-values.ts'
 import type { ParsedFlags } from '../cli/flags.ts'
 import { logSocketPath } from '../protocol/constants.ts'
+
+/** The config's keys, in the order in which they are written. */
+export const logwriteConfigKeys = ['socket', 'name', 'best-effort', 'skip'] as const
+
+export type LogwriteConfig = Config<(typeof logwriteConfigKeys)[number]>
 
 const usage = '[FLAG]... COMMAND [ARGUMENT]...'
 
@@ -48,10 +52,13 @@ export const logwriteCommand = defineCommand({
 })
 
 /** The config role's answer. Throws a UsageError. */
-export function logwriteConfig(parsed: ParsedFlags<(typeof logwriteCommand)['flags']>, folder: string): LogwriteConfig {
+export function logwriteConfig(
+  parsed: ParsedFlags<(typeof logwriteCommand)['flags']>,
+  directory: string,
+): LogwriteConfig {
   const { values, operands, skip } = parsed
   if (operands.length === 0) throw new UsageError(`the command is missing; usage: logwrite ${usage}`)
-  const socket = resolve(folder, values.socket)
+  const socket = resolve(directory, values.socket)
   if (Buffer.byteLength(socket) > socketPathBytesMax) {
     throw new UsageError(`-socket: ${quoted(socket)}: wanted a path of at most ${socketPathBytesMax} bytes`)
   }
@@ -62,15 +69,12 @@ export function logwriteConfig(parsed: ParsedFlags<(typeof logwriteCommand)['fla
 export async function runLogwriteConfig(words: readonly string[]): Promise<number> {
   const parsed = await openCommand(logwriteCommand, words)
   if (parsed === undefined) return exitOk
-  writeConfig(logwriteConfigKeys, logwriteConfig(parsed, currentFolder()))
+  writeConfig(logwriteConfigKeys, logwriteConfig(parsed, currentDirectory()))
   return exitOk
 }
 
 /** The applet without the native half, which alone can pass descriptors. */
 export async function runLogwrite(words: readonly string[]): Promise<number> {
   if ((await openCommand(logwriteCommand, words)) === undefined) return exitOk
-  throw new ExitError(
-    'NO_NATIVE_HALF',
-    'the native half is missing here: build with `make`, then run dist/bin/logwrite',
-  )
+  throw new ExitError('the native half is missing here: build with `make`, then run dist/bin/logwrite')
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { constantsHeader } from '../../src/build/constants-header.ts'
+import { constantsHeader } from '../../src/build/native/constants-header.ts'
 import * as constants from '../../src/protocol/constants.ts'
 
 const lines = (values: Record<string, unknown>) => constantsHeader(values).trimEnd().split('\n').slice(2)

@@ -3,12 +3,11 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Cpu, cpuNames, cpus, hostCpu } from '../../src/build/cpu.ts'
-import { flagExecute, flagWrite, parseElf, segmentLoad } from '../../src/build/elf.ts'
-import { blobAlignBytes, graft, graftedBlob } from '../../src/build/graft.ts'
-import { compileBlob } from '../../src/build/native.ts'
-import { findTool, runTool, type ToolResult, tryTool } from '../../src/build/tool.ts'
-import { findToolchain } from '../../src/build/toolchain.ts'
+import { flagExecute, flagWrite, parseElf, segmentLoad } from '../../src/build/executable/elf.ts'
+import { blobAlignBytes, graft, graftedBlob } from '../../src/build/executable/graft.ts'
+import { compileBlob } from '../../src/build/native/native.ts'
+import { type Cpu, cpuNames, cpus, hostCpu } from '../../src/build/project.ts'
+import { findTool, findToolchain, runTool, type ToolResult, tryTool } from '../../src/build/tool.ts'
 
 // A small program gets a payload as pkg injects it, and then a native half: one that hands over to
 // the program, and one that exits, which shows that it is really started first.

@@ -2,10 +2,10 @@
 // and the native half takes such an answer only for exactly that line.
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readyConfigs, shippedLines } from '../../src/build/ready-configs.ts'
-import { encodeConfig, memlogdConfigKeys } from '../../src/cli/config-pipe.ts'
+import { readyConfigs, shippedLines } from '../../src/build/native/ready-configs.ts'
+import { encodeConfig } from '../../src/cli/config-pipe.ts'
 import { parseFlags } from '../../src/cli/flags.ts'
-import { memlogdCommand, memlogdConfig } from '../../src/memlogd/start/options.ts'
+import { memlogdCommand, memlogdConfig, memlogdConfigKeys } from '../../src/memlogd/start/options.ts'
 import { canIsolate, runIsolated } from '../support/isolated.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -13,7 +13,7 @@ const root = resolve(import.meta.dirname, '../..')
 async function roleAnswer(words: readonly string[]): Promise<string> {
   const parsed = await parseFlags(memlogdCommand, words)
   if (parsed.kind !== 'flags') throw new Error('no flags')
-  return encodeConfig(memlogdConfigKeys, memlogdConfig(parsed, { folder: '/home', groupFile: '' })).toString()
+  return encodeConfig(memlogdConfigKeys, memlogdConfig(parsed, { directory: '/home', groupFile: '' })).toString()
 }
 
 describe('ready configs', () => {

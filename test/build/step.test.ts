@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { projectLayout } from '../../src/build/layout.ts'
+import { projectLayout } from '../../src/build/project.ts'
 import { runStep, type Step } from '../../src/build/step.ts'
 
 let root = ''

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { findToolchain } from '../../src/build/toolchain.ts'
+import { findToolchain } from '../../src/build/tool.ts'
 
 let folder = ''
 beforeEach(() => {

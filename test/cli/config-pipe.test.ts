@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { encodeConfig, logwriteConfigKeys, memlogdConfigKeys } from '../../src/cli/config-pipe.ts'
+import { encodeConfig } from '../../src/cli/config-pipe.ts'
+import { logwriteConfigKeys } from '../../src/logwrite/main.ts'
+import { memlogdConfigKeys } from '../../src/memlogd/start/options.ts'
 import { configBytesMax } from '../../src/protocol/constants.ts'
 
 test('strings end with NUL, and an empty one ends them all', () => {

@@ -28,5 +28,5 @@ test('a long value is cut', () => {
 
 test('a usage error has its code and status', () => {
   const error = new UsageError('wrong')
-  expect([error.code, error.exitStatus, error.message]).toEqual(['USAGE', exitUsage, 'wrong'])
+  expect([error.name, error.exitStatus, error.message]).toEqual(['UsageError', exitUsage, 'wrong'])
 })

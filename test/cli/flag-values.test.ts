@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { parseBoolean, parseBytes, parseInteger, parseValue, showBytes, Wanted } from '../../src/cli/flag-values.ts'
+import { Wanted } from '../../src/cli/flag-table.ts'
+import { parseBoolean, parseBytes, parseInteger, parseValue, showBytes } from '../../src/cli/flag-values.ts'
 
 describe('integers', () => {
   test.each([
@@ -75,8 +76,8 @@ test('a choice takes exactly its words', () => {
   for (const text of ['', 'A', 'ab', 'a ']) expect(parseValue(flag, text)).toEqual(new Wanted('one of a, b'))
 })
 
-test("a text is asked of the table's check", () => {
-  const check = (value: string) => (value === 'good' ? undefined : 'good')
+test("a text is checked by the table's check", () => {
+  const check = (value: string) => (value === 'good' ? undefined : new Wanted('good'))
   const flag = { type: 'string', name: 'x', help: '', value: 'X', check } as const
   expect(parseValue(flag, 'good')).toBe('good')
   expect(parseValue(flag, 'bad')).toEqual(new Wanted('good'))

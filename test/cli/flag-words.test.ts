@@ -9,7 +9,7 @@ const flags = {
   output: { name: 'output', aliases: ['o'], type: 'string', value: 'FORM', help: '' },
   source: { name: 'source', aliases: ['s'], type: 'strings', value: 'GLOB', help: '' },
   since: { name: 'since', type: 'string', value: 'TIME', help: '' },
-  verbose: { name: 'v', type: 'count', help: '' },
+  verbose: { name: 'v', type: 'boolean', help: '' },
 } as const
 const shape = { name: 'tool', summary: '', usage: [''], description: [], dashes: '--' } as const
 const plain = defineCommand({ ...shape, flags })

@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, linkSync, mkdtempSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readmeWithTables } from '../../src/build/readme.ts'
+import { readmeWithTables } from '../../src/build/documents/readme.ts'
 import { binFolder } from '../support/daemon.ts'
 import { canIsolate, runIsolated } from '../support/isolated.ts'
 

@@ -35,7 +35,7 @@ test.each([
   [['-socket', '', 'ls'], '-socket: "": wanted a path of 1 to 107 bytes'],
   [['-x', 'ls'], 'unknown flag "-x": see logwrite --help'],
 ])('%j is refused', async (words, message) => {
-  await expect(config(...words)).rejects.toMatchObject({ code: 'USAGE', message })
+  await expect(config(...words)).rejects.toMatchObject({ name: 'UsageError', message })
 })
 
 test('a name of 512 bytes is the longest', async () => {

@@ -4,9 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { constantsHeader } from '../../src/build/constants-header.ts'
-import { compileBlob } from '../../src/build/native.ts'
-import { findToolchain } from '../../src/build/toolchain.ts'
+import { constantsHeader } from '../../src/build/native/constants-header.ts'
+import { compileBlob } from '../../src/build/native/native.ts'
+import { findToolchain } from '../../src/build/tool.ts'
 import * as constants from '../../src/protocol/constants.ts'
 
 const sourceFolder = join(import.meta.dirname, '../../src/native')

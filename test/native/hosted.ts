@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { constantsHeader } from '../../src/build/constants-header.ts'
+import { constantsHeader } from '../../src/build/native/constants-header.ts'
 import * as constants from '../../src/protocol/constants.ts'
 
 const root = resolve(import.meta.dirname, '../..')

@@ -2,10 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { applets } from '../../src/build/applet-names.ts'
 import { executableFile } from '../../src/build/build.ts'
-import { hostCpu } from '../../src/build/cpu.ts'
-import { projectLayout } from '../../src/build/layout.ts'
+import { applets, hostCpu, projectLayout } from '../../src/build/project.ts'
 import { type ToolOptions, type ToolResult, tryTool } from '../../src/build/tool.ts'
 import { version } from '../../src/protocol/version.ts'
 

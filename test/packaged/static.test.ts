@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { buildAll, executableFile } from '../../src/build/build.ts'
-import { BuildError } from '../../src/build/build-error.ts'
-import { type Cpu, cpus, hostCpu } from '../../src/build/cpu.ts'
-import { type Layout, projectLayout } from '../../src/build/layout.ts'
+import { BuildError, type Cpu, cpus, hostCpu, type Layout, projectLayout } from '../../src/build/project.ts'
 import { runTool } from '../../src/build/tool.ts'
 
 // Whole builds into folders of their own: what `make static` makes, what it refuses, and that the same

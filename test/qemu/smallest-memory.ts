@@ -1,8 +1,7 @@
 /** Run as a program: finds the smallest memory, to 8 MB, with which each test machine still passes every case. */
 import { join } from 'node:path'
 import { executableFile } from '../../src/build/build.ts'
-import type { Cpu } from '../../src/build/cpu.ts'
-import { projectLayout } from '../../src/build/layout.ts'
+import { type Cpu, projectLayout } from '../../src/build/project.ts'
 import { guestCases } from './cases.ts'
 import { debianFiles, kernelIn } from './debian.ts'
 import { boot } from './machine.ts'

@@ -4,13 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { buildAll, executableFile } from '../../src/build/build.ts'
-import { BuildError } from '../../src/build/build-error.ts'
-import { type Cpu, cpuNames } from '../../src/build/cpu.ts'
-import { isStatic, parseElf } from '../../src/build/elf.ts'
-import { type ImageFile, imageFiles } from '../../src/build/image-root.ts'
-import type { Layout } from '../../src/build/layout.ts'
-import { runTool } from '../../src/build/tool.ts'
-import { findToolchain } from '../../src/build/toolchain.ts'
+import { isStatic, parseElf } from '../../src/build/executable/elf.ts'
+import { BuildError, type Cpu, cpuNames, type Layout } from '../../src/build/project.ts'
+import { type ImageFile, imageFiles } from '../../src/build/release/image.ts'
+import { findToolchain, runTool } from '../../src/build/tool.ts'
 import { guestScripts } from './cases.ts'
 import { debianFiles } from './debian.ts'
 import { type ArchiveEntry, archive, typeCharacterDevice, typeFile, typeFolder, typeLink } from './initramfs.ts'
@@ -71,7 +68,7 @@ export function writeInitramfs(layout: Layout, cpu: Cpu, executable: string, fil
 }
 
 function toEntry({ path, kind, permissions, content }: ImageFile): ArchiveEntry {
-  if (kind === 'folder') return { path, mode: typeFolder | permissions }
+  if (kind === 'directory') return { path, mode: typeFolder | permissions }
   return { path, mode: (kind === 'file' ? typeFile : typeLink) | permissions, content }
 }
 
@@ -103,7 +100,7 @@ export function libraryFiles(layout: Layout, cpu: Cpu, executable: string): Imag
   return [
     ...['lib', 'lib64'].map((path) => ({
       path,
-      kind: 'folder' as const,
+      kind: 'directory' as const,
       permissions: 0o755,
       content: Buffer.alloc(0),
     })),

@@ -71,7 +71,7 @@ export class CursorFile {
     if (bytes === undefined || bytes.length === 0) return undefined
     const cursor = parseCursor(bytes.toString('utf8'))
     if (cursor === undefined) {
-      throw new ExitError('CURSOR_FILE', `${this.#path}: not a cursor file (remove it to begin anew)`)
+      throw new ExitError(`${this.#path}: not a cursor file (remove it to begin anew)`)
     }
     return cursor
   }
@@ -96,7 +96,7 @@ export class CursorFile {
     try {
       return call()
     } catch (error) {
-      throw new ExitError('CURSOR_FILE', `${this.#path}: ${errnoText(error)}`)
+      throw new ExitError(`${this.#path}: ${errnoText(error)}`)
     }
   }
 }

@@ -40,7 +40,7 @@ function withCursor(path: string, { onHeader }: FeedHandlers): FeedHandlers['onH
   return (header) => {
     if (header === undefined) {
       const text = `${path}: this memlogd is an upstream one, which knows no cursors (--cursor-file)`
-      throw new ExitError('NO_CURSOR', text)
+      throw new ExitError(text)
     }
     onHeader(header)
   }

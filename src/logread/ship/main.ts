@@ -113,7 +113,7 @@ async function makeStateFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
   } catch (error) {
-    throw new ExitError('STATE', `--state: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ExitError(`--state: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

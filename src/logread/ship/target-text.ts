@@ -1,6 +1,7 @@
 /** The text of a `--to` target, taken apart with the position of whatever is wrong. */
 import { quoted, UsageError } from '../../cli/errors.ts'
-import { parseBytes, parseInteger, Wanted } from '../../cli/flag-values.ts'
+import { Wanted } from '../../cli/flag-table.ts'
+import { parseBytes, parseInteger } from '../../cli/flag-values.ts'
 
 export class TargetText {
   readonly text: string

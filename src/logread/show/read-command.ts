@@ -77,5 +77,5 @@ function statusOf(end: SessionEnd, values: ReadValues): number {
 }
 
 export function daemonGone(values: ReadValues, exitStatus?: number): ExitError {
-  return new ExitError('DAEMON_GONE', `${values.socket}: memlogd went away`, exitStatus)
+  return new ExitError(`${values.socket}: memlogd went away`, exitStatus)
 }

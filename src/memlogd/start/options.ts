@@ -1,11 +1,11 @@
 /** memlogd's flags, and what they mean for the intake and the engine. */
 
 import { basename, dirname, resolve } from 'node:path'
-import { checkSocketPath, socketPathBytesMax } from '../../cli/checks.ts'
 import { completionFlag } from '../../cli/completion.ts'
-import type { MemlogdConfig } from '../../cli/config-pipe.ts'
+import type { Config } from '../../cli/config-pipe.ts'
 import { quoted, UsageError } from '../../cli/errors.ts'
-import { defineCommand, type FlagValues } from '../../cli/flag-table.ts'
+import { defineCommand, type FlagValues, Wanted } from '../../cli/flag-table.ts'
+import { checkSocketPath, socketPathBytesMax } from '../../cli/flag-values.ts'
 import type { ParsedFlags } from '../../cli/flags.ts'
 import {
   logSocketPath,
@@ -24,6 +24,27 @@ import { largestEntryBytes } from '../../ring/ring.ts'
 import { type EngineOptions, engineOptionsDefault } from '../engine/engine-options.ts'
 import { groupId } from './group-file.ts'
 import { socketAddressHex } from './socket-address.ts'
+
+/** The config's keys, in the order in which they are written. */
+export const memlogdConfigKeys = [
+  'daemonize',
+  'takeover',
+  'log-path',
+  'query-path',
+  'query-link',
+  'log-fd',
+  'query-fd',
+  'socket-mode',
+  'socket-gid',
+  'syslog-path',
+  'syslog-udp',
+  'syslog-tcp',
+  'kmsg-path',
+  'docker-path',
+  'engine',
+] as const
+
+export type MemlogdConfig = Config<(typeof memlogdConfigKeys)[number]>
 
 const sockets = 'Sockets'
 const memory = 'Memory'
@@ -125,7 +146,7 @@ export const memlogdCommand = defineCommand({
       type: 'string',
       default: `0${socketModeDefault.toString(8)}`,
       value: 'MODE',
-      check: (value) => (parseMode(value) === undefined ? 'an octal mode such as 0660' : undefined),
+      check: (value) => (parseMode(value) === undefined ? new Wanted('an octal mode such as 0660') : undefined),
       help: 'permissions of the log and the query socket',
       section: sockets,
     },
@@ -204,7 +225,7 @@ export type MemlogdValues = FlagValues<(typeof memlogdCommand)['flags']>
 /** What of the machine the options depend on. */
 export interface MemlogdSurroundings {
   /** Relative paths begin here: the daemon itself changes to `/`. */
-  readonly folder: string
+  readonly directory: string
   readonly groupFile: string
 }
 
@@ -230,7 +251,7 @@ export function memlogdConfig(
       '-takeover: the running memlogd hands its sockets over; -fd-log and -fd-query do not go with it',
     )
   }
-  const paths = socketPaths(values, surroundings.folder)
+  const paths = socketPaths(values, surroundings.directory)
   const engine: EngineOptions = {
     maxLines: values.maxLines,
     maxBytes: values.maxBytes,
@@ -250,17 +271,18 @@ export function memlogdConfig(
     'socket-gid': socketGroupId(values.socketGroup, surroundings.groupFile),
     'syslog-udp': values.syslogUdp === undefined ? undefined : socketAddressHex(values.syslogUdp),
     'syslog-tcp': values.syslogTcp === undefined ? undefined : socketAddressHex(values.syslogTcp),
-    'kmsg-path': values.kmsg ? resolve(surroundings.folder, values.kmsgPath) : undefined,
+    'kmsg-path': values.kmsg ? resolve(surroundings.directory, values.kmsgPath) : undefined,
     engine: JSON.stringify(engine),
   }
 }
 
 /** The paths to bind, absolute. A descriptor that the caller bound takes the place of its path. */
-function socketPaths(values: MemlogdValues, folder: string): MemlogdConfig {
-  const logPath = values.fdLog === undefined ? socketPath('-socket-log', values.socketLog, folder) : undefined
-  const queryPath = values.fdQuery === undefined ? socketPath('-socket-query', values.socketQuery, folder) : undefined
-  const syslogPath = values.syslog === undefined ? undefined : socketPath('-syslog', values.syslog, folder)
-  const dockerPath = values.docker ? socketPath('-docker-socket', values.dockerSocket, folder) : undefined
+function socketPaths(values: MemlogdValues, directory: string): MemlogdConfig {
+  const logPath = values.fdLog === undefined ? socketPath('-socket-log', values.socketLog, directory) : undefined
+  const queryPath =
+    values.fdQuery === undefined ? socketPath('-socket-query', values.socketQuery, directory) : undefined
+  const syslogPath = values.syslog === undefined ? undefined : socketPath('-syslog', values.syslog, directory)
+  const dockerPath = values.docker ? socketPath('-docker-socket', values.dockerSocket, directory) : undefined
   const linkPath = queryPath === undefined ? undefined : queryLinkPath(queryPath)
   const seen = new Set<string>()
   for (const path of [logPath, queryPath, linkPath, syslogPath, dockerPath]) {
@@ -277,8 +299,8 @@ function socketPaths(values: MemlogdValues, folder: string): MemlogdConfig {
   }
 }
 
-function socketPath(flag: string, path: string, folder: string): string {
-  const absolute = resolve(folder, path)
+function socketPath(flag: string, path: string, directory: string): string {
+  const absolute = resolve(directory, path)
   if (Buffer.byteLength(absolute) <= socketPathBytesMax) return absolute
   throw new UsageError(`${flag}: ${quoted(absolute)}: wanted a path of at most ${socketPathBytesMax} bytes`)
 }
@@ -307,9 +329,9 @@ function socketGroupId(group: string | undefined, groupFile: string): string | u
   return String(id)
 }
 
-function checkAddress(value: string): string | undefined {
+function checkAddress(value: string): Wanted | undefined {
   const isAddress = socketAddressHex(value) !== undefined
-  return isAddress ? undefined : 'HOST:PORT, :PORT or [HOST]:PORT, in numbers, such as 127.0.0.1:514'
+  return isAddress ? undefined : new Wanted('HOST:PORT, :PORT or [HOST]:PORT, in numbers, such as 127.0.0.1:514')
 }
 
 /** Permission bits in octal, with or without the leading 0 or 0o; no set-id or sticky bits. */

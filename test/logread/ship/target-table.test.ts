@@ -10,7 +10,7 @@ function fault(text: string): string {
   try {
     parseTarget(text)
   } catch (error) {
-    expect(error).toMatchObject({ exitStatus: 2, code: 'USAGE' })
+    expect(error).toMatchObject({ exitStatus: 2, name: 'UsageError' })
     return (error as Error).message
   }
   throw new Error(`${text} was taken`)

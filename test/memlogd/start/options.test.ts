@@ -7,7 +7,7 @@ import { largestEntryBytes } from '../../../src/ring/ring.ts'
 async function config(...words: string[]) {
   const parsed = await parseFlags(memlogdCommand, words)
   if (parsed.kind !== 'flags') throw new Error('no flags')
-  const { engine = '', ...intake } = memlogdConfig(parsed, { folder: '/home/x', groupFile: 'adm:x:4:\n' })
+  const { engine = '', ...intake } = memlogdConfig(parsed, { directory: '/home/x', groupFile: 'adm:x:4:\n' })
   const present = Object.entries(intake).filter(([, value]) => value !== undefined)
   return { ...Object.fromEntries(present), engine: parseEngineOptions(engine) }
 }
@@ -124,7 +124,7 @@ test.each([
   [['-daemonize', 'x'], 'unexpected argument "x"'],
   [['-daemonise'], 'unknown flag "-daemonise": did you mean -daemonize?'],
 ])('%j is refused', async (words, message) => {
-  await expect(config(...words)).rejects.toMatchObject({ code: 'USAGE', message })
+  await expect(config(...words)).rejects.toMatchObject({ name: 'UsageError', message })
 })
 
 test('the longest line must fit into the ring', async () => {

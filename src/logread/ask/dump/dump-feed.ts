@@ -44,7 +44,7 @@ export class DumpFeed implements Feed {
     await reader?.finish()
     if (reader !== undefined) this.#check(reader)
     if (reader instanceof PlainStream && reader.isCutOff) {
-      throw new ExitError('DUMP', `${this.#path}: line ${reader.lines} breaks off: the end of the file is missing`)
+      throw new ExitError(`${this.#path}: line ${reader.lines} breaks off: the end of the file is missing`)
     }
     return this.#isClosed ? 'closed' : 'complete'
   }
@@ -59,7 +59,7 @@ export class DumpFeed implements Feed {
     if (reader.fault === undefined) return
     const isJson = reader instanceof PlainStream
     const what = isJson ? `line ${reader.lines} is no log entry in JSON` : `not a saved log: ${reader.fault}`
-    throw new ExitError('DUMP', `${this.#path}: ${what} (wanted a file of -o json or -o export)`)
+    throw new ExitError(`${this.#path}: ${what} (wanted a file of -o json or -o export)`)
   }
 
   *#chunks(): Generator<Buffer> {
@@ -67,7 +67,7 @@ export class DumpFeed implements Feed {
       yield* fileChunks(this.#path)
     } catch (error) {
       if (error instanceof ExitError) throw error
-      throw new ExitError('DUMP', `${this.#path}: ${errnoText(error)}`)
+      throw new ExitError(`${this.#path}: ${errnoText(error)}`)
     }
   }
 }

@@ -66,7 +66,7 @@ export async function runStats(values: ReadValues): Promise<number> {
   const line = await askForStatistics(values)
   const statistics = parseStatistics(line)
   if (statistics === undefined) {
-    throw new ExitError('BROKEN_REPLY', `${values.socket}: the statistics make no sense`)
+    throw new ExitError(`${values.socket}: the statistics make no sense`)
   }
   if (values.output === 'json') print(`${line.toString('utf8')}\n`)
   else print(values.output === 'prometheus' ? statisticsMetrics(statistics) : statisticsText(statistics))
@@ -76,7 +76,7 @@ export async function runStats(values: ReadValues): Promise<number> {
 async function askForStatistics(values: ReadValues): Promise<Buffer> {
   const { line, isUpstream } = await ask(values, { stats: true })
   if (isUpstream) {
-    throw new ExitError('NO_STATISTICS', `${values.socket}: this memlogd is an upstream one, which has no statistics`)
+    throw new ExitError(`${values.socket}: this memlogd is an upstream one, which has no statistics`)
   }
   if (line === undefined) throw daemonGone(values)
   return line

@@ -1,7 +1,7 @@
 /** Man pages in roff, from a flag table and a manual. */
-import { type Command, shownFlag } from '../cli/flag-table.ts'
-import { defaultSection, flagExplanation, flagSections } from '../cli/help.ts'
-import type { Manual, Row } from '../cli/manual.ts'
+import { type Command, shownFlag } from '../../cli/flag-table.ts'
+import { defaultSection, flagExplanation, flagSections } from '../../cli/help.ts'
+import type { Manual, Row } from '../../cli/manual.ts'
 
 export function manPage(command: Command, manual: Manual, version: string): string {
   const title = command.name.toUpperCase()

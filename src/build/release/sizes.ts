@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, gzip, zstdCompress } from 'node:zlib'
-import type { Layout } from './layout.ts'
-import { runStep } from './step.ts'
+import type { Layout } from '../project.ts'
+import { runStep } from '../step.ts'
 
 const gzipLevel = 6
 const zstdLevel = 10

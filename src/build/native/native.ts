@@ -1,15 +1,12 @@
 /** The native half: a blob for each CPU to graft on, and an ordinary program for work from a checkout. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import * as constants from '../protocol/constants.ts'
+import * as constants from '../../protocol/constants.ts'
+import { type Cpu, cpuNames, type Layout, sourceFiles } from '../project.ts'
+import { runStep } from '../step.ts'
+import { findToolchain, runTool } from '../tool.ts'
 import { constantsHeader } from './constants-header.ts'
-import { type Cpu, cpuNames } from './cpu.ts'
-import type { Layout } from './layout.ts'
 import { readyConfigs, shippedLines } from './ready-configs.ts'
-import { sourceFiles } from './source-files.ts'
-import { runStep } from './step.ts'
-import { runTool } from './tool.ts'
-import { findToolchain } from './toolchain.ts'
 
 const blobFlags = [
   '-Os',

@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Command } from '../cli/flag-table.ts'
-import { flagExplanation, flagHeading, flagSections } from '../cli/help.ts'
+import type { Command } from '../../cli/flag-table.ts'
+import { flagExplanation, flagHeading, flagSections } from '../../cli/help.ts'
 import { documented } from './documents.ts'
 
 /** README's text with every table as it should be. */

@@ -1,29 +1,26 @@
-/** The OCI image of both CPUs: the image's root as folders, then buildah or docker, without network. */
+/** The OCI image of both CPUs: the image's root as directories, then buildah or docker, without network. */
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BuildError } from './build-error.ts'
-import type { Cpu } from './cpu.ts'
-import { type ImageFile, imageFiles } from './image-root.ts'
-import type { Layout } from './layout.ts'
-import { findTool, runTool } from './tool.ts'
+import { applets, BuildError, type Cpu, type Layout } from '../project.ts'
+import { findTool, runTool } from '../tool.ts'
 
 /** Where `make image` leaves it: an OCI layout as a tar file, for `docker load`, `skopeo` or `linuxkit cache import`. */
 export function imageFile(layout: Layout): string {
   return join(layout.dist, 'memlogd-image.tar')
 }
 
-function rootFolder(layout: Layout, cpu: Cpu): string {
+function rootDirectory(layout: Layout, cpu: Cpu): string {
   return join(layout.dist, 'image', `root-${cpu}`)
 }
 
 /** Writes the files of the image for `cpu` below dist/image. `extra` is for tests of an executable that is not static. */
 export function writeImageRoot(layout: Layout, cpu: Cpu, executable: string, extra: readonly ImageFile[] = []): void {
-  const root = rootFolder(layout, cpu)
+  const root = rootDirectory(layout, cpu)
   rmSync(root, { recursive: true, force: true })
   mkdirSync(root, { recursive: true })
   for (const { path, kind, permissions, content } of [...imageFiles(layout, executable), ...extra]) {
     const target = join(root, path)
-    if (kind === 'folder') mkdirSync(target)
+    if (kind === 'directory') mkdirSync(target)
     else if (kind === 'file') writeFileSync(target, content)
     else symlinkSync(content.toString(), target)
     if (kind !== 'link') chmodSync(target, permissions)
@@ -34,7 +31,7 @@ export function writeImageRoot(layout: Layout, cpu: Cpu, executable: string, ext
 export function buildImage(layout: Layout, cpus: readonly Cpu[], tag: string): string {
   const platforms = cpus.map((cpu) => `linux/${cpu}`).join(',')
   const dockerfile = join(layout.root, 'src/image/Dockerfile')
-  // The context is the folder above dist: the Dockerfile names what it copies from the project's root.
+  // The context is the directory above dist: the Dockerfile names what it copies from the project's root.
   const context = join(layout.dist, '..')
   rmSync(imageFile(layout), { force: true })
   if (findTool('buildah') !== undefined) buildWithBuildah(layout, platforms, dockerfile, context, tag)
@@ -73,21 +70,21 @@ function buildWithDocker(layout: Layout, platforms: string, dockerfile: string, 
 
 /** What the image holds for each CPU, a line per file, as `tar -tv` shows it. */
 export function listImage(layout: Layout): Map<string, string[]> {
-  const folder = join(layout.cache, 'image-list')
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  runTool('tar', ['-xf', imageFile(layout), '-C', folder])
+  const directory = join(layout.cache, 'image-list')
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  runTool('tar', ['-xf', imageFile(layout), '-C', directory])
   const found = new Map<string, string[]>()
-  for (const manifest of manifests(folder, readJson(join(folder, 'index.json')))) {
-    const { architecture } = readJson(blob(folder, manifest.config?.digest))
+  for (const manifest of manifests(directory, readJson(join(directory, 'index.json')))) {
+    const { architecture } = readJson(blob(directory, manifest.config?.digest))
     const lines: string[] = []
     for (const layer of manifest.layers ?? []) {
-      const said = runTool('tar', ['--numeric-owner', '-tvf', blob(folder, layer.digest)])
+      const said = runTool('tar', ['--numeric-owner', '-tvf', blob(directory, layer.digest)])
       lines.push(...said.trimEnd().split('\n'))
     }
     found.set(String(architecture), lines)
   }
-  rmSync(folder, { recursive: true })
+  rmSync(directory, { recursive: true })
   return found
 }
 
@@ -104,17 +101,51 @@ interface OciFile {
 }
 
 /** Every image manifest below an index, which may hold another index. */
-function manifests(folder: string, index: OciFile): OciFile[] {
+function manifests(directory: string, index: OciFile): OciFile[] {
   return (index.manifests ?? []).flatMap(({ digest }) => {
-    const file = readJson(blob(folder, digest))
-    return file.manifests === undefined ? [file] : manifests(folder, file)
+    const file = readJson(blob(directory, digest))
+    return file.manifests === undefined ? [file] : manifests(directory, file)
   })
 }
 
-function blob(folder: string, digest = ''): string {
-  return join(folder, 'blobs', digest.replace(':', '/'))
+function blob(directory: string, digest = ''): string {
+  return join(directory, 'blobs', digest.replace(':', '/'))
 }
 
 function readJson(file: string): OciFile {
   return JSON.parse(readFileSync(file, 'utf8')) as OciFile
+}
+
+export interface ImageFile {
+  /** From the root, without leading slash. */
+  readonly path: string
+  readonly kind: 'directory' | 'file' | 'link'
+  readonly permissions: number
+  /** A file's bytes, a link's target. */
+  readonly content: Buffer
+}
+
+const nothing = Buffer.alloc(0)
+
+/** Everything belongs to root. `executable` is memlogd for the image's CPU. */
+export function imageFiles(layout: Layout, executable: string): ImageFile[] {
+  const script = 'etc/init.d/002-logging'
+  return [
+    ...['etc', 'etc/init.d', 'usr', 'usr/bin'].map(directory),
+    file(script, join(layout.root, 'src/image/root', script)),
+    file('usr/bin/memlogd', executable),
+    ...applets.filter((name) => name !== 'memlogd').map((name) => link(`usr/bin/${name}`, 'memlogd')),
+  ]
+}
+
+function directory(path: string): ImageFile {
+  return { path, kind: 'directory', permissions: 0o755, content: nothing }
+}
+
+function file(path: string, from: string): ImageFile {
+  return { path, kind: 'file', permissions: 0o755, content: readFileSync(from) }
+}
+
+function link(path: string, target: string): ImageFile {
+  return { path, kind: 'link', permissions: 0o777, content: Buffer.from(target) }
 }

@@ -1,11 +1,9 @@
 /** What every built executable must do before the build calls it done. */
-import { existsSync, readFileSync } from 'node:fs'
-import { applets } from './applet-names.ts'
-import { BuildError } from './build-error.ts'
-import { type Cpu, cpuNames, hostCpu } from './cpu.ts'
+import { readFileSync } from 'node:fs'
+import { applets, BuildError, type Cpu, cpuNames, hostCpu } from '../project.ts'
+import { commandToRun, type ToolResult, tryTool } from '../tool.ts'
 import { isStatic, parseElf } from './elf.ts'
 import { graftedBlob } from './graft.ts'
-import { findTool, runTool, type ToolResult, tryTool } from './tool.ts'
 
 const answerMsMax = 60_000
 
@@ -18,7 +16,7 @@ export function checkExecutable(file: string, cpu: Cpu, version: string): string
   if (!/^memlogd native \d+ /.test(native)) {
     throw new BuildError('check-native', `${file}: the native half answers ${JSON.stringify(native)}`)
   }
-  // memlogd and logwrite start themselves anew, which the kernel can't do for an emulated file.
+  // memlogd and logwrite execute their own file again, which the kernel can't do for an emulated one.
   const isEmulated = cpu !== hostCpu()
   for (const applet of isEmulated ? (['logread'] as const) : applets) {
     const said = answer(runner, [applet, '--version'], applet)
@@ -37,23 +35,24 @@ function checkFile(file: string, cpu: Cpu): void {
   if (graftedBlob(bytes) === undefined) throw new BuildError('check-graft', `${file} does not begin in the native half`)
   const elf = parseElf(bytes)
   if (elf.machine !== cpuNames[cpu].elfMachine) throw new BuildError('check-machine', `${file} is not for ${cpu}`)
-  const said = runTool('readelf', ['-hlW', file], { env: { ...process.env, LC_ALL: 'C' } })
-  if (/warning|error/i.test(said)) throw new BuildError('check-readelf', `readelf complains of ${file}:\n${said}`)
+  // readelf ends with 0 whatever it finds; its complaints are on standard error.
+  const { status, stdout, stderr } = tryTool('readelf', ['-hlW', file], { env: { ...process.env, LC_ALL: 'C' } })
+  if (status !== 0 || stderr !== '' || /warning|error/i.test(stdout)) {
+    throw new BuildError('check-readelf', `readelf complains of ${file}:\n${stdout}${stderr}`)
+  }
 }
 
 type Runner = (args: readonly string[], argv0: string) => ToolResult
 
 /** How a file of this CPU is run here, or why it can't be. */
 function findRunner(file: string, cpu: Cpu): Runner | string {
-  if (cpu === hostCpu()) return (args, argv0) => tryTool(file, args.slice(1), { argv0, timeoutMs: answerMsMax })
-  const machine = cpuNames[cpu].machine
-  const emulator = findTool(`qemu-${machine}-static`) ?? findTool(`qemu-${machine}`)
-  if (emulator === undefined) return `not run: no qemu-${machine} here`
-  const root = `/usr/${machine}-linux-gnu`
-  const loads = isStatic(parseElf(readFileSync(file)))
-  if (!loads && !existsSync(`${root}/lib`)) return `not run: no libraries of ${cpu} in ${root}`
-  return (args, argv0) =>
-    tryTool(emulator, [...(loads ? [] : ['-L', root]), '-0', argv0, file, ...args.slice(1)], { timeoutMs: answerMsMax })
+  const isFileStatic = isStatic(parseElf(readFileSync(file)))
+  const reason = commandToRun(file, cpu, isFileStatic, '')
+  if (typeof reason === 'string') return `not run: ${reason}`
+  return (args, argv0) => {
+    const [command = file, ...before] = commandToRun(file, cpu, isFileStatic, argv0)
+    return tryTool(command, [...before, ...args.slice(1)], { argv0, timeoutMs: answerMsMax })
+  }
 }
 
 function answer(runner: Runner, args: readonly string[], argv0: string): string {

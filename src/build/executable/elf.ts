@@ -2,7 +2,7 @@
  * As much of the ELF format as the build needs: the file header, the program headers and the
  * needed libraries of a 64-bit little-endian file. Pure: bytes in, facts out.
  */
-import { BuildError } from './build-error.ts'
+import { BuildError } from '../project.ts'
 
 export const elfEntryOffset = 24
 const programHeaderBytes = 56

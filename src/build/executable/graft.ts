@@ -10,7 +10,7 @@
  * No header moves and none is added: static glibc on aarch64 finds the program headers at the
  * ELF header plus e_phoff, and a copied table breaks it. Pure: bytes in, bytes out.
  */
-import { BuildError } from './build-error.ts'
+import { BuildError } from '../project.ts'
 import { type Elf, elfEntryOffset, flagExecute, flagWrite, parseElf, type Segment, segmentLoad } from './elf.ts'
 
 /** The largest page of any CPU that memlogd runs on (aarch64): the blob begins at a page of its own. */

@@ -6,21 +6,20 @@
  * would write it (an empty string ends it); a byte of 0 ends all.
  */
 import { readFileSync } from 'node:fs'
-import { encodeConfig, memlogdConfigKeys } from '../cli/config-pipe.ts'
-import { parseFlags } from '../cli/flags.ts'
-import { memlogdCommand, memlogdConfig } from '../memlogd/start/options.ts'
-import { BuildError } from './build-error.ts'
-import { sourceFiles } from './source-files.ts'
+import { encodeConfig } from '../../cli/config-pipe.ts'
+import { parseFlags } from '../../cli/flags.ts'
+import { memlogdCommand, memlogdConfig, memlogdConfigKeys } from '../../memlogd/start/options.ts'
+import { BuildError, sourceFiles } from '../project.ts'
 
 /** Two machines that have nothing in common: an answer that differs can't be given in advance. */
 const machines = [
-  { folder: '/', groupFile: '' },
-  { folder: '/somewhere/else', groupFile: 'root:x:0:\nlog:x:7:\n' },
+  { directory: '/', groupFile: '' },
+  { directory: '/somewhere/else', groupFile: 'root:x:0:\nlog:x:7:\n' },
 ] as const
 
 /** The words behind `/usr/bin/memlogd` in the image's scripts, and the two lines that anybody may type. */
-export function shippedLines(imageFolder: string): string[][] {
-  const scripts = sourceFiles(imageFolder, '').map((file) => readFileSync(file, 'utf8'))
+export function shippedLines(imageDirectory: string): string[][] {
+  const scripts = sourceFiles(imageDirectory, '').map((file) => readFileSync(file, 'utf8'))
   const found = scripts.flatMap((text) => [...text.matchAll(/^(?:exec )?\/usr\/bin\/memlogd(.*)$/gm)])
   const lines = [[], ['-daemonize'], ...found.map(([, words = '']) => words.split(/\s+/).filter((word) => word !== ''))]
   return [...new Map(lines.map((line) => [line.join(' '), line])).values()]
