@@ -23,6 +23,7 @@ import { keepHeapSmall } from './engine/heap.ts'
 import { ControlStream } from './engine/sockets.ts'
 import { serve } from './serve/listener.ts'
 import { Peers } from './serve/peers.ts'
+import { Readers } from './serve/readers.ts'
 import { QueryServer } from './serve/server.ts'
 import { statistics } from './serve/statistics.ts'
 
@@ -36,22 +37,20 @@ export async function runEngine(args: readonly string[]): Promise<number> {
   const options = parseEngineOptions(args[0] ?? '')
   const queue = new DescriptorFrameQueue(engineQueueFd)
   const docker = options.docker ? await makeDockerHost(options.dockerState) : undefined
-  let server: QueryServer | undefined
+  let readers: Readers | undefined
   let peers: Peers | undefined
   const engine = new Engine({
     store: new DescriptorStore(engineRingFd),
     queue,
     world: systemWorld,
     options,
-    onCommit: () => {
-      server?.wake()
-      docker?.wake()
-    },
+    onCommit: () => readers?.committed(),
     docker: docker && { streams: docker.streams, watcher: docker },
   })
   engine.start()
-  const queryServer = makeQueryServer(engine, () => peers)
-  server = queryServer
+  const allReaders = new Readers(engine)
+  readers = allReaders
+  const queryServer = makeQueryServer(allReaders, () => peers)
   return new Promise((resolve) => {
     const stop = (): void => {
       listener?.close()
@@ -91,7 +90,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
     const control = new ControlStream(engineControlFd, take, stop)
     control.send(controlAck, 0, engine.position)
     peers = new Peers((type, descriptor, token) => control.send(type, descriptor, token))
-    docker?.start(engine, queue, control)
+    docker?.start(allReaders, queue, control)
     peers.whenTold(() => {
       readersFrom = end
       letReadersIn()
@@ -105,17 +104,13 @@ function leave(queryServer: QueryServer): number {
   return 0
 }
 
-function makeQueryServer(engine: Engine, peers: () => Peers | undefined): QueryServer {
+function makeQueryServer(readers: Readers, peers: () => Peers | undefined): QueryServer {
   const queryServer: QueryServer = new QueryServer({
-    engine,
+    readers,
     version,
     pid: process.ppid,
-    after: (milliseconds, call) => {
-      const timer = setTimeout(call, milliseconds)
-      return () => clearTimeout(timer)
-    },
     identify: ({ descriptor }, answer) => (descriptor && peers()?.ask(descriptor, answer)) || (() => {}),
-    statistics: (hasSources) => statistics(engine, queryServer, hasSources),
+    statistics: (hasSources) => statistics(readers.engine, queryServer, hasSources),
   })
   return queryServer
 }

@@ -6,11 +6,13 @@ import { describe, expect, it } from 'vitest'
 import { EntryStream } from '../../src/logread/ask/entry-stream.ts'
 import { requestOf, type Selection } from '../../src/logread/selection.ts'
 import { Pipeline } from '../../src/logread/show/pipeline.ts'
+import { Readers } from '../../src/memlogd/serve/readers.ts'
 import { QueryServer } from '../../src/memlogd/serve/server.ts'
 import { encodeRequest, parseHeader, type QueryRequest } from '../../src/protocol/query.ts'
 import { startEngine } from '../support/engine.ts'
 import { FakeConnection } from '../support/fake-connection.ts'
 import { FakeQueue } from '../support/fake-queue.ts'
+import { FakeWorld } from '../support/fake-world.ts'
 import { type Random, randomFrom, seedFor } from '../support/random.ts'
 
 const sourceNames = ['rngd.stderr', 'rngd.stdout', '002-dhcpcd.stdout', 'sshd', 'gefäß']
@@ -19,18 +21,14 @@ const sourceNames = ['rngd.stderr', 'rngd.stdout', '002-dhcpcd.stdout', 'sshd', 
 class Bench {
   private readonly queue = new FakeQueue()
   private readonly server: QueryServer
-  private readonly due: (() => void)[] = []
+  private readonly world = new FakeWorld()
 
   constructor(random: Random, lines: number) {
-    const engine = startEngine(this.queue, { options: { maxLines: 60, maxBytes: 1 << 20 } })
+    const engine = startEngine(this.queue, { world: this.world, options: { maxLines: 60, maxBytes: 1 << 20 } })
     this.server = new QueryServer({
-      engine,
+      readers: new Readers(engine),
       version: '1.2.3',
       pid: 42,
-      after: (milliseconds, call) => {
-        if (milliseconds === 0) this.due.push(call)
-        return () => undefined
-      },
       statistics: () => '{}\n',
     })
     const sources = sourceNames.map((name) => this.queue.open(name))
@@ -43,10 +41,10 @@ class Bench {
 
   /** The whole reply to a request. */
   ask(request: QueryRequest): Buffer {
-    const connection = new FakeConnection()
+    const connection = new FakeConnection(() => this.world.runSoon())
     this.server.accept(connection)?.data(encodeRequest(0, request))
-    while (connection.takeOne() || this.due.length > 0) this.due.shift()?.()
-    return connection.received
+    this.world.runSoon()
+    return connection.takeAll()
   }
 }
 

@@ -7,8 +7,8 @@ import { LineSplitter } from '../../src/lines/splitter.ts'
 import { CommitWriter } from '../../src/memlogd/engine/commit.ts'
 import { Counters } from '../../src/memlogd/engine/counters.ts'
 import { Engine } from '../../src/memlogd/engine/engine.ts'
-import { BufferPool } from '../../src/memlogd/serve/reader.ts'
-import { Cursor } from '../../src/ring/cursor.ts'
+import { BufferPool } from '../../src/memlogd/serve/buffer-pool.ts'
+import { Ranges } from '../../src/memlogd/serve/ranges.ts'
 import { IntakeModel } from './intake-model.ts'
 import { MortalStore } from './mortal-store.ts'
 
@@ -64,17 +64,16 @@ export const plantedFaults: Record<string, () => () => void> = {
       }
     }),
   'a gap is off by one': () =>
-    replace(Cursor.prototype, 'skipLost', (skipLost) => {
-      return function (this: Cursor, end) {
-        const lost = skipLost.call(this, end)
+    replace(Ranges.prototype, 'lost', (count) => {
+      return function (this: Ranges, from, end) {
+        const lost = count.call(this, from, end)
         return lost > 1 ? lost - 1 : lost
       }
     }),
   'lines are lost without a gap': () =>
-    replace(Cursor.prototype, 'skipLost', (skipLost) => {
-      return function (this: Cursor, end) {
-        skipLost.call(this, end)
-        return 0
+    replace(Ranges.prototype, 'shared', (shared) => {
+      return function (this: Ranges, encoder, from, end) {
+        return shared.call(this, encoder, from + this.lost(from, end), end)
       }
     }),
   'an unfinished line is forgotten': () => replace(LineSplitter.prototype, 'carry', () => () => undefined),
@@ -105,10 +104,10 @@ export const plantedFaults: Record<string, () => () => void> = {
       }
     }),
   'a buffer is given back before it was sent': () =>
-    replace(BufferPool.prototype, 'take', (take) => {
-      return function (this: BufferPool) {
-        const buffer = take.call(this)
-        this.give(buffer)
+    replace(BufferPool.prototype, 'acquire', (acquire) => {
+      return function (this: BufferPool, bytesMin) {
+        const buffer = acquire.call(this, bytesMin)
+        this.release(buffer)
         return buffer
       }
     }),

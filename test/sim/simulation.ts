@@ -5,6 +5,7 @@
  * received is stored, each line once and in order; for each reader, delivered + reported lost = stored.
  */
 import { Engine } from '../../src/memlogd/engine/engine.ts'
+import { Readers } from '../../src/memlogd/serve/readers.ts'
 import { QueryServer } from '../../src/memlogd/serve/server.ts'
 import { statistics } from '../../src/memlogd/serve/statistics.ts'
 import {
@@ -240,6 +241,7 @@ export class Simulation {
   #newProcess(): Process {
     const process: Partial<Process> = {}
     const world = this.#mortalWorld()
+    let readers: Readers | undefined
     const engine = new Engine({
       store: this.#store,
       queue: this.#intake,
@@ -247,16 +249,16 @@ export class Simulation {
       options: this.#options,
       onCommit: () => {
         this.#verifyNew(engine)
-        process.server?.wake()
+        readers?.committed()
       },
     })
     engine.start()
     process.engine = engine
+    readers = new Readers(engine)
     const server: QueryServer = new QueryServer({
-      engine,
+      readers,
       version: '1.2.3',
       pid: 42,
-      after: world.after,
       statistics: () => statistics(engine, server),
     })
     process.server = server
@@ -273,6 +275,7 @@ export class Simulation {
       this.#acknowledged = engine.position
       this.#life.call()
     })
+    this.#world.runSoon()
   }
 
   #deliverAcknowledgement(): void {
@@ -383,6 +386,7 @@ export class Simulation {
       peer.reader?.asked(facts)
     }
     this.#alive(() => peer.connection.client?.data(piece))
+    this.#world.runSoon()
   }
 
   #facts(): RingFacts | undefined {
@@ -397,6 +401,7 @@ export class Simulation {
     const before = this.#process?.engine.ring.tailSequence ?? 0
     const bytes = this.#alive(() => connection.receive(limit))
     if (bytes !== undefined && bytes.length > 0) reader?.received(bytes, before)
+    this.#world.runSoon()
     if (connection.isAtEnd && !connection.isBroken) this.#end(peer)
   }
 
@@ -453,6 +458,7 @@ export class Simulation {
     this.#checkCounters(engine)
     this.#finishReaders(engine)
     server.stop()
+    this.#world.runSoon()
     this.#finishReaders(engine)
     for (const peer of [...this.#peers]) this.#leave(peer)
     this.#world.pass(60_000)

@@ -300,31 +300,42 @@ function isLength(length: number): boolean {
   return length > frameHeadBytes - lengthBytes && length <= dockerFrameBytesMax
 }
 
-/** Encodes one entry for `docker logs`: dockerd wants the newline in the line, and exactly these source names. */
-export function encodeDockerFrame(isStderr: boolean, seconds: number, nanos: number, line: Buffer): Buffer {
-  const time = BigInt(seconds) * 1_000_000_000n + BigInt(nanos)
-  const timeBytes = varintBytes(time)
-  const lineBytes = line.length + 1
-  const sourceBytes = 6
-  const length = 2 + sourceBytes + 1 + timeBytes + 1 + varintBytes(BigInt(lineBytes)) + lineBytes
-  const frame = Buffer.allocUnsafe(lengthBytes + length)
-  let at = frame.writeUInt32BE(length, 0)
-  frame[at++] = 0x0a
-  frame[at++] = sourceBytes
-  at += frame.write(isStderr ? 'stderr' : 'stdout', at, 'latin1')
-  frame[at++] = 0x10
-  at = writeVarint(frame, at, time)
-  frame[at++] = 0x1a
-  at = writeVarint(frame, at, BigInt(lineBytes))
-  at += line.copy(frame, at)
-  frame[at] = 0x0a
-  return frame
+/** The time and the lengths of a frame take less. */
+const frameOverheadMax = 64
+
+/** Most bytes that the frame of a line of `lineBytes` has. */
+export function dockerFrameBytes(lineBytes: number): number {
+  return lineBytes + frameOverheadMax
 }
 
-function varintBytes(value: bigint): number {
-  let bytes = 1
-  for (let rest = value >> 7n; rest > 0n; rest >>= 7n) bytes++
-  return bytes
+/**
+ * Writes the frame of the line bytes[start,end) at target[at] and returns where it ends. dockerd wants the newline in the
+ * line, and exactly these source names. The caller has made room: `dockerFrameBytes`.
+ */
+export function writeDockerFrame(
+  target: Buffer,
+  at: number,
+  isStderr: boolean,
+  seconds: number,
+  nanos: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): number {
+  const time = BigInt(seconds) * 1_000_000_000n + BigInt(nanos)
+  const source = isStderr ? 'stderr' : 'stdout'
+  let to = at + lengthBytes
+  target[to++] = 0x0a
+  target[to++] = source.length
+  to += target.write(source, to, 'latin1')
+  target[to++] = 0x10
+  to = writeVarint(target, to, time)
+  target[to++] = 0x1a
+  to = writeVarint(target, to, BigInt(end - start + 1))
+  to += bytes.copy(target, to, start, end)
+  target[to++] = 0x0a
+  target.writeUInt32BE(to - at - lengthBytes, at)
+  return to
 }
 
 function writeVarint(target: Buffer, at: number, value: bigint): number {

@@ -7,14 +7,15 @@ import {
   sourceKindDocker,
   sourceNameBytesMax,
 } from '../../protocol/constants.ts'
-import { systemWorld } from '../../system/world.ts'
-import type { Engine, FrameQueue, SourceWatcher } from '../engine/engine.ts'
+import { replaceFileSync } from '../../system/replace-file.ts'
+import type { FrameQueue, SourceWatcher } from '../engine/engine.ts'
 import type { ControlStream } from '../engine/sockets.ts'
 import { cutUtf8 } from '../inputs/source-name.ts'
+import type { Readers } from '../serve/readers.ts'
 import { DockerPlugin, dockerReadersMax } from './plugin.ts'
 import { serveHttp } from './plugin-server.ts'
 import { dockerBodyBytesMax } from './request.ts'
-import { isFifo, readState, writeState } from './state-file.ts'
+import { isFifo, readState } from './state-file.ts'
 import { type DockerStream, DockerStreams, dockerStateBytesMax } from './streams.ts'
 
 /** Connections at the same time: each reader holds one, and dockerd keeps some for its requests. */
@@ -31,26 +32,18 @@ export class DockerHost implements SourceWatcher {
     this.streams.restore(readState(statePath, dockerStateBytesMax))
   }
 
-  /** Serves dockerd. Called when the engine has started and before it takes frames. */
-  start(engine: Engine, queue: FrameQueue, control: ControlStream): void {
+  /** Serves dockerd. Called when the engine has started and before it reads frames. */
+  start(readers: Readers, queue: FrameQueue, control: ControlStream): void {
+    const { engine } = readers
     const plugin = new DockerPlugin({
-      ring: engine.ring,
+      readers,
       streams: this.streams,
-      save: (state) => writeState(this.#statePath, state),
+      save: (state) => replaceFileSync(this.#statePath, state),
       exists: isFifo,
       open: (stream) => sendOpen(control, stream),
       close: (source) => control.send(controlClose, source, 0),
-      now: () => {
-        const { realSeconds, realNanos } = systemWorld.now()
-        return { seconds: realSeconds, nanos: realNanos }
-      },
-      after: (milliseconds, call) => {
-        const timer = setTimeout(call, milliseconds)
-        return () => clearTimeout(timer)
-      },
-      soon: (call) => setImmediate(call),
-      // The plugin may speak while a frame is handled; the log is written between frames.
-      note: (text) => setImmediate(() => engine.note(text)),
+      // The plugin may report something while a frame is handled; the log is written between frames.
+      note: (text) => engine.world.soon(() => engine.note(text)),
     })
     this.#plugin = plugin
     plugin.start(openSources(queue))
@@ -61,9 +54,6 @@ export class DockerHost implements SourceWatcher {
     })
   }
 
-  wake(): void {
-    this.#plugin?.wake()
-  }
   stop(): void {
     this.#plugin?.stop()
   }

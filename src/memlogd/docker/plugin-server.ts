@@ -1,16 +1,12 @@
 /** HTTP on a listening socket that somebody else bound: one POST, one answer. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-
-export interface HttpReply {
-  json(status: number, body: object): void
-  /** Begins an answer of bytes; `closed` is called when it has ended or the client is gone. */
-  stream(closed: () => void): { write(bytes: Buffer, done: () => void): void; end(): void }
-}
+import type { Connection } from '../serve/reader.ts'
+import type { PluginReply } from './plugin.ts'
 
 export interface HttpOptions {
   bodyBytesMax: number
   connectionsMax: number
-  handle(path: string, body: Buffer, reply: HttpReply): void
+  handle(path: string, body: Buffer, reply: PluginReply): void
 }
 
 /** A client that has not sent its request by then is dropped. */
@@ -53,7 +49,7 @@ function takeBody(request: IncomingMessage, response: ServerResponse, options: H
   })
 }
 
-function replyOn(response: ServerResponse): HttpReply {
+function replyOn(response: ServerResponse): PluginReply {
   return {
     json(status, body) {
       response.writeHead(status, { 'Content-Type': 'application/vnd.docker.plugins.v1.2+json' })
@@ -63,16 +59,23 @@ function replyOn(response: ServerResponse): HttpReply {
       response.on('close', closed)
       response.writeHead(200, { 'Content-Type': 'application/x-json-stream' })
       response.flushHeaders()
-      return {
-        write(bytes, done) {
-          response.write(bytes, (error) => {
-            if (error === undefined || error === null) done()
-          })
-        },
-        end() {
-          response.end()
-        },
-      }
+      return bodyOf(response)
+    },
+  }
+}
+
+function bodyOf(response: ServerResponse): Connection {
+  return {
+    write(bytes, done) {
+      response.write(bytes, (error) => {
+        if (error === undefined || error === null) done()
+      })
+    },
+    end() {
+      response.end()
+    },
+    destroy() {
+      response.destroy()
     },
   }
 }

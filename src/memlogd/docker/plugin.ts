@@ -6,10 +6,12 @@
  * is there, and only when all of it is stored does dockerd get its answer. Everything that is waited for has a time-out, so
  * that no `docker stop` hangs.
  */
-
+import { queryModeDump, queryModeDumpFollow } from '../../protocol/constants.ts'
 import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
-import type { Ring } from '../../ring/ring.ts'
-import { DockerReader, type DockerReply } from './reader.ts'
+import type { World } from '../../system/world.ts'
+import type { Connection, Reader } from '../serve/reader.ts'
+import type { Readers } from '../serve/readers.ts'
+import { ContainerFilter, dockerReply } from './logs.ts'
 import { DockerRequestError, parseRead, parseStart, parseStop, type ReadRequest, type StartRequest } from './request.ts'
 import type { DockerStream, DockerStreams } from './streams.ts'
 
@@ -24,11 +26,11 @@ export const dockerReadersMax = 256
 export interface PluginReply {
   json(status: number, body: object): void
   /** Begins an answer of bytes; `closed` is called when it has ended or the client is gone. */
-  stream(closed: () => void): DockerReply
+  stream(closed: () => void): Connection
 }
 
 export interface DockerPluginParts {
-  ring: Ring
+  readers: Readers
   streams: DockerStreams
   /** Keeps the streams' state in the file. May throw. */
   save(state: string): void
@@ -37,11 +39,7 @@ export interface DockerPluginParts {
   /** Asks the intake to open a FIFO, or to read what is left in it and to close it. */
   open(stream: DockerStream): void
   close(source: number): void
-  now(): Moment
-  /** Calls back later, unless the function that it returns is called. */
-  after(milliseconds: number, call: () => void): () => void
-  soon(call: () => void): void
-  /** Says something in the log. */
+  /** Adds a line to the log, under memlogd's own name. */
   note(text: string): void
 }
 
@@ -50,17 +48,25 @@ interface Waiting {
   cancel(): void
 }
 
+/** One `docker logs`. */
+interface LogReader {
+  reader: Reader
+  containerId: string
+}
+
 export class DockerPlugin {
   readonly #parts: DockerPluginParts
+  readonly #world: World
   /** Sources of the intake by token, and back. */
   readonly #sources = new Map<number, number>()
   readonly #tokens = new Map<number, number>()
   readonly #opening = new Map<number, Waiting[]>()
   readonly #closing = new Map<number, Waiting[]>()
-  readonly #readers = new Set<DockerReader>()
+  readonly #logReaders = new Set<LogReader>()
 
   constructor(parts: DockerPluginParts) {
     this.#parts = parts
+    this.#world = parts.readers.engine.world
   }
 
   /**
@@ -98,7 +104,7 @@ export class DockerPlugin {
     else reply.json(404, { Err: `memlogd: no such method: ${path}` })
   }
 
-  // ---- What the engine tells -------------------------------------------------------------------------
+  // ---- What the engine reports -----------------------------------------------------------------------
 
   /** The intake has opened the FIFO of a token. */
   opened(token: number, source: number): void {
@@ -127,13 +133,8 @@ export class DockerPlugin {
     this.#answer(this.#closing, source, '')
   }
 
-  /** The engine has committed: there may be something for readers. */
-  wake(): void {
-    for (const reader of this.#readers) reader.wake()
-  }
-
   stop(): void {
-    for (const reader of this.#readers) reader.finish()
+    for (const { reader } of this.#logReaders) reader.finish('stopping')
   }
 
   // ---- Requests --------------------------------------------------------------------------------------
@@ -181,31 +182,44 @@ export class DockerPlugin {
   }
 
   #readLogs(request: ReadRequest, reply: PluginReply): void {
-    if (this.#readers.size >= dockerReadersMax) {
+    if (this.#logReaders.size >= dockerReadersMax) {
       reply.json(503, { Err: 'memlogd: too many readers' })
       return
     }
-    const { ring, streams, now, soon } = this.#parts
-    let cancel = () => {}
-    const body = reply.stream(() => {
-      cancel()
-      reader.abandon()
-      this.#readers.delete(reader)
+    const { readers, streams } = this.#parts
+    const { containerId, since, until, tail } = request
+    const follows = request.follow && streams.has(containerId) && !this.#isPast(until)
+    const connection = reply.stream(() => {
+      cancelEnd()
+      this.#logReaders.delete(logReader)
+      readers.remove(logReader.reader)
     })
-    const isPast = () => request.until !== undefined && compareMoments(now(), request.until) > 0
-    const isLive = () => streams.has(request.containerId) && !isPast()
-    const reader = new DockerReader({ ring, reply: body, isLive, soon }, request)
-    this.#readers.add(reader)
-    if (request.follow && request.until !== undefined) cancel = this.#wakeAt(request.until, reader)
-    reader.wake()
+    const reader = readers.add(connection, {
+      mode: follows ? queryModeDumpFollow : queryModeDump,
+      encoder: dockerReply,
+      filter: new ContainerFilter(containerId, since, until),
+      ...(tail === undefined ? {} : { tail }),
+    })
+    const logReader = { reader, containerId }
+    this.#logReaders.add(logReader)
+    const cancelEnd = follows && until !== undefined ? this.#endAt(until, reader) : () => {}
   }
 
-  /** A follower with an end in time must notice it although no entry comes. */
-  #wakeAt(until: Moment, reader: DockerReader): () => void {
-    const now = this.#parts.now()
-    const milliseconds = (until.seconds - now.seconds) * 1000 + (until.nanos - now.nanos) / 1e6
-    // What a timer can wait at most; whoever asks for more is not there any more.
-    return this.#parts.after(Math.min(Math.max(0, Math.ceil(milliseconds)) + 1, 0x7fff_ffff), () => reader.wake())
+  #isPast(until: Moment | undefined): boolean {
+    const { realSeconds: seconds, realNanos: nanos } = this.#world.now()
+    return until !== undefined && compareMoments({ seconds, nanos }, until) > 0
+  }
+
+  /** A follower with an end in time ends then, although no entry comes. Returns what cancels that. */
+  #endAt(until: Moment, reader: Reader): () => void {
+    const { realSeconds, realNanos } = this.#world.now()
+    const milliseconds = (until.seconds - realSeconds) * 1000 + (until.nanos - realNanos) / 1e6
+    let cancel = this.#world.after(Math.max(0, Math.ceil(milliseconds)) + 1, () => {
+      // The clock may have been set, and no timer is as long as the longest wait.
+      if (this.#isPast(until)) reader.stop()
+      else cancel = this.#endAt(until, reader)
+    })
+    return () => cancel()
   }
 
   // ---- Waiting ---------------------------------------------------------------------------------------
@@ -220,7 +234,7 @@ export class DockerPlugin {
   ): void {
     const waiting: Waiting = { answer, cancel: () => {} }
     waits.set(key, [...(waits.get(key) ?? []), waiting])
-    waiting.cancel = this.#parts.after(milliseconds, () => {
+    waiting.cancel = this.#world.after(milliseconds, () => {
       const others = (waits.get(key) ?? []).filter((other) => other !== waiting)
       if (others.length > 0) waits.set(key, others)
       else waits.delete(key)
@@ -240,8 +254,12 @@ export class DockerPlugin {
   #forget(stream: DockerStream): void {
     this.#parts.streams.remove(stream.token)
     this.#save()
-    // Followers of this container end.
-    this.#parts.soon(() => this.wake())
+    // Followers of this container end, when its last line is committed.
+    const { id } = stream.container
+    this.#world.soon(() => {
+      if (this.#parts.streams.has(id)) return
+      for (const { reader, containerId } of this.#logReaders) if (containerId === id) reader.stop()
+    })
   }
 
   /** Without its state a later memlogd can't go on with the containers of today; logging goes on all the same. */

@@ -1,6 +1,5 @@
-/** A small file that holds the state of something: replaced as a whole, so that it is never half written. */
+/** What the plugin reads of the file system: its state, and whether FIFOs are still there. */
 import { readFileSync, statSync } from 'node:fs'
-import { replaceFileSync } from '../../system/replace-file.ts'
 
 /** The text in the file; '' if there is none, or if it is larger than `bytesMax`. */
 export function readState(path: string, bytesMax: number): string {
@@ -9,11 +8,6 @@ export function readState(path: string, bytesMax: number): string {
   } catch {
     return ''
   }
-}
-
-/** Replaces the file. Throws the system's error. */
-export function writeState(path: string, text: string): void {
-  replaceFileSync(path, text)
 }
 
 /** Whether the path is a FIFO. */

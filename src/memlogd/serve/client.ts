@@ -1,10 +1,11 @@
 /** One connection to the query socket: from its opening, through its request, to its end. */
 import { pidGone, readerGoneMs, readerStallMs, requestMs } from '../../protocol/constants.ts'
 import { type ParsedRequest, RequestReader } from '../../protocol/query.ts'
+import type { World } from '../../system/world.ts'
 import type { Peer } from './peers.ts'
 import type { Connection, Reader } from './reader.ts'
 
-/** What the owner of a connection tells about it. */
+/** What the owner of a connection reports of it. */
 export interface Client {
   data(bytes: Buffer): void
   /** The client sends nothing more. */
@@ -16,9 +17,8 @@ export type Request = Exclude<ParsedRequest, { kind: 'fault' }>
 
 /** What a client needs of the server. */
 export interface ClientHost {
-  /** Calls back after `milliseconds`; returns what cancels it. */
-  after(milliseconds: number, call: () => void): () => void
-  /** Finds out who is connected, if that can be had; returns what takes the question back. */
+  readonly world: World
+  /** Finds out who is connected, where that is possible; returns a function that cancels the question. */
   identify?: ((connection: Connection, answer: (peer: Peer) => void) => () => void) | undefined
   /** Counts a client of this user; false if that makes too many. */
   admit(peer: Peer): boolean
@@ -41,14 +41,14 @@ export class QueryClient implements Client {
   #isExtended = false
   #isClosed = false
   #cancelTimer: () => void
-  readonly #forgetPeer: (() => void) | undefined
-  #forgetGone: (() => void) | undefined
+  readonly #cancelIdentify: (() => void) | undefined
+  #cancelGoneCheck: (() => void) | undefined
 
   constructor(connection: Connection, host: ClientHost) {
     this.#connection = connection
     this.#host = host
-    this.#cancelTimer = host.after(requestMs, () => this.#refuse())
-    this.#forgetPeer = host.identify?.(connection, (peer) => this.#identified(peer))
+    this.#cancelTimer = host.world.after(requestMs, () => this.#refuse())
+    this.#cancelIdentify = host.identify?.(connection, (peer) => this.#identified(peer))
   }
 
   data(bytes: Buffer): void {
@@ -65,20 +65,20 @@ export class QueryClient implements Client {
     this.#host.served()
     this.reader = this.#host.answer(this.#connection, parsed)
     if (this.reader !== undefined) this.reader.peer = this.peer
-    // Statistics are sent at once: who then neither takes them nor leaves has as long as any reader.
-    else this.#cancelTimer = this.#host.after(readerStallMs, () => this.#connection.destroy())
+    // Complete answers are sent at once: a client that neither receives one nor leaves has as long as any reader.
+    else this.#cancelTimer = this.#host.world.after(readerStallMs, () => this.#connection.destroy())
   }
 
   /**
-   * A client of the extended protocol that closes is gone. One of the plain protocol may have closed its own
-   * half alone, as `nc -N` does, and still read: the intake can tell, or else the next write does.
+   * A client of the extended protocol that closes is gone. One of the plain protocol may have closed its own half alone, as
+   * `nc -N` does, and still read: the intake can find out, or else the next write does.
    */
   ended(): void {
     if (!this.#isAnswered || this.reader === undefined || this.reader.isFinished) return
     if (this.#isExtended) this.#connection.destroy()
     else if (this.reader.isFollower) {
       this.#host.halfClosed(this)
-      this.#lookIfGone()
+      this.#checkIfGone()
     }
   }
 
@@ -87,13 +87,12 @@ export class QueryClient implements Client {
     this.#isClosed = true
     this.#isAnswered = true
     this.#cancelTimer()
-    this.#forgetPeer?.()
-    this.#forgetGone?.()
-    this.reader?.abandon()
+    this.#cancelIdentify?.()
+    this.#cancelGoneCheck?.()
     this.#host.left(this)
   }
 
-  /** Lets go of the client at once. */
+  /** Disconnects the client. */
   drop(): void {
     this.closed()
     this.#connection.destroy()
@@ -111,10 +110,10 @@ export class QueryClient implements Client {
     else if (this.reader !== undefined) this.reader.peer = peer
   }
 
-  #lookIfGone(): void {
-    this.#forgetGone = this.#host.identify?.(this.#connection, ({ pid }) => {
+  #checkIfGone(): void {
+    this.#cancelGoneCheck = this.#host.identify?.(this.#connection, ({ pid }) => {
       if (pid === pidGone) this.#connection.destroy()
-      else this.#forgetGone = this.#host.after(readerGoneMs, () => this.#lookIfGone())
+      else this.#cancelGoneCheck = this.#host.world.after(readerGoneMs, () => this.#checkIfGone())
     })
   }
 }

@@ -1,16 +1,19 @@
 /**
- * One client of the query socket, from its request to its end: a cursor in the ring and at most one
- * write under way. A client that is slow, or never reads, costs one buffer and delays nobody.
+ * One reader of the ring, from its request to its end: a sequence number to go on with and at most one write under way.
+ * A client that is slow, or never reads, costs one buffer and delays nobody. The query socket's readers and `docker logs`
+ * differ in their filter and their encoder alone.
  */
-import { type EntryFilter, keepWanted } from '../../match/entry-filter.ts'
-import { entryKindEnd, queryModeDump, queryModeFollow } from '../../protocol/constants.ts'
+import { queryModeDump, queryModeFollow, readerStallMs } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
-import { formatMoment } from '../../protocol/timestamp.ts'
-import { Cursor } from '../../ring/cursor.ts'
 import type { Ring } from '../../ring/ring.ts'
+import type { World } from '../../system/world.ts'
 import type { Engine } from '../engine/engine.ts'
 import { endEntry, type Gap, gapEntry } from '../engine/gap.ts'
 import type { Peer } from './peers.ts'
+import type { Filter, Piece, Ranges } from './ranges.ts'
+import type { ReplyEncoder } from './replies.ts'
+import type { Progress, Scheduler, Task } from './scheduler.ts'
+import { TailSearch } from './tail-search.ts'
 
 /** The stream to a client. */
 export interface Connection {
@@ -23,132 +26,78 @@ export interface Connection {
   destroy(): void
 }
 
-/** Buffers that readers take for one write and give back: as many as writes are under way, a few kept. */
-export class BufferPool {
-  readonly bytes: number
-  readonly #smallBytes: number
-  readonly #free: Buffer[] = []
-  /** Large ones that are out. Readers that never read keep theirs. */
-  readonly #lent = new WeakSet<Buffer>()
-  #lentCount = 0
-  static readonly keptMax = 4
-  /** When so many large buffers are out, the next readers get small ones. */
-  static readonly lentMax = 32
-
-  /** `smallBytes`: what a buffer must have at least. */
-  constructor(bytes: number, smallBytes = bytes) {
-    this.bytes = bytes
-    this.#smallBytes = smallBytes
-  }
-
-  take(): Buffer {
-    if (this.#lentCount >= BufferPool.lentMax) return Buffer.allocUnsafeSlow(this.#smallBytes)
-    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.bytes)
-    this.#lent.add(buffer)
-    this.#lentCount++
-    return buffer
-  }
-
-  /** Takes back a buffer that `take` gave, also from a reader that has gone. */
-  give(buffer: Buffer): void {
-    if (!this.#lent.delete(buffer)) return
-    this.#lentCount--
-    if (this.#free.length < BufferPool.keptMax) this.#free.push(buffer)
-  }
+/** What all readers of an engine share. */
+export interface ReaderParts {
+  engine: Engine
+  scheduler: Scheduler
+  ranges: Ranges
 }
 
-/** How entries go out: as they are, or as upstream's lines of JSON. */
-export interface ReplyEncoder {
-  /** Largest part of a buffer that entries may take before they are encoded. */
-  readonly entriesBytesMax: number
-  encode(entries: Buffer): Buffer
-}
-
-export const extendedReply: ReplyEncoder = {
-  entriesBytesMax: Number.MAX_SAFE_INTEGER,
-  encode: (entries) => entries,
+export interface ReaderOptions {
+  mode: number
+  encoder: ReplyEncoder
+  /** Sequence number to begin with, >= 1; without it, the mode decides. */
+  from?: number
+  /** Only this many of the last entries of what is buffered. */
+  tail?: number
+  /** At most this many entries. */
+  limit?: number
+  /** Only entries that it wants. */
+  filter?: Filter | undefined
+  /** Sent before everything else. */
+  header?: Buffer
+  /** A gap that is reported first. */
+  gap?: Gap
 }
 
 const view = new EntryView()
 
-/** Upstream's three keys; invalid UTF-8 becomes U+FFFD; the end of the reply is the end of the stream. */
-export const plainReply: ReplyEncoder = {
-  entriesBytesMax: 16 * 1024,
-  encode(entries) {
-    let text = ''
-    for (let at = 0; at < entries.length; at += view.size) {
-      view.at(entries, at)
-      if (view.kind === entryKindEnd) continue
-      const time = formatMoment({ seconds: view.realSeconds, nanos: view.realNanos })
-      const source = JSON.stringify(view.source)
-      text += `{"time":"${time}","source":${source},"msg":${JSON.stringify(view.message.toString('utf8'))}}\n`
-    }
-    return Buffer.from(text)
-  },
-}
-
-/** Reads of the ring in which nothing is wanted, before others get their turn. */
-const readsPerTurn = 16
-/** Entries that are looked through at a time, from the newest back, for the last ones that are wanted. */
-const tailWindowEntries = 512
-
-export interface ReaderOptions {
-  mode: number
-  /** Calls back when others have had their turn. */
-  later(call: () => void): void
-  /** Calls back if the client takes nothing of a write; returns what cancels that. */
-  whenStalled(call: () => void): () => void
-  encoder: ReplyEncoder
-  pool: BufferPool
-  /** Sequence number to begin with, >= 1; where it is not given, the mode decides. */
-  from?: number
-  /** Only the last so many entries of what is buffered. */
-  tail?: number
-  /** At most so many entries. */
-  limit?: number
-  /** Only entries that it wants. */
-  filter?: EntryFilter | undefined
-  /** Sent before everything else. */
-  header?: Buffer
-  /** A gap that the reader is told of first. */
-  gap?: Gap
-}
-
-export class Reader {
-  readonly #engine: Engine
-  readonly #ring: Ring
-  readonly #connection: Connection
-  readonly #options: ReaderOptions
-  readonly #cursor: Cursor
+export class Reader implements Task {
   /** Who reads, once it is known. */
   peer: Peer | undefined
+  readonly #parts: ReaderParts
+  readonly #ring: Ring
+  readonly #world: World
+  readonly #connection: Connection
+  readonly #options: ReaderOptions
+  /** Sequence number of the entry that comes next. */
+  #next: number
   /** Entries below are to be sent: fixed for a dump, Infinity for a follower until memlogd stops. */
   #end: number
-  /** What the reply's last entry says when all of them are sent. */
+  /** The reason in the reply's last entry when all of them are sent. */
   #endReason = 'complete'
+  /** While the last wanted entries are looked for. */
+  #tailSearch: TailSearch | undefined
   #delivered = 0
   #lost = 0
-  #leftOut = 0
   #isWriting = false
   #isFinished = false
+  /** What is sent before anything else of the ring. */
   #pending: Buffer[] = []
-  /** The pool's buffer that is being written. */
-  #lent: Buffer | undefined
-  /** Cancels what happens to a client that takes nothing. */
+  /** What is being written of the ring. */
+  #piece: Piece | undefined
+  /** Cancels what happens to a client that receives nothing. */
   #cancelStall: (() => void) | undefined
 
-  constructor(engine: Engine, connection: Connection, options: ReaderOptions) {
-    this.#engine = engine
-    this.#ring = engine.ring
+  constructor(parts: ReaderParts, connection: Connection, options: ReaderOptions) {
+    this.#parts = parts
+    this.#ring = parts.engine.ring
+    this.#world = parts.engine.world
     this.#connection = connection
     this.#options = options
-    const next = this.#ring.committedSequence
-    this.#end = options.mode === queryModeDump ? next : Number.POSITIVE_INFINITY
-    let from = options.from ?? (options.mode === queryModeFollow ? next : this.#ring.tailSequence)
-    if (options.tail !== undefined) from = this.#tailStart(Math.max(from, this.#ring.tailSequence), options.tail)
-    this.#cursor = new Cursor(this.#ring, Math.min(from, next))
+    const { mode, tail, filter } = options
+    const committed = this.#ring.committedSequence
+    this.#end = mode === queryModeDump ? committed : Number.POSITIVE_INFINITY
+    let from = Math.min(committed, options.from ?? (mode === queryModeFollow ? committed : this.#ring.tailSequence))
+    if (tail !== undefined) {
+      from = Math.max(from, this.#ring.tailSequence)
+      if (filter === undefined || tail === 0) from = Math.max(from, committed - tail)
+      else this.#tailSearch = new TailSearch(this.#ring, { first: from, end: committed, filter, count: tail })
+    }
+    this.#next = from
     if (options.header !== undefined) this.#pending.push(options.header)
-    if (options.gap !== undefined) this.#pending.push(this.#encode(this.#gap(options.gap, this.#cursor.sequence)))
+    if (options.gap !== undefined) this.#pending.push(this.#encodeGap(options.gap, this.#next))
+    parts.scheduler.ready(this)
   }
 
   get isFinished(): boolean {
@@ -164,57 +113,43 @@ export class Reader {
   get lost(): number {
     return this.#lost
   }
-  /** Entries that the filter did not want. */
-  get leftOut(): number {
-    return this.#leftOut
-  }
   /** Entries that this reader has not been sent yet. */
   get lag(): number {
-    return Math.max(0, this.#ring.committedSequence - this.#cursor.sequence)
+    return Math.max(0, this.#ring.committedSequence - this.#next)
   }
 
-  /** Sends what there is, unless a write is under way. Called after each commit and each write. */
-  wake(): void {
-    if (this.#isWriting || this.#isFinished) return
+  step(isOver: () => boolean): Progress {
+    if (this.#isWriting || this.#isFinished) return 'for-itself'
+    // The search does not wait for a client that is slow to receive the header: entries might be overwritten meanwhile.
+    if (this.#tailSearch !== undefined) return this.#searchTail(this.#tailSearch, isOver)
     const pending = this.#pending.shift()
-    if (pending !== undefined) {
-      this.#write(pending)
-      return
-    }
-    // What is lost after the last entry that was asked for is nobody's loss.
-    if (this.#isLimitReached) {
-      this.finish('limit')
-      return
-    }
-    const missed = this.#cursor.sequence
-    const lost = this.#cursor.skipLost(this.#end)
-    if (lost > 0) {
-      this.#lost += lost
-      this.#engine.counters.add('entriesLostByReaders', lost)
-      const gap = { lost, reason: 'overwritten', first: missed, last: missed + lost - 1 }
-      this.#write(this.#encode(this.#gap(gap, missed)))
-      return
-    }
-    if (this.#cursor.isAt(this.#end)) this.finish(this.#endReason)
-    else this.#sendEntries()
-  }
-
-  get #isLimitReached(): boolean {
-    return this.#delivered >= (this.#options.limit ?? Number.POSITIVE_INFINITY)
+    if (pending !== undefined) return this.#write(pending)
+    // What is overwritten after the last entry that was asked for is not lost to this reader.
+    if (this.#remaining <= 0) return this.#finished('limit')
+    if (this.#next >= this.#end) return this.#finished(this.#endReason)
+    if (this.#next >= this.#ring.committedSequence) return 'for-entries'
+    const piece = this.#nextPiece(isOver)
+    if (piece === undefined) return this.#reportLost()
+    this.#next = piece.next
+    this.#delivered += piece.count
+    this.#parts.engine.counters.add('entriesDelivered', piece.count)
+    if (piece.bytes.length > 0) return this.#write(piece.bytes, piece)
+    piece.release()
+    return 'ready'
   }
 
   /** No more comes: sends what there is, and ends. */
-  stop(): void {
-    if (this.isFollower) this.#endReason = 'stopping'
+  stop(reason = 'stopping'): void {
+    if (this.isFollower) this.#endReason = reason
     this.#end = Math.min(this.#end, this.#ring.committedSequence)
-    this.wake()
+    this.#parts.scheduler.ready(this)
   }
 
   /** Ends the reply, with the reason in its last entry. */
   finish(reason: string): void {
     if (this.#isFinished) return
     this.#isFinished = true
-    const end = endEntry(this.#engine.world.now(), this.#cursor.sequence, this.#delivered, this.#lost, reason)
+    const end = endEntry(this.#world.now(), this.#next, this.#delivered, this.#lost, reason)
     const rest = Buffer.concat([...this.#pending, this.#encode(end)])
     this.#pending = []
     // The client has as long for the rest and for its own end as for anything else.
@@ -227,12 +162,71 @@ export class Reader {
   abandon(): void {
     this.#isFinished = true
     this.#endStall()
-    this.#giveBack()
+    this.#releasePiece()
+    this.#parts.scheduler.remove(this)
+  }
+
+  #finished(reason: string): Progress {
+    this.finish(reason)
+    return 'for-itself'
+  }
+
+  /** Entries that the limit leaves. */
+  get #remaining(): number {
+    return (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.#delivered
+  }
+
+  /** Undefined if the next entry was overwritten. */
+  #nextPiece(isOver: () => boolean): Piece | undefined {
+    const { ranges } = this.#parts
+    const { encoder, filter } = this.#options
+    const from = this.#next
+    if (filter === undefined) return ranges.shared(encoder, from, Math.min(this.#end, from + this.#remaining))
+    if (ranges.lost(from, this.#end) > 0) return undefined
+    return ranges.wanted(encoder, { from, end: this.#end, filter, limit: this.#remaining, isOver })
+  }
+
+  #searchTail(search: TailSearch, isOver: () => boolean): Progress {
+    const start = search.step(isOver)
+    if (start === undefined) return 'ready'
+    this.#tailSearch = undefined
+    this.#next = start
+    return 'ready'
+  }
+
+  #reportLost(): Progress {
+    const first = this.#next
+    const lost = this.#parts.ranges.lost(first, this.#end)
+    if (lost === 0) return 'ready'
+    this.#next += lost
+    this.#lost += lost
+    this.#parts.engine.counters.add('entriesLostByReaders', lost)
+    const gap = this.#encodeGap({ lost, reason: 'overwritten', first, last: this.#next - 1 }, first)
+    return gap.length > 0 ? this.#write(gap) : 'ready'
+  }
+
+  #write(bytes: Buffer, piece?: Piece): Progress {
+    this.#isWriting = true
+    this.#piece = piece
+    this.#watchStall()
+    this.#connection.write(bytes, () => {
+      this.#releasePiece()
+      this.#isWriting = false
+      if (this.#isFinished) return
+      this.#endStall()
+      this.#parts.scheduler.ready(this)
+    })
+    return 'for-itself'
+  }
+
+  #releasePiece(): void {
+    this.#piece?.release()
+    this.#piece = undefined
   }
 
   #watchStall(): void {
     this.#endStall()
-    this.#cancelStall = this.#options.whenStalled(() => this.#connection.destroy())
+    this.#cancelStall = this.#world.after(readerStallMs, () => this.#connection.destroy())
   }
 
   #endStall(): void {
@@ -240,100 +234,13 @@ export class Reader {
     this.#cancelStall = undefined
   }
 
-  #giveBack(): void {
-    if (this.#lent !== undefined) this.#options.pool.give(this.#lent)
-    this.#lent = undefined
+  #encodeGap(gap: Gap, sequence: number): Buffer {
+    return this.#encode(gapEntry(this.#world.now(), sequence, gap))
   }
 
-  #sendEntries(): void {
-    const { pool, encoder, filter, limit = Number.POSITIVE_INFINITY } = this.#options
-    const buffer = pool.take()
-    const room = this.#room(buffer, encoder)
-    for (let reads = 0; reads < readsPerTurn; reads++) {
-      const before = this.#cursor.sequence
-      // Without a filter each entry counts: no more are read than the limit leaves.
-      const stop = filter === undefined ? before + limit - this.#delivered : this.#end
-      const bytes = this.#cursor.read(room, Math.min(stop, this.#end))
-      if (bytes === 0) {
-        pool.give(buffer)
-        if (this.#cursor.isAt(this.#end)) this.finish(this.#endReason)
-        return
-      }
-      const wanted = this.#countWanted(room, bytes, this.#cursor.sequence - before)
-      if (wanted > 0) {
-        this.#write(this.#encode(buffer.subarray(0, wanted)), buffer)
-        return
-      }
-    }
-    // Nothing wanted so far: the rest is looked through when others have had their turn.
-    pool.give(buffer)
-    this.#options.later(() => this.wake())
-  }
-
-  /** Keeps the wanted ones of `count` entries, up to the limit; returns their bytes. */
-  #countWanted(entries: Buffer, bytes: number, count: number): number {
-    const { filter, limit = Number.POSITIVE_INFINITY } = this.#options
-    const before = this.#delivered
-    if (filter === undefined) this.#delivered += count
-    const wanted =
-      filter === undefined
-        ? bytes
-        : keepWanted(entries, 0, bytes, (entry) => {
-            const isKept = this.#delivered < limit && filter.isWanted(entry)
-            if (isKept) this.#delivered++
-            return isKept
-          })
-    const sent = this.#delivered - before
-    this.#leftOut += count - sent
-    this.#engine.counters.add('entriesDelivered', sent)
-    return wanted
-  }
-
-  /** Where the last `tail` wanted entries of what is buffered, from `first` on, begin. */
-  #tailStart(first: number, tail: number): number {
-    const next = this.#ring.committedSequence
-    const { filter, pool } = this.#options
-    if (filter === undefined || tail === 0) return Math.max(first, next - tail)
-    const buffer = pool.take()
-    let missing = tail
-    let from = next
-    while (from > first && missing > 0) {
-      const windowStart = Math.max(first, from - tailWindowEntries)
-      const found: number[] = []
-      const cursor = new Cursor(this.#ring, windowStart)
-      for (let bytes = cursor.read(buffer, from); bytes > 0; bytes = cursor.read(buffer, from)) {
-        keepWanted(buffer, 0, bytes, (entry) => filter.isWanted(entry) && found.push(entry.sequence) > 0)
-      }
-      if (found.length >= missing) from = found[found.length - missing] as number
-      else from = windowStart
-      missing -= found.length
-    }
-    pool.give(buffer)
-    return from
-  }
-
-  /** Plain replies grow when they are encoded: they take a part of the buffer, but the largest entry always fits. */
-  #room(buffer: Buffer, encoder: ReplyEncoder): Buffer {
-    return buffer.subarray(0, Math.max(this.#ring.largestEntryBytes, encoder.entriesBytesMax))
-  }
-
-  #write(bytes: Buffer, pooled?: Buffer): void {
-    this.#isWriting = true
-    this.#lent = pooled
-    this.#watchStall()
-    this.#connection.write(bytes, () => {
-      if (!this.#isFinished) this.#endStall()
-      this.#giveBack()
-      this.#isWriting = false
-      this.wake()
-    })
-  }
-
-  #encode(entries: Buffer): Buffer {
-    return this.#options.encoder.encode(entries)
-  }
-
-  #gap(gap: Gap, sequence: number): Buffer {
-    return gapEntry(this.#engine.world.now(), sequence, gap)
+  #encode(entry: Buffer): Buffer {
+    const { encoder } = this.#options
+    const target = Buffer.alloc(encoder.bytesMax(view.at(entry, 0)))
+    return target.subarray(0, encoder.write(view, target, 0))
   }
 }

@@ -1,27 +1,19 @@
-/** The clients of the query socket: who they are, what they asked, and waking those that wait for entries. */
+/** The clients of the query socket: how many there may be, what they ask, and what the server applies of that. */
 import { EntryFilter, filterKeys } from '../../match/entry-filter.ts'
-import { queryClientsMax, queryClientsPerUserMax, readerStallMs, uidUnknown } from '../../protocol/constants.ts'
+import { queryClientsMax, queryClientsPerUserMax, uidUnknown } from '../../protocol/constants.ts'
 import { encodeHeader, type QueryRequest } from '../../protocol/query.ts'
-import type { Engine } from '../engine/engine.ts'
 import type { Gap } from '../engine/gap.ts'
 import { type Client, type ClientHost, QueryClient, type Request } from './client.ts'
 import type { Peer } from './peers.ts'
-import { BufferPool, type Connection, extendedReply, plainReply, Reader, type ReaderOptions } from './reader.ts'
-
-/** One read of the ring and one write to a client, in bytes. */
-const readerBufferBytes = 64 * 1024
-/** The same when many readers have such a buffer in use already. */
-const readerSmallBufferBytes = 8 * 1024
-/** In a larger ring the last entries that a filter wants are not looked for here: it would keep others waiting. */
-const tailBytesMax = 64 * 1024 * 1024
+import type { Connection, Reader, ReaderOptions } from './reader.ts'
+import type { Readers } from './readers.ts'
+import { extendedReply, PlainReply } from './replies.ts'
 
 export interface QueryServerParts {
-  engine: Engine
+  readers: Readers
   version: string
   pid: number
-  /** Calls back after `milliseconds`; returns what cancels it. */
-  after(milliseconds: number, call: () => void): () => void
-  /** Finds out who is connected, if that can be had; returns what takes the question back. */
+  /** Finds out who is connected, where that is possible; returns a function that cancels the question. */
   identify?(connection: Connection, answer: (peer: Peer) => void): () => void
   /** The answer to a request for statistics: one line of JSON, newline included. */
   statistics(hasSources: boolean): string
@@ -29,8 +21,8 @@ export interface QueryServerParts {
 
 export class QueryServer {
   readonly #parts: QueryServerParts
-  readonly #pool: BufferPool
   readonly #readers = new Set<Reader>()
+  readonly #plainReply = new PlainReply()
   /** Followers of the plain protocol that send nothing more, oldest first. */
   readonly #halfClosed = new Set<QueryClient>()
   /** Clients by uid, as far as they are known. */
@@ -41,9 +33,9 @@ export class QueryServer {
 
   constructor(parts: QueryServerParts) {
     this.#parts = parts
-    const { counters } = parts.engine
+    const { counters, world } = parts.readers.engine
     this.#host = {
-      after: (milliseconds, call) => parts.after(milliseconds, call),
+      world,
       identify: parts.identify?.bind(parts),
       admit: (peer) => this.#admit(peer),
       answer: (connection, request) => this.#answer(connection, request),
@@ -52,9 +44,6 @@ export class QueryServer {
       halfClosed: (client) => this.#halfClosed.add(client),
       left: (client) => this.#left(client),
     }
-    const { largestEntryBytes } = parts.engine.ring
-    const small = Math.max(readerSmallBufferBytes, largestEntryBytes)
-    this.#pool = new BufferPool(Math.max(readerBufferBytes, largestEntryBytes), small)
   }
 
   get readers(): ReadonlySet<Reader> {
@@ -66,7 +55,7 @@ export class QueryServer {
     return this.#clients
   }
 
-  /** Takes a new connection; undefined, and destroyed, where there are `queryClientsMax` already. */
+  /** Accepts a new connection; undefined, and destroyed, where there are `queryClientsMax` already. */
   accept(connection: Connection): Client | undefined {
     if (this.#clients >= queryClientsMax && !this.#dropHalfClosed()) {
       this.#host.refused()
@@ -77,7 +66,7 @@ export class QueryServer {
     return new QueryClient(connection, this.#host)
   }
 
-  /** Makes room for another client, of a user or of all: lets go of one that may be gone. False if there is none. */
+  /** Makes room for another client, of a user or of all: disconnects one that may be gone. False if there is none. */
   #dropHalfClosed(uid?: number): boolean {
     for (const client of this.#halfClosed) {
       if (uid !== undefined && client.peer?.uid !== uid) continue
@@ -100,17 +89,12 @@ export class QueryServer {
     else this.#users.delete(uid)
   }
 
-  /** There are new entries. */
-  wake(): void {
-    for (const reader of this.#readers) reader.wake()
-  }
-
-  /** memlogd is stopping: every reader gets what there is, and is told so. */
+  /** memlogd is stopping: every reader is sent what there is, and the reason. */
   stop(): void {
     for (const reader of this.#readers) reader.stop()
   }
 
-  /** There is no more time: those that have not taken everything are told so all the same. */
+  /** There is no more time: readers that have not received everything are sent the reason all the same. */
   cutOff(): void {
     for (const reader of this.#readers) reader.finish('stopping')
   }
@@ -118,15 +102,12 @@ export class QueryServer {
   #left(client: QueryClient): void {
     this.#halfClosed.delete(client)
     if (client.peer !== undefined) this.#dismiss(client.peer)
-    if (client.reader !== undefined) this.#readers.delete(client.reader)
+    if (client.reader !== undefined && this.#readers.delete(client.reader)) this.#parts.readers.remove(client.reader)
     this.#clients--
   }
 
   #answer(connection: Connection, parsed: Request): Reader | undefined {
-    const { engine } = this.#parts
-    const later = (call: () => void): void => void this.#parts.after(0, call)
-    const whenStalled = (call: () => void): (() => void) => this.#parts.after(readerStallMs, call)
-    let options: ReaderOptions = { mode: parsed.mode, encoder: plainReply, pool: this.#pool, later, whenStalled }
+    let options: ReaderOptions = { mode: parsed.mode, encoder: this.#plainReply }
     if (parsed.kind === 'extended') {
       const { request } = parsed
       if (request.stats === true) {
@@ -135,11 +116,10 @@ export class QueryServer {
         connection.end()
         return undefined
       }
-      options = { ...options, encoder: extendedReply, ...this.#extendedOptions(request) }
+      options = { mode: parsed.mode, encoder: extendedReply, ...this.#extendedOptions(request) }
     }
-    const reader = new Reader(engine, connection, options)
+    const reader = this.#parts.readers.add(connection, options)
     this.#readers.add(reader)
-    reader.wake()
     return reader
   }
 
@@ -160,11 +140,11 @@ export class QueryServer {
     // The order is turned by the client, and so it is the client that takes the first or last of them then; it also
     // applies filters that make no sense to this server, and what comes after them.
     if (request.reverse !== true && (filter === undefined || filter instanceof EntryFilter)) {
-      if (tail !== undefined && this.#parts.engine.ring.bytes <= tailBytesMax) {
+      if (tail !== undefined) {
         applied.push('tail')
         options.tail = tail
       }
-      if (limit !== undefined && (tail === undefined || options.tail !== undefined)) {
+      if (limit !== undefined) {
         applied.push('limit')
         options.limit = limit
       }
@@ -174,14 +154,14 @@ export class QueryServer {
 
   /** A cursor says where to begin, whatever the mode; no entry has a sequence number below 1. */
   #fromCursor(ring: string, sequence: number): { from: number; gap?: Gap } {
-    const { engine } = this.#parts
+    const { engine } = this.#parts.readers
     if (ring === engine.ringId) return { from: Math.max(sequence, 1) }
     return { from: engine.ring.tailSequence, gap: { lost: undefined, reason: 'restarted' } }
   }
 
   #header(applied: string[]): Buffer {
-    const { engine, version, pid } = this.#parts
-    const { ring, ringId } = engine
+    const { readers, version, pid } = this.#parts
+    const { ring, ringId } = readers.engine
     return encodeHeader({ version, pid, ring: ringId, first: ring.tailSequence, next: ring.committedSequence, applied })
   }
 }

@@ -4,8 +4,8 @@ import {
   DockerFrames,
   DockerLogEntry,
   dockerFrameBytesMax,
-  encodeDockerFrame,
 } from '../../../src/memlogd/docker/frame.ts'
+import { encodeDockerFrame } from '../../support/docker-frames.ts'
 import { randomFrom } from '../../support/random.ts'
 import { atEveryChunkSize, largeBudget } from '../inputs/chunks.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { encodeDockerFrame } from '../../../src/memlogd/docker/frame.ts'
 import { sourceKindDocker } from '../../../src/protocol/constants.ts'
+import { encodeDockerFrame } from '../../support/docker-frames.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
 
 const limit = 1 << 20

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DockerFrames, DockerLogEntry, encodeDockerFrame } from '../../../src/memlogd/docker/frame.ts'
+import { DockerFrames, DockerLogEntry } from '../../../src/memlogd/docker/frame.ts'
 import {
   closeMs,
   DockerPlugin,
@@ -8,7 +8,10 @@ import {
   openMs,
 } from '../../../src/memlogd/docker/plugin.ts'
 import { DockerStreams } from '../../../src/memlogd/docker/streams.ts'
+import { Readers } from '../../../src/memlogd/serve/readers.ts'
 import { sourceKindDocker } from '../../../src/protocol/constants.ts'
+import { encodeDockerFrame } from '../../support/docker-frames.ts'
+import { FakeWorld } from '../../support/fake-world.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
 import { largeBudget } from '../inputs/chunks.ts'
 
@@ -24,6 +27,7 @@ class Reader {
   #done: (() => void) | undefined
   readonly #frames = new DockerFrames(largeBudget())
   readonly #entry = new DockerLogEntry()
+  isDestroyed = false
   closed: () => void = () => {}
 
   write(bytes: Buffer, done: () => void): void {
@@ -48,6 +52,10 @@ class Reader {
     this.isEnded = true
     this.closed()
   }
+  destroy(): void {
+    this.isDestroyed = true
+    this.closed()
+  }
 }
 
 /** A plugin with an engine, a queue that the test writes in the intake's place, and a clock that the test moves. */
@@ -59,13 +67,12 @@ class PluginRig {
   notes: string[] = []
   answers: { status: number; body: { Err?: string } }[] = []
   canSave = true
-  nowSeconds = 1000
-  readonly #timers = new Set<{ at: number; call: () => void }>()
-  #soon: (() => void)[] = []
+  readonly world = new FakeWorld({ realSeconds: 1000 })
   engine: EngineRig
   plugin: DockerPlugin
 
   readonly #ring: { maxLines?: number }
+  #readers: Readers | undefined
 
   constructor(ring: { maxLines?: number } = {}) {
     this.#ring = ring
@@ -130,23 +137,16 @@ class PluginRig {
     this.run()
   }
   run(): void {
-    while (this.#soon.length > 0) {
-      const calls = this.#soon
-      this.#soon = []
-      for (const call of calls) call()
-    }
+    this.world.runSoon()
   }
   pass(milliseconds: number): void {
-    this.nowSeconds += milliseconds / 1000
-    for (const timer of [...this.#timers]) {
-      if (timer.at > this.nowSeconds) continue
-      this.#timers.delete(timer)
-      timer.call()
-    }
-    this.run()
+    this.world.pass(milliseconds)
+  }
+  get nowSeconds(): number {
+    return this.world.now().realSeconds
   }
   get waiting(): number {
-    return this.#timers.size
+    return this.world.timers
   }
 
   /** Only the engine's process ends: the queue and what the intake reads stay. */
@@ -173,14 +173,16 @@ class PluginRig {
       openFailed: (path: string, error: number) => this.plugin.openFailed(path, error),
       ended: (source: number) => this.plugin.ended(source),
     }
-    return { docker: { streams: this.streams, watcher }, onCommit: () => this.plugin?.wake() }
+    const docker = { streams: this.streams, watcher }
+    return { world: this.world, docker, onCommit: () => this.#readers?.committed() }
   }
   #engine(): EngineRig {
     return new EngineRig(this.#ring, this.#docker())
   }
   #plugin(): DockerPlugin {
+    this.#readers = new Readers(this.engine.engine)
     const parts: DockerPluginParts = {
-      ring: this.engine.engine.ring,
+      readers: this.#readers,
       streams: this.streams,
       save: (state) => {
         if (!this.canSave) throw new Error('no space')
@@ -189,13 +191,6 @@ class PluginRig {
       exists: (path) => this.fifos.has(path),
       open: (stream) => this.requests.push(`open ${stream.token} ${stream.file}`),
       close: (source) => this.requests.push(`close ${source}`),
-      now: () => ({ seconds: this.nowSeconds, nanos: 0 }),
-      after: (milliseconds, call) => {
-        const timer = { at: this.nowSeconds + milliseconds / 1000, call }
-        this.#timers.add(timer)
-        return () => this.#timers.delete(timer)
-      },
-      soon: (call) => this.#soon.push(call),
       note: (text) => this.notes.push(text),
     }
     return new DockerPlugin(parts)
@@ -478,7 +473,10 @@ describe('docker logs', () => {
     for (let line = 0; line < 50; line++) rig.data(source, ['out', `more ${line}`])
     expect(rig.readLogs().lines.length).toBe(56)
     expect(slow.lines.length).toBe(6)
-    for (let turn = 0; turn < 3; turn++) slow.read()
+    for (let turn = 0; turn < 3; turn++) {
+      slow.read()
+      rig.run()
+    }
     expect(slow.lines.length).toBe(56)
   })
 

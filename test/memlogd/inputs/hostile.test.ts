@@ -1,7 +1,6 @@
 // Every input at once, fed with valid bytes, damaged bytes and noise, in any pieces, while engines die: nothing
 // throws, the ring stays sound, and when all sources have ended nothing is held any more.
 import { describe, expect, it } from 'vitest'
-import { encodeDockerFrame } from '../../../src/memlogd/docker/frame.ts'
 import {
   frameKindDatagram,
   frameKindRecord,
@@ -12,6 +11,7 @@ import {
   sourceKindSyslogUdp,
   sourceKindSyslogUnix,
 } from '../../../src/protocol/constants.ts'
+import { encodeDockerFrame } from '../../support/docker-frames.ts'
 import { type Random, randomFrom, seedFor } from '../../support/random.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
 

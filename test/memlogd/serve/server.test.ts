@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Engine } from '../../../src/memlogd/engine/engine.ts'
 import type { Peer } from '../../../src/memlogd/serve/peers.ts'
 import type { Connection } from '../../../src/memlogd/serve/reader.ts'
+import { Readers } from '../../../src/memlogd/serve/readers.ts'
 import { QueryServer } from '../../../src/memlogd/serve/server.ts'
 import {
   entryKindEnd,
@@ -12,8 +13,10 @@ import {
   queryModeDump,
   queryModeDumpFollow,
   queryModeFollow,
+  readerGoneMs,
   readerStallMs,
   requestBytesMax,
+  requestMs,
   uidUnknown,
 } from '../../../src/protocol/constants.ts'
 import { EntryView, entryFault } from '../../../src/protocol/entry.ts'
@@ -21,35 +24,27 @@ import { encodeRequest, parseHeader, type QueryRequest, type ReplyHeader } from 
 import { startEngine } from '../../support/engine.ts'
 import { FakeConnection } from '../../support/fake-connection.ts'
 import { FakeQueue } from '../../support/fake-queue.ts'
-
-const ringId = '07'.repeat(16)
+import { FakeWorld } from '../../support/fake-world.ts'
 
 class Bench {
   readonly queue = new FakeQueue()
+  readonly world = new FakeWorld({ realSeconds: 9, monoSeconds: 9 })
   readonly engine: Engine
+  readonly readers: Readers
   readonly server: QueryServer
-  readonly timers: (() => void)[] = []
-  /** What happens to readers that take nothing. */
-  readonly stalls = new Set<() => void>()
   readonly identify = new Map<Connection, (peer: Peer) => void>()
   readonly source: number
   constructor(maxLines = 100) {
     this.engine = startEngine(this.queue, {
+      world: this.world,
       options: { maxLines, maxBytes: 1 << 20, priorityPrefix: false },
-      onCommit: () => this.server?.wake(),
+      onCommit: () => this.readers?.committed(),
     })
+    this.readers = new Readers(this.engine)
     this.server = new QueryServer({
-      engine: this.engine,
+      readers: this.readers,
       version: '1.2.3',
       pid: 42,
-      after: (milliseconds, call) => {
-        if (milliseconds === readerStallMs) this.stalls.add(call)
-        else this.timers.push(call)
-        return () => {
-          this.stalls.delete(call)
-          if (this.timers.includes(call)) this.timers.splice(this.timers.indexOf(call), 1)
-        }
-      },
       identify: (connection, answer) => {
         this.identify.set(connection, answer)
         return () => this.identify.delete(connection)
@@ -58,19 +53,28 @@ class Bench {
     })
     this.source = this.queue.open('src')
   }
+  get ringId(): string {
+    return this.engine.ringId
+  }
   write(...lines: string[]): void {
     for (const line of lines) this.queue.data(this.source, `${line}\n`)
     this.engine.takeFrames(this.queue.head)
+    this.world.runSoon()
   }
   connect(): FakeConnection {
-    const connection = new FakeConnection()
+    const connection = new FakeConnection(() => this.world.runSoon())
     connection.client = this.server.accept(connection)
     return connection
   }
   ask(mode: number, request?: QueryRequest): FakeConnection {
     const connection = this.connect()
     connection.client?.data(request === undefined ? Buffer.of(mode) : encodeRequest(mode, request))
+    this.world.runSoon()
     return connection
+  }
+  stop(): void {
+    this.server.stop()
+    this.world.runSoon()
   }
 }
 
@@ -140,7 +144,7 @@ describe('extended protocol', () => {
     const bench = new Bench()
     bench.write('a', 'b')
     const reply = replyOf(bench.ask(queryModeDump, {}))
-    expect(reply.header).toEqual({ version: '1.2.3', pid: 42, ring: ringId, first: 1, next: 3, applied: [] })
+    expect(reply.header).toEqual({ version: '1.2.3', pid: 42, ring: bench.ringId, first: 1, next: 3, applied: [] })
     expect(reply.texts).toEqual(['a', 'b'])
     expect(reply.end).toEqual({ delivered: '2', lost: '0', reason: 'complete' })
   })
@@ -157,7 +161,7 @@ describe('extended protocol', () => {
     expect(replyOf(bench.ask(queryModeDump, { tail })).texts).toEqual(texts)
   })
 
-  it('tail 0 with following gives only what is new', () => {
+  it('a follower with tail 0 gets only what is new', () => {
     const bench = new Bench()
     bench.write('old')
     const connection = bench.ask(queryModeDumpFollow, { tail: 0 })
@@ -176,15 +180,15 @@ describe('extended protocol', () => {
   it('a cursor goes on where it stood', () => {
     const bench = new Bench()
     bench.write('a', 'b', 'c')
-    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 3 } })).texts).toEqual(['c'])
-    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 4 } })).texts).toEqual([])
-    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 99 } })).texts).toEqual([])
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: bench.ringId, sequence: 3 } })).texts).toEqual(['c'])
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: bench.ringId, sequence: 4 } })).texts).toEqual([])
+    expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: bench.ringId, sequence: 99 } })).texts).toEqual([])
   })
 
   it('a cursor that fell off the tail gets a gap with the exact number', () => {
     const bench = new Bench(10)
     bench.write(...Array.from({ length: 25 }, (_, index) => String(index)))
-    const reply = replyOf(bench.ask(queryModeDump, { cursor: { ring: ringId, sequence: 5 } }))
+    const reply = replyOf(bench.ask(queryModeDump, { cursor: { ring: bench.ringId, sequence: 5 } }))
     expect(reply.gaps).toEqual([{ lost: '11', reason: 'overwritten', first: '5', last: '15' }])
     expect(reply.texts).toHaveLength(10)
     expect(reply.end).toEqual({ delivered: '10', lost: '11', reason: 'complete' })
@@ -206,13 +210,13 @@ describe('extended protocol', () => {
     expect(connection.isEnded).toBe(true)
   })
 
-  it('a client that asked for statistics and stays is let go of', () => {
+  it('disconnects a client that asked for statistics and stays', () => {
     const bench = new Bench()
     const connection = bench.ask(queryModeDump, { stats: true })
-    for (const call of bench.stalls) call()
+    bench.world.pass(readerStallMs)
     expect(connection.isDestroyed).toBe(true)
     connection.client?.closed()
-    expect(bench.stalls.size).toBe(0)
+    expect(bench.world.timers).toBe(0)
     expect(bench.server.clients).toBe(0)
   })
 })
@@ -276,24 +280,13 @@ describe('filters that the server applies', () => {
     expect(replyOf(bench.ask(queryModeDump, { priority: [6, 6] })).texts).toHaveLength(6)
   })
 
-  it('nothing wanted in a long ring: others get their turn in between', () => {
+  it('nothing is wanted in a long ring: the reply is complete and empty', () => {
     const bench = mixed(9000)
-    bench.write('x'.repeat(199))
-    for (let index = 0; index < 5000; index++) bench.write('y'.repeat(199))
     const connection = bench.ask(queryModeDump, { sources: ['nobody'] })
-    connection.takeAll()
-    expect(connection.isEnded).toBe(false)
-    for (const timer of [...bench.timers]) timer()
-    while (!connection.isEnded) {
-      expect(connection.takeAll()).toBeDefined()
-      const timer = bench.timers.pop()
-      if (timer === undefined) break
-      timer()
-    }
     expect(replyOf(connection).end).toMatchObject({ delivered: '0', reason: 'complete' })
   })
 
-  it('a reply that is turned around is left to the client, with everything that depends on the order', () => {
+  it('a reversed reply is left to the client, with everything that depends on the order', () => {
     const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['odd'], reverse: true, limit: 1, tail: 2 }))
     expect(reply.header.applied).toEqual(['sources'])
     expect(reply.texts).toEqual(['1', '3', '5'])
@@ -301,7 +294,7 @@ describe('filters that the server applies', () => {
 })
 
 describe('readers', () => {
-  it('that do not read cost one buffer, lose what is overwritten, and are told exactly', () => {
+  it('that do not read cost one buffer, lose what is overwritten, and get the exact number', () => {
     const bench = new Bench(10)
     const slow = bench.ask(queryModeDumpFollow, {})
     const quick = bench.ask(queryModeDumpFollow, {})
@@ -317,23 +310,23 @@ describe('readers', () => {
     expect(reply.texts.at(-1)).toBe('199')
   })
 
-  it('are told when memlogd stops', () => {
+  it('get the reason when memlogd stops', () => {
     const bench = new Bench()
     bench.write('a')
     const connection = bench.ask(queryModeDumpFollow, {})
     connection.takeAll()
-    bench.server.stop()
+    bench.stop()
     expect(replyOf(connection).end?.reason).toBe('stopping')
     expect(connection.isEnded).toBe(true)
   })
 
-  it('get what there is before they are told that memlogd stops', () => {
+  it('get what there is before the reason when memlogd stops', () => {
     const bench = new Bench(5000)
     const follower = bench.ask(queryModeDumpFollow, {})
     const deaf = bench.ask(queryModeDumpFollow, {})
     const lines = Array.from({ length: 2000 }, (_, index) => `${index} ${'x'.repeat(100)}`)
     bench.write(...lines)
-    bench.server.stop()
+    bench.stop()
     const reply = replyOf(follower)
     expect(reply.texts).toEqual(lines)
     expect(reply.end).toEqual({ delivered: '2000', lost: '0', reason: 'stopping' })
@@ -344,7 +337,7 @@ describe('readers', () => {
     expect(deaf.isEnded).toBe(true)
   })
 
-  it('that leave are forgotten', () => {
+  it('that leave are removed', () => {
     const bench = new Bench()
     const connection = bench.ask(queryModeFollow, {})
     expect(bench.server.readers.size).toBe(1)
@@ -356,10 +349,10 @@ describe('readers', () => {
 })
 
 describe('clients', () => {
-  it('that say nothing are dropped in time', () => {
+  it('that send nothing are dropped in time', () => {
     const bench = new Bench()
     const connection = bench.connect()
-    bench.timers[0]?.()
+    bench.world.pass(requestMs)
     expect(connection.isDestroyed).toBe(true)
   })
 
@@ -388,7 +381,7 @@ describe('clients', () => {
       expect(dropped).toHaveLength(Math.max(0, count - queryClientsPerUserMax))
       expect(stranger.isDestroyed).toBe(false)
       expect([...bench.server.readers].at(-1)?.peer).toEqual({ pid: 2, uid: 1001 })
-      // Whoever leaves makes room for another.
+      // A client that leaves makes room for another.
       for (const connection of [...dropped, ...connections.slice(0, 1)]) connection.client?.closed()
       const next = bench.ask(queryModeDumpFollow)
       bench.identify.get(next)?.({ pid: 1, uid: 1000 })
@@ -396,46 +389,47 @@ describe('clients', () => {
     },
   )
 
-  it('are dropped when they take nothing for too long, and not while they take something', () => {
+  it('are dropped when they receive nothing for too long, and not while they receive something', () => {
     const bench = new Bench()
     bench.write('a')
     const connection = bench.ask(queryModeDumpFollow)
-    expect(bench.stalls.size).toBe(1)
+    expect(bench.world.timers).toBe(1)
     connection.takeAll()
-    expect(bench.stalls.size).toBe(0)
+    expect(bench.world.timers).toBe(0)
     bench.write('b')
-    for (const call of bench.stalls) call()
+    bench.world.pass(readerStallMs)
     expect(connection.isDestroyed).toBe(true)
     connection.client?.closed()
-    expect(bench.stalls.size).toBe(0)
+    expect(bench.world.timers).toBe(0)
   })
 
-  it('are let go of when they have closed their end, and not when they only send nothing more', () => {
+  it('are dropped when they have closed their end, and not when they only send nothing more', () => {
     const bench = new Bench()
     const [gone, quiet] = [bench.ask(queryModeDumpFollow), bench.ask(queryModeDumpFollow)]
     for (const connection of [gone, quiet]) connection.client?.ended()
     bench.identify.get(gone)?.({ pid: pidGone, uid: uidUnknown })
     bench.identify.get(quiet)?.({ pid: 1, uid: 0 })
     expect([gone.isDestroyed, quiet.isDestroyed]).toEqual([true, false])
-    // It is asked after again, until it has gone.
-    for (const call of [...bench.timers]) call()
+    // It is asked after again, until it is gone.
+    bench.world.pass(readerGoneMs)
     bench.identify.get(quiet)?.({ pid: pidGone, uid: uidUnknown })
     expect(quiet.isDestroyed).toBe(true)
     quiet.client?.closed()
     gone.client?.closed()
     expect(bench.server.clients).toBe(0)
+    expect(bench.world.timers).toBe(0)
   })
 
-  it('that do not take the end of their reply are dropped too', () => {
+  it('that do not receive the end of their reply are dropped too', () => {
     const bench = new Bench()
     const connection = bench.ask(queryModeDump, {})
     connection.takeAll()
     expect(connection.isEnded).toBe(true)
-    for (const call of bench.stalls) call()
+    bench.world.pass(readerStallMs)
     expect(connection.isDestroyed).toBe(true)
   })
 
-  it('of the extended protocol that close are let go of at once, though nothing is logged', () => {
+  it('of the extended protocol that close are dropped at once, though nothing is logged', () => {
     const bench = new Bench()
     const connection = bench.ask(queryModeDumpFollow, {})
     connection.client?.ended()

@@ -1,0 +1,238 @@
+/**
+ * Ranges of the ring, encoded as they go out. Readers without a filter share them: entries are read and encoded once for
+ * all readers at about the same place. Readers with a filter get ranges of their own.
+ *
+ *        from           a reader's next      to
+ *   buffer |== encoded ========|== entries ===|..room..|
+ *
+ * The newest range grows while it has room, so that followers of a quiet log share one buffer too.
+ */
+import { EntryView } from '../../protocol/entry.ts'
+import { Cursor } from '../../ring/cursor.ts'
+import type { Ring } from '../../ring/ring.ts'
+import { BufferPool } from './buffer-pool.ts'
+import type { ReplyEncoder } from './replies.ts'
+
+/** One read of the ring and one write to a client, in bytes. */
+const rangeBytes = 64 * 1024
+/** The same when many readers have such a buffer in use already. */
+const smallRangeBytes = 8 * 1024
+/** Ranges kept for readers that have not come to them yet. */
+const keptMax = 4
+/** Entries that are looked at between two looks at the clock. */
+const entriesPerLook = 32
+
+export interface Filter {
+  isWanted(entry: EntryView): boolean
+}
+
+/** What a reader sends next. */
+export interface Piece {
+  /** Encoded entries; empty if none of those that were looked at is wanted. */
+  readonly bytes: Buffer
+  /** Number of entries in `bytes`. */
+  readonly count: number
+  /** The sequence number to go on with. */
+  readonly next: number
+  /** The bytes are not needed any more. */
+  release(): void
+}
+
+/** What a filtered search looks at. */
+export interface Search {
+  from: number
+  /** Entries below this sequence number. */
+  end: number
+  filter: Filter
+  /** Most entries to encode, >= 1. */
+  limit: number
+  /** True when the reader's turn is over. */
+  isOver(): boolean
+}
+
+/** The entries [from, to), encoded, in one buffer. */
+class SharedRange {
+  readonly encoder: ReplyEncoder
+  readonly from: number
+  readonly buffer: Buffer
+  /** It is full, or holds one entry larger than the pool's buffers. */
+  isClosed = false
+  isKept = true
+  /** Writes under way. */
+  users = 0
+  /** Where each entry begins in the buffer, and where the last one ends. */
+  readonly #offsets: number[] = [0]
+
+  constructor(encoder: ReplyEncoder, from: number, buffer: Buffer) {
+    this.encoder = encoder
+    this.from = from
+    this.buffer = buffer
+  }
+
+  get to(): number {
+    return this.from + this.#offsets.length - 1
+  }
+  get bytes(): number {
+    return this.#offsets[this.#offsets.length - 1] as number
+  }
+
+  /** One more entry was encoded: it ends at `end`. */
+  push(end: number): void {
+    this.#offsets.push(end)
+  }
+
+  slice(from: number, end: number): Buffer {
+    return this.buffer.subarray(this.#offsets[from - this.from], this.#offsets[end - this.from])
+  }
+}
+
+export class Ranges {
+  readonly #ring: Ring
+  readonly #pool: BufferPool
+  /** Entries as the ring has them, before they are filtered and encoded. */
+  readonly #scratch: Buffer
+  readonly #view = new EntryView()
+  /** Oldest first. */
+  #kept: SharedRange[] = []
+
+  constructor(ring: Ring) {
+    const largest = ring.largestEntryBytes
+    this.#ring = ring
+    this.#pool = new BufferPool(Math.max(rangeBytes, largest), Math.max(smallRangeBytes, largest))
+    this.#scratch = Buffer.allocUnsafeSlow(Math.max(rangeBytes, largest))
+  }
+
+  /** How many entries in [from, end) were overwritten: those that a reader at `from` has lost. */
+  lost(from: number, end: number): number {
+    return Math.max(0, Math.min(this.#ring.tailSequence, end) - from)
+  }
+
+  /** The entries from `from` on, below `end`, as far as one range goes; undefined if the first one was overwritten. */
+  shared(encoder: ReplyEncoder, from: number, end: number): Piece | undefined {
+    const range = this.#rangeAt(encoder, from)
+    if (range === undefined) return undefined
+    const next = Math.min(end, range.to)
+    range.users++
+    const release = once(() => {
+      range.users--
+      this.#releaseUnused(range)
+    })
+    return { bytes: range.slice(from, next), count: next - from, next, release }
+  }
+
+  /** The wanted ones of a search, until there are some and the ring is read no further, or the turn is over. */
+  wanted(encoder: ReplyEncoder, search: Search): Piece {
+    const { filter, limit, isOver } = search
+    const view = this.#view
+    const scratch = this.#scratch
+    const cursor = new Cursor(this.#ring, search.from)
+    const end = Math.min(search.end, this.#ring.committedSequence)
+    let buffer: Buffer | undefined
+    let used = 0
+    let count = 0
+    let next = search.from
+    const piece = (): Piece => {
+      const bytes = buffer
+      if (bytes === undefined) return { bytes: scratch.subarray(0, 0), count, next, release: () => {} }
+      return { bytes: bytes.subarray(0, used), count, next, release: once(() => this.#pool.release(bytes)) }
+    }
+    while (count === 0) {
+      const bytes = cursor.read(scratch, end)
+      if (bytes === 0) return piece()
+      for (let at = 0; at < bytes; at += view.size) {
+        if (filter.isWanted(view.at(scratch, at))) {
+          const most = encoder.bytesMax(view)
+          buffer ??= this.#pool.acquire(most)
+          if (most > buffer.length - used) return piece()
+          used = encoder.write(view, buffer, used)
+          count++
+        }
+        next++
+        if (count >= limit || (next % entriesPerLook === 0 && isOver())) return piece()
+      }
+    }
+    return piece()
+  }
+
+  /** There are no readers any more: the buffers are given back. */
+  clear(): void {
+    for (const range of this.#kept.splice(0)) this.#drop(range)
+  }
+
+  /** The range that holds entry `from`, made or extended if there is none yet. */
+  #rangeAt(encoder: ReplyEncoder, from: number): SharedRange | undefined {
+    const kept = this.#kept.filter((range) => range.encoder === encoder)
+    const found = kept.find((range) => from >= range.from && from < range.to)
+    if (found !== undefined) return found
+    if (from < this.#ring.tailSequence) return undefined
+    const last = kept.find((range) => from === range.to && !range.isClosed)
+    if (last !== undefined) {
+      this.#extend(last)
+      if (from < last.to) return last
+    }
+    return this.#newRange(encoder, from)
+  }
+
+  #newRange(encoder: ReplyEncoder, from: number): SharedRange {
+    const oldest = this.#kept.length >= keptMax ? this.#kept.shift() : undefined
+    if (oldest !== undefined) this.#drop(oldest)
+    let range = new SharedRange(encoder, from, this.#pool.acquire())
+    this.#extend(range)
+    if (range.to === from) {
+      this.#pool.release(range.buffer)
+      range = this.#largeRange(encoder, from)
+    }
+    this.#kept.push(range)
+    return range
+  }
+
+  /** A range of one entry that may not fit into the pool's buffers. */
+  #largeRange(encoder: ReplyEncoder, from: number): SharedRange {
+    new Cursor(this.#ring, from).read(this.#scratch, from + 1)
+    const entry = this.#view.at(this.#scratch, 0)
+    const range = new SharedRange(encoder, from, this.#pool.acquire(encoder.bytesMax(entry)))
+    range.push(encoder.write(entry, range.buffer, 0))
+    range.isClosed = true
+    return range
+  }
+
+  /** Encodes what follows the range, as far as there is room and something is committed. */
+  #extend(range: SharedRange): void {
+    const { encoder, buffer } = range
+    const cursor = new Cursor(this.#ring, range.to)
+    const room = buffer.subarray(range.bytes)
+    const target = encoder.isVerbatim ? room : this.#scratch
+    const bytes = cursor.read(target, this.#ring.committedSequence)
+    if (bytes === 0) range.isClosed = true
+    let entryEnd = range.bytes
+    for (let at = 0; at < bytes; at += this.#view.size) {
+      const entry = this.#view.at(target, at)
+      if (encoder.isVerbatim) entryEnd += entry.size
+      else if (encoder.bytesMax(entry) <= buffer.length - entryEnd) entryEnd = encoder.write(entry, buffer, entryEnd)
+      else {
+        range.isClosed = true
+        return
+      }
+      range.push(entryEnd)
+    }
+  }
+
+  #drop(range: SharedRange): void {
+    range.isKept = false
+    this.#releaseUnused(range)
+  }
+
+  #releaseUnused(range: SharedRange): void {
+    if (range.users === 0 && !range.isKept) this.#pool.release(range.buffer)
+  }
+}
+
+/** `call`, but only the first time. */
+function once(call: () => void): () => void {
+  let isCalled = false
+  return () => {
+    if (isCalled) return
+    isCalled = true
+    call()
+  }
+}
