@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -10,6 +10,9 @@ import { runTool } from '../../src/build/tool.ts'
 // commit gives the same bytes. Downloads are taken from the project's cache.
 
 const project = projectLayout(new URL('../..', import.meta.url).pathname)
+
+/** What the executable may be larger than its base: the bundle, its code cache and the native half. */
+const ownBytesMax = 500_000
 
 let folder = ''
 beforeEach(() => {
@@ -36,7 +39,7 @@ async function build(layout: Layout, cpu: Cpu, staticOnly: boolean, env: NodeJS.
 }
 
 describe.each(cpus)('%s', (cpu) => {
-  test('the static executable needs no loader and no library, and is stripped', async (context) => {
+  test('the static executable needs no loader and no library, is stripped, and hardly larger than its base', async (context) => {
     const layout = layoutIn('one')
     try {
       await build(layout, cpu, true)
@@ -44,6 +47,8 @@ describe.each(cpus)('%s', (cpu) => {
       if (!(error instanceof BuildError) || error.code !== 'no-base') throw error
       context.skip(error.message)
     }
+    const baseBytes = statSync(join(layout.cache, 'base', cpu, 'node')).size
+    expect(statSync(executableFile(layout, cpu)).size - baseBytes).toBeLessThan(ownBytesMax)
     const said = runTool('readelf', ['-hldSW', executableFile(layout, cpu)], { env: { ...process.env, LC_ALL: 'C' } })
     expect(said).not.toMatch(/INTERP|interpreter|NEEDED|\.symtab|\.debug_/)
     expect(said).toMatch(cpu === 'amd64' ? /Machine: +Advanced Micro Devices X86-64/ : /Machine: +AArch64/)

@@ -5,6 +5,11 @@
 import { BuildError } from '../project.ts'
 
 export const elfEntryOffset = 24
+/** Where a program header has its fields. */
+export const segmentFlagsField = 4
+export const segmentOffsetField = 8
+export const segmentFileBytesField = 32
+export const segmentMemoryBytesField = 40
 const programHeaderBytes = 56
 const elfHeaderBytes = 64
 const programHeadersMax = 64
@@ -33,6 +38,8 @@ export interface Elf {
   readonly machine: number
   readonly entry: number
   readonly segments: readonly Segment[]
+  /** Where the table of program headers ends in the file. */
+  readonly headersEnd: number
   /** The file names an interpreter: it can't run without that loader. */
   readonly hasInterpreter: boolean
   /** How many shared libraries it asks for. */
@@ -56,9 +63,17 @@ export function parseElf(file: Buffer): Elf {
     machine: file.readUInt16LE(18),
     entry: number64(file, elfEntryOffset),
     segments,
+    headersEnd: tableOffset + count * programHeaderBytes,
     hasInterpreter: segments.some((segment) => segment.type === segmentInterpreter),
     neededLibraries: countNeeded(file, segments),
   }
+}
+
+/** The file has no table of sections any more: only debuggers and linkers read it. */
+export function removeSectionTable(file: Buffer): void {
+  file.writeBigUInt64LE(0n, 40)
+  // e_shentsize, e_shnum and e_shstrndx.
+  file.fill(0, 58, 64)
 }
 
 /** No loader and no library: the file runs on a machine that has nothing but a kernel. */
@@ -70,11 +85,11 @@ function parseSegment(file: Buffer, at: number): Segment {
   const segment: Segment = {
     headerOffset: at,
     type: file.readUInt32LE(at),
-    flags: file.readUInt32LE(at + 4),
-    offset: number64(file, at + 8),
+    flags: file.readUInt32LE(at + segmentFlagsField),
+    offset: number64(file, at + segmentOffsetField),
     address: number64(file, at + 16),
-    fileBytes: number64(file, at + 32),
-    memoryBytes: number64(file, at + 40),
+    fileBytes: number64(file, at + segmentFileBytesField),
+    memoryBytes: number64(file, at + segmentMemoryBytesField),
   }
   if (segment.type === segmentLoad && segment.offset + segment.fileBytes > file.length) {
     throw invalid('a segment goes beyond the end')
