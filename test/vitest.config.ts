@@ -25,7 +25,6 @@ export default defineConfig({
           name: 'slow',
           include: slow,
           fileParallelism: false,
-          hookTimeout: 2 * testMs,
           sequence: { groupOrder: 1 },
         },
       },

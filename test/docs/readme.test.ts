@@ -22,10 +22,11 @@ test('every link to a file leads somewhere', () => {
   expect(links.filter((path) => !existsSync(path))).toEqual([])
 })
 
-/** A command of a session, and what it prints. */
+/** A command of a session, and what it prints; one that is interrupted by ^C does not end by itself. */
 interface Typed {
   readonly command: string
   readonly output: string
+  readonly isInterrupted: boolean
 }
 
 /** The sessions: what stands after a prompt is typed, until `^C` if that comes. */
@@ -37,26 +38,43 @@ function sessions(): Typed[][] {
       const [command = '', ...lines] = text.split('\n')
       const isInterrupted = lines.at(-2) === '^C'
       const output = isInterrupted ? `${lines.slice(0, -2).join('\n')}\n` : lines.join('\n')
-      return { command: isInterrupted ? `timeout -s INT 2 ${command}` : command, output }
+      return { command, output, isInterrupted }
     })
   })
 }
 
-const setup = `set -e
+/** The lines of the first session, each stored before the next is sent. */
+const setup = `
 memlogd -daemonize
-python3 - <<'PYTHON'
-import os, socket
+logged() { until logread $2 | grep -qF "$1"; do sleep 0.1; done; }
+pass() {
+    python3 - "$1" "$2" <<'PYTHON'
+import os, socket, sys
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 log.connect("/var/run/linuxkit-external-logging.sock")
-for name, text in [(b"002-dhcpcd.stdout", b"eth0: waiting for carrier\\neth0: carrier acquired\\n"), (b"rngd.stderr", b"Unable to open file: /dev/tpm0\\n")]:
-    end, other = os.pipe()
-    os.write(other, text)
-    os.close(other)
-    socket.send_fds(log, [name], [end])
+end, other = os.pipe()
+os.write(other, sys.argv[2].encode() + b"\\n")
+os.close(other)
+socket.send_fds(log, [sys.argv[1].encode()], [end])
 PYTHON
-sleep 0.5
-set +e
+    logged "$2"
+}
+pass 002-dhcpcd.stdout 'eth0: waiting for carrier'
+pass 002-dhcpcd.stdout 'eth0: carrier acquired'
+pass rngd.stderr 'Unable to open file: /dev/tpm0'
 `
+
+/** What is typed, and what then happens before the next command: lines are stored, or what follows is interrupted. */
+function scriptOf({ command, output, isInterrupted }: Typed): string {
+  const lines = output.split('\n').filter((line) => line !== '')
+  if (isInterrupted) {
+    const isShown = `[ "$(wc -l <followed)" -ge ${lines.length} ]`
+    return `${command} >followed & follower=$!\nuntil ${isShown}; do sleep 0.1; done\nkill -INT $follower\nwait\ncat followed`
+  }
+  if (!command.startsWith('logwrite')) return command
+  const flags = command.includes('./log.sock') ? '-socket ./query.sock' : ''
+  return [command, ...lines.map((line) => `logged '${line}' '${flags}'`)].join('\n')
+}
 
 const cpu = process.arch === 'x64' ? 'amd64' : 'arm64'
 const separator = '-- next command --'
@@ -72,23 +90,25 @@ describe.skipIf(!canIsolate)('the sessions', () => {
   }
 
   test.each(sessions().map((typed) => [typed[0]?.command, typed]))('%s', (_, typed) => {
-    // A line of a command that has ended may still be on its way through the pipe.
-    const script = typed.map(({ command }) => `${command}\nsleep 0.3\necho '${separator}'`).join('\n')
-    const { stdout, stderr } = runIsolated(setup + script, binFolder, folder)
+    const script = typed.map((one) => `${scriptOf(one)}\necho '${separator}'`).join('\n')
+    const { status, stdout, stderr } = runIsolated(setup + script, binFolder, folder)
+    expect(status).toBe(0)
     expect(stderr.replace('to stderr\n', '')).toBe('')
     const outputs = stdout.split(`${separator}\n`).slice(0, -1)
     const wanted = typed.map(({ output }) => output.replace('linux-amd64', `linux-${cpu}`))
-    expect(sorted(outputs)).toEqual(sorted(wanted))
+    expect(outputs.map(comparable)).toEqual(wanted.map(comparable))
   })
 })
 
-/** Without times; sources are independent of each other, so lines of different ones may come in any order. */
-function sorted(outputs: readonly string[]): string[][] {
-  const timeless = outputs.map((text) => text.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/gm, 'TIME'))
-  return timeless.map((text) =>
-    text
-      .split('\n')
-      .filter((line) => line !== '' && line !== 'to stderr')
-      .toSorted(),
-  )
+/** Without times and what a terminal shows of standard error; the two streams of one command come in any order. */
+function comparable(output: string): string[] {
+  const timeless = output.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/gm, 'TIME')
+  const lines = timeless.split('\n').filter((line) => line !== '' && line !== 'to stderr')
+  const commands = lines.map((line) => /^TIME (\S+)\.std(?:out|err) /.exec(line)?.[1])
+  const runs: string[][] = []
+  for (const [index, line] of lines.entries()) {
+    if (index > 0 && commands[index] !== undefined && commands[index] === commands[index - 1]) runs.at(-1)?.push(line)
+    else runs.push([line])
+  }
+  return runs.flatMap((run) => run.toSorted())
 }

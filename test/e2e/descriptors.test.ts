@@ -1,5 +1,5 @@
 // A client in another language passes descriptors of every kind to memlogd, well-behaved and not. Whatever it
-// does, lines that were written are in the log under the right name, memlogd lives on, and no descriptor is left.
+// does, lines that were written are in the log under the right name, memlogd goes on, and no descriptor is left.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -23,7 +23,7 @@ function messages(source: string, count: number): Promise<string[]> {
   })
 }
 
-describe('descriptors', () => {
+describe('lines are read from', () => {
   it('a pipe', async () => {
     daemon.client(`r, w = os.pipe(); send(b"pipe", [r]); os.write(w, b"one\\ntwo\\n")`)
     expect(await messages('pipe', 2)).toEqual(['one', 'two'])
@@ -31,16 +31,17 @@ describe('descriptors', () => {
 
   it('a FIFO that is passed before anybody writes to it, and whose writer comes later', async () => {
     daemon.client(`
-p = sys.argv[2] + "/fifo"; os.mkfifo(p)
+p = directory + "/fifo"; os.mkfifo(p)
+before = statistics()["counters"]["sourcesOpened"]
 send(b"fifo", [os.open(p, os.O_RDONLY | os.O_NONBLOCK)])
-time.sleep(0.3)
+until("it is open", lambda: statistics()["counters"]["sourcesOpened"] > before)
 w = os.open(p, os.O_WRONLY); os.write(w, b"late\\n")`)
     expect(await messages('fifo', 1)).toEqual(['late'])
   })
 
   it('a FIFO whose writer has come and gone', async () => {
     daemon.client(`
-p = sys.argv[2] + "/fifo-gone"; os.mkfifo(p)
+p = directory + "/fifo-gone"; os.mkfifo(p)
 r = os.open(p, os.O_RDONLY | os.O_NONBLOCK)
 w = os.open(p, os.O_WRONLY); os.write(w, b"gone\\n"); os.close(w)
 send(b"fifo-gone", [r])`)
@@ -70,7 +71,7 @@ for r, w in pipes: os.write(w, b"x\\n")`)
 
   it('a regular file, read to its end', async () => {
     writeFileSync(join(daemon.folder, 'file'), Array.from({ length: 500 }, (_, index) => `line ${index}\n`).join(''))
-    daemon.client(`send(b"file", [os.open(sys.argv[2] + "/file", os.O_RDONLY)])`)
+    daemon.client(`send(b"file", [os.open(directory + "/file", os.O_RDONLY)])`)
     expect((await messages('file', 500)).at(-1)).toBe('line 499')
   })
 
@@ -79,14 +80,14 @@ for r, w in pipes: os.write(w, b"x\\n")`)
     expect(await messages('tty', 1)).toEqual(['from a tty'])
   })
 
-  it('lines: cut at the limit, NUL kept, empty kept', async () => {
+  it('a pipe with lines at and beyond the limit, empty ones, and with NUL bytes', async () => {
     daemon.client(
       `r, w = os.pipe(); send(b"lines", [r]); os.write(w, b"a\\0b\\n\\n" + b"y" * 64 + b"\\n" + b"z" * 65 + b"\\nend")`,
     )
     expect(await messages('lines', 5)).toEqual(['a\0b', '', 'y'.repeat(64), 'z'.repeat(64), 'end'])
   })
 
-  it('the same name twice', async () => {
+  it('two pipes of the same name', async () => {
     daemon.client(`
 for text in (b"first\\n", b"second\\n"):
     r, w = os.pipe(); send(b"twice", [r]); os.write(w, text); os.close(w)`)
@@ -94,13 +95,13 @@ for text in (b"first\\n", b"second\\n"):
   })
 })
 
-describe('datagrams that are not as they should be', () => {
-  it('no descriptor: ignored and told', async () => {
+describe('a datagram that is not as it should be', () => {
+  it('without a descriptor: ignored, and the log says so', async () => {
     daemon.client(`log.send(b"nothing")`)
-    const told = await eventually('an event', () =>
+    const message = await eventually('an event', () =>
       daemon.messages('memlogd').find((text) => text.includes('without a descriptor')),
     )
-    expect(told).toMatch(/^ignored/)
+    expect(message).toMatch(/^ignored/)
   })
 
   it.each([
@@ -115,9 +116,8 @@ describe('datagrams that are not as they should be', () => {
     expect(await messages(source, 1)).toEqual(['named'])
   })
 
-  it('a directory, a write-only end and an epoll descriptor are refused and told', async () => {
+  it('with a directory, a write-only end and an epoll descriptor: refused, and the log says so', async () => {
     daemon.client(`
-import select
 r, w = os.pipe(); poll = select.epoll()
 send(b"refused", [os.open("/", os.O_RDONLY), w, poll.fileno()])
 send(b"after", [r]); os.write(w, b"still read\\n")`)
@@ -125,7 +125,7 @@ send(b"after", [r]); os.write(w, b"still read\\n")`)
     await eventually('an event', () => daemon.messages('memlogd').some((text) => text.startsWith('refused')))
   })
 
-  it('credentials and descriptors in one control message', async () => {
+  it('with credentials and descriptors in one control message: read', async () => {
     daemon.client(`
 r, w = os.pipe()
 cred = struct.pack("3i", os.getpid(), os.getuid(), os.getgid())
@@ -135,7 +135,7 @@ os.write(w, b"fine\\n")`)
   })
 })
 
-it('leaves no descriptor behind', async () => {
+it('no descriptor is left when all sources have ended', async () => {
   await eventually('all sources are closed', () => daemon.openDescriptors === idleDescriptors)
   expect(daemon.process.exitCode).toBeNull()
 })

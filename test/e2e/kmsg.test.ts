@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Daemon, run } from '../support/daemon.ts'
 import { queryEntries, type WireEntry } from '../support/query-entries.ts'
+import { statistics } from '../support/statistics.ts'
 import { eventually } from '../support/wait.ts'
 
 let daemon: Daemon | undefined
@@ -61,7 +62,7 @@ describe('/dev/kmsg', () => {
     )
   })
 
-  it('takes what user space writes, with its facility and the time of the kernel', async () => {
+  it("has what user space writes, with its facility and the kernel's time", async () => {
     daemon = await Daemon.start('-kmsg', '-max-lines', '1000000', '-max-bytes', '64m')
     const text = `memlogd test ${process.pid} \x01\\ grün`
     const begun = BigInt(Date.now()) * 1_000_000n
@@ -79,38 +80,42 @@ describe('/dev/kmsg', () => {
   })
 })
 
-/** Lines of the test below hold what dmesg shows in its own way. */
+/** dmesg shows the lines of the next test in a form of its own. */
 const isCompared = (line: string) => !line.startsWith('memlogd test ')
 const isEngineEnd = ({ source, text }: WireEntry) => source === 'memlogd' && text.startsWith('the engine ended')
 
-describe('a kernel log that is none', () => {
-  it('is told of once, and memlogd goes on', async () => {
+describe('a file that is no kernel log', () => {
+  it('is reported once where it cannot be opened, and memlogd goes on', async () => {
     daemon = await Daemon.start('-kmsg', '-kmsg-path', '/nonexistent/kmsg')
     await eventually('the entry', async () =>
       (await queryEntries(daemon?.querySocket ?? '')).some(({ text }) => text.includes("can't open /nonexistent/kmsg")),
     )
     expect(daemon.logwrite(['echo', 'still here']).status).toBe(0)
     await eventually('a line', () => daemon?.messages('echo.stdout').includes('still here'))
-    const told = (await queryEntries(daemon.querySocket)).filter(({ text }) => text.includes('/nonexistent/kmsg'))
-    expect(told.length).toBe(1)
+    const reports = (await queryEntries(daemon.querySocket)).filter(({ text }) => text.includes('/nonexistent/kmsg'))
+    expect(reports.length).toBe(1)
   })
 
-  it('is read with all its faults', async () => {
+  it('is read: damaged and repeated records are counted, missing ones are gaps', async () => {
     const fifo = join('/tmp', `memlogd-kmsg-${process.pid}`)
     paths.push(fifo)
     expect(spawnSync('mkfifo', [fifo]).status).toBe(0)
     const keeper = openSync(fifo, 'r+')
     daemon = await Daemon.start('-kmsg', '-kmsg-path', fifo)
+    const { querySocket } = daemon
     const send = async (record: string, count: number) => {
       writeSync(keeper, record)
       return await kernelEntries(count)
     }
+    const sendAndCount = async (record: string, counter: string) => {
+      writeSync(keeper, record)
+      await eventually(counter, async () => (await statistics(querySocket)).counters[counter] === 1)
+    }
     await send('6,5,1000000,-;first\n SUBSYSTEM=net\n', 1)
     await send('6,6,2000000,-;second\n', 2)
-    writeSync(keeper, 'nonsense\n')
-    await new Promise((wake) => setTimeout(wake, 100))
-    writeSync(keeper, '6,6,2000000,-;second\n')
-    await new Promise((wake) => setTimeout(wake, 100))
+    // Records are written one by one: two that are read at once would be one.
+    await sendAndCount('nonsense\n', 'kernelRecordsDamaged')
+    await sendAndCount('6,6,2000000,-;second\n', 'kernelRecordsRepeated')
     const entries = await send('12,9,3000000,-,caller=T7;third\n', 3)
     closeSync(keeper)
     expect(entries.map(({ text, priority, fields }) => [text, priority, fields])).toEqual([

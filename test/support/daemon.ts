@@ -7,9 +7,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { type Statistics, statistics } from './statistics.ts'
 import { eventually, waitMs } from './wait.ts'
 
 const root = resolve(import.meta.dirname, '../..')
+const clientProgram = join(import.meta.dirname, 'client.py')
 export const binFolder = resolve(process.env.MEMLOGD_TEST_BIN ?? join(root, 'dist/bin'))
 
 export interface Ran {
@@ -35,15 +37,6 @@ export function python(code: string, args: readonly string[] = []): string {
   const ran = run('python3', ['-c', code, ...args])
   if (ran.status !== 0) throw new Error(`python3 ended with ${ran.status ?? ran.signal}: ${ran.stderr}`)
   return ran.stdout
-}
-
-/** What tests read of the statistics. */
-export interface Statistics {
-  ring: { stored: number; lines: number; bytes: number }
-  sources: number
-  readers: { delivered: number; lost: number; lag: number }[]
-  counters: Record<string, number>
-  memory: { rss: number; heapTotal: number; arrayBuffers: number }
 }
 
 export class Daemon {
@@ -124,18 +117,16 @@ export class Daemon {
     return run(join(binFolder, 'logwrite'), ['-socket', this.logSocket, ...args], options)
   }
 
-  /** Passes descriptors: `body` is Python that may call send(name, fds) and knows `log`, the connected socket. */
-  client(body: string): string {
-    return python(
-      `import os, socket, struct, sys, time, array, pty\nlog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\nlog.connect(sys.argv[1])\ndef send(name, fds):\n    socket.send_fds(log, [name], fds)\n${body}`,
-      [this.logSocket, this.folder],
-    )
+  /** Runs Python text that may use what test/support/client.py defines; returns what it prints. */
+  client(text: string): string {
+    const paths = [this.logSocket, this.querySocket, this.folder]
+    const ran = run('python3', [clientProgram, text, ...paths, String(waitMs / 1000)], { timeout: 2 * waitMs })
+    if (ran.status !== 0) throw new Error(`the client ended with ${ran.status ?? ran.signal}: ${ran.stderr}`)
+    return ran.stdout
   }
 
-  /** memlogd's statistics, as docs/PROTOCOL.md section 2 tells them. */
-  async statistics(): Promise<Statistics> {
-    const reply = await exchange(this.querySocket, Buffer.from('\0{"stats":true}\n'))
-    return JSON.parse(reply.toString().split('\n')[1] ?? '')
+  statistics(): Promise<Statistics> {
+    return statistics(this.querySocket)
   }
 
   /** Sends SIGTERM and waits for the end; resolves with the exit status. */
@@ -148,17 +139,6 @@ export class Daemon {
     rmSync(this.folder, { recursive: true, force: true })
     return this.process.exitCode
   }
-}
-
-/** Sends bytes to a stream socket and resolves with everything that comes until its end. */
-export function exchange(path: string, bytes: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    const socket = createConnection(path, () => socket.write(bytes))
-    socket.on('data', (chunk) => chunks.push(chunk as Buffer))
-    socket.on('error', reject)
-    socket.on('close', () => resolve(Buffer.concat(chunks)))
-  })
 }
 
 /** True when a dump can be had from the socket. */

@@ -6,8 +6,6 @@ const script = fileURLToPath(new URL('load.py', import.meta.url))
 
 export interface Written {
   lines: number[]
-  /** Seconds that the slowest write took. */
-  longestWrite: number
 }
 
 export interface Followed {

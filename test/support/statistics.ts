@@ -1,14 +1,15 @@
 /** memlogd's statistics, asked for without logread. */
 import { createConnection } from 'node:net'
 
+/** What tests read of them; docs/PROTOCOL.md section 2 has the rest. */
 export interface Statistics {
   ring: { stored: number; lines: number; bytes: number; first: number; next: number }
   sources: number
-  readers: { delivered: number; lost: number; lag: number }[]
+  readers: { pid: number; uid: number; delivered: number; lost: number; lag: number }[]
   counters: Record<string, number>
 }
 
-/** Asks the query socket; rejects if it has no answer. */
+/** Asks the query socket; rejects if no complete answer comes. */
 export function statistics(path: string): Promise<Statistics> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path, () => socket.write('\0{"stats":true}\n'))
@@ -18,8 +19,8 @@ export function statistics(path: string): Promise<Statistics> {
     })
     socket.on('error', reject)
     socket.on('close', () => {
-      const [, line] = reply.split('\n')
-      if (line === undefined || line === '') reject(new Error(`no statistics: ${reply}`))
+      const [, line, rest] = reply.split('\n')
+      if (line === undefined || rest === undefined) reject(new Error(`no statistics: ${reply}`))
       else resolve(JSON.parse(line) as Statistics)
     })
   })

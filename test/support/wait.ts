@@ -7,7 +7,7 @@
 export const waitMs = 60_000 * Number(process.env.TEST_SLOWNESS ?? 1)
 
 /** Milliseconds that a whole test may take. */
-export const testMs = 5 * waitMs
+export const testMs = 10 * waitMs
 
 const pollMs = 20
 
