@@ -10,7 +10,7 @@ const carriageReturn = 0x0d
 const carryHeaderBytes = 9
 const keptBytesMin = 256
 
-/** What takes the lines. */
+/** Receives the lines. */
 export interface LineSink {
   /** No further line may be given before this is false again. */
   readonly isFull: boolean
@@ -50,7 +50,7 @@ export class LineSplitter {
    * Gives the lines that end in bytes[start, end) to the sink and keeps the rest. Returns where it
    * stopped: `end`, or earlier if the sink is full; call again from there.
    */
-  feed(bytes: Buffer, start: number, end: number, sink: LineSink): number {
+  split(bytes: Buffer, start: number, end: number, sink: LineSink): number {
     let at = start
     while (at < end) {
       const found = bytes.indexOf(newline, at)

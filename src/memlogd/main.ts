@@ -17,116 +17,128 @@ import { systemWorld } from '../system/world.ts'
 import type { DockerHost } from './docker/host.ts'
 import { DescriptorStore } from './engine/descriptor-store.ts'
 import { Engine } from './engine/engine.ts'
-import { parseEngineOptions } from './engine/engine-options.ts'
+import { type EngineOptions, parseEngineOptions } from './engine/engine-options.ts'
 import { DescriptorFrameQueue } from './engine/frame-queue.ts'
 import { keepHeapSmall } from './engine/heap.ts'
 import { ControlStream } from './engine/sockets.ts'
+import { inputTable } from './inputs/table.ts'
 import { serve } from './serve/listener.ts'
 import { Peers } from './serve/peers.ts'
 import { Readers } from './serve/readers.ts'
 import { QueryServer } from './serve/server.ts'
 import { statistics } from './serve/statistics.ts'
 
-/** How long readers get to take what there is for them when memlogd stops. */
+/** How long readers may go on reading when memlogd stops. */
 const farewellMs = 200
-/** Frames of so many bytes: enough to say that this machine logs a lot, and soon enough before the heap grows. */
+/** Bytes of frames that show that this machine logs a lot, soon enough before the heap grows. */
 const frugalFromBytes = 64 * 1024
 
-/** Runs until the intake says stop or is gone; resolves with the exit status. */
+/** Runs until the intake stops it or is dead; resolves with the exit status. */
 export async function runEngine(args: readonly string[]): Promise<number> {
   const options = parseEngineOptions(args[0] ?? '')
-  const queue = new DescriptorFrameQueue(engineQueueFd)
-  const docker = options.docker ? await makeDockerHost(options.dockerState) : undefined
-  let readers: Readers | undefined
-  let peers: Peers | undefined
-  const engine = new Engine({
-    store: new DescriptorStore(engineRingFd),
-    queue,
-    world: systemWorld,
-    options,
-    onCommit: () => readers?.committed(),
-    docker: docker && { streams: docker.streams, watcher: docker },
-  })
-  engine.start()
-  const allReaders = new Readers(engine)
-  readers = allReaders
-  const queryServer = makeQueryServer(allReaders, () => peers)
-  return new Promise((resolve) => {
-    const stop = (): void => {
-      listener?.close()
-      queryServer.stop()
-      docker?.stop()
-      const afterMs = queryServer.readers.size > 0 ? farewellMs : 0
-      setTimeout(() => resolve(leave(queryServer)), afterMs)
-    }
-    // What the intake's last message named, and whether it was its last one.
-    let end = 0
-    let isStopping = false
-    let isTaking = false
-    const becomeFrugal = makeFrugality()
-    let listener: ReturnType<typeof serve> | undefined
-    /** Readers are let in when everything is stored that was waiting: what was logged before they ask must be there. */
-    let readersFrom = Number.POSITIVE_INFINITY
-    const letReadersIn = (): void => {
-      if (listener !== undefined || isStopping || engine.position < readersFrom) return
-      listener = serve(engineQueryFd, (connection) => queryServer.accept(connection))
-      listener.on('listening', () => control.send(controlReady, 0, 0))
-    }
-    const takeFrames = (): void => {
-      isTaking = engine.takeSome(end)
-      becomeFrugal(engine.position)
-      control.send(controlAck, 0, engine.position)
-      letReadersIn()
-      if (isTaking) setImmediate(takeFrames)
-      else if (isStopping) stop()
-    }
-    const take = (message: ControlMessage): void => {
-      if (message.type === controlPeer) peers?.take(message)
-      if (message.type !== controlDoorbell && message.type !== controlStop) return
-      end = message.value
-      isStopping ||= message.type === controlStop
-      if (!isTaking) takeFrames()
-    }
-    const control = new ControlStream(engineControlFd, take, stop)
-    control.send(controlAck, 0, engine.position)
-    peers = new Peers((type, descriptor, token) => control.send(type, descriptor, token))
-    docker?.start(allReaders, queue, control)
-    peers.whenTold(() => {
-      readersFrom = end
-      letReadersIn()
+  // Loaded only where it is wanted: an HTTP server takes half a megabyte.
+  const docker = options.docker ? new (await import('./docker/host.ts')).DockerHost(options.dockerState) : undefined
+  return new Promise((resolve) => new EngineProcess(options, docker, resolve).start())
+}
+
+/** The engine, its control stream and its servers, from the start to the exit status. */
+class EngineProcess {
+  readonly #exit: (status: number) => void
+  readonly #docker: DockerHost | undefined
+  readonly #queue = new DescriptorFrameQueue(engineQueueFd)
+  readonly #engine: Engine
+  readonly #readers: Readers
+  readonly #server: QueryServer
+  readonly #control: ControlStream
+  readonly #peers: Peers
+  #listener: ReturnType<typeof serve> | undefined
+  /** The position that the intake's last message named: frames below it are ready. */
+  #end = 0
+  #isStopping = false
+  #isStoring = false
+  #isHeapSmall = false
+  /** Readers are let in when everything that was waiting is stored: what was logged before they ask must be there. */
+  #readersFrom = Number.POSITIVE_INFINITY
+
+  constructor(options: EngineOptions, docker: DockerHost | undefined, exit: (status: number) => void) {
+    this.#exit = exit
+    this.#docker = docker
+    // The engine commits once before there are readers: their buffers depend on what the engine finds in the ring.
+    let readers: Readers | undefined
+    this.#engine = new Engine({
+      store: new DescriptorStore(engineRingFd),
+      queue: this.#queue,
+      world: systemWorld,
+      options,
+      createInput: inputTable(docker?.createInput),
+      onCommit: () => readers?.committed(),
+      watcher: docker,
     })
-  })
-}
+    this.#engine.start()
+    this.#control = new ControlStream(
+      engineControlFd,
+      (message) => this.#notified(message),
+      () => this.#stop(),
+    )
+    this.#peers = new Peers((type, descriptor, token) => this.#control.send(type, descriptor, token))
+    readers = new Readers(this.#engine)
+    this.#readers = readers
+    this.#server = new QueryServer({
+      readers,
+      version,
+      pid: process.ppid,
+      identify: ({ descriptor }, answer) => (descriptor && this.#peers.ask(descriptor, answer)) || (() => {}),
+      statistics: (hasSources) => statistics(this.#engine, this.#server, hasSources),
+    })
+  }
 
-/** Whoever still reads is cut off; the exit status. */
-function leave(queryServer: QueryServer): number {
-  queryServer.cutOff()
-  return 0
-}
+  start(): void {
+    this.#control.send(controlAck, 0, this.#engine.position)
+    this.#docker?.start(this.#readers, this.#queue, this.#control)
+    this.#peers.whenTold(() => {
+      this.#readersFrom = this.#end
+      this.#letReadersIn()
+    })
+  }
 
-function makeQueryServer(readers: Readers, peers: () => Peers | undefined): QueryServer {
-  const queryServer: QueryServer = new QueryServer({
-    readers,
-    version,
-    pid: process.ppid,
-    identify: ({ descriptor }, answer) => (descriptor && peers()?.ask(descriptor, answer)) || (() => {}),
-    statistics: (hasSources) => statistics(readers.engine, queryServer, hasSources),
-  })
-  return queryServer
-}
+  #notified(message: ControlMessage): void {
+    if (message.type === controlPeer) this.#peers.take(message)
+    if (message.type !== controlDoorbell && message.type !== controlStop) return
+    this.#end = message.value
+    this.#isStopping ||= message.type === controlStop
+    if (!this.#isStoring) this.#storeFrames()
+  }
 
-/** Told of every position; looks after the heap from the first on that shows that this machine logs a lot. */
-function makeFrugality(): (position: number) => void {
-  let isFrugal = false
-  return (position) => {
-    if (isFrugal || position <= frugalFromBytes) return
-    isFrugal = true
+  #storeFrames(): void {
+    this.#isStoring = this.#engine.storeFrames(this.#end)
+    this.#keepHeapSmall()
+    this.#control.send(controlAck, 0, this.#engine.position)
+    this.#letReadersIn()
+    if (this.#isStoring) systemWorld.soon(() => this.#storeFrames())
+    else if (this.#isStopping) this.#stop()
+  }
+
+  #letReadersIn(): void {
+    if (this.#listener !== undefined || this.#isStopping || this.#engine.position < this.#readersFrom) return
+    this.#listener = serve(engineQueryFd, (connection) => this.#server.accept(connection))
+    this.#listener.on('listening', () => this.#control.send(controlReady, 0, 0))
+  }
+
+  /** Readers get what there is for them, within a limit; those that still read then are cut off. */
+  #stop(): void {
+    this.#listener?.close()
+    this.#server.stop()
+    this.#docker?.stop()
+    systemWorld.after(this.#server.readers.size > 0 ? farewellMs : 0, () => {
+      this.#server.cutOff()
+      this.#exit(0)
+    })
+  }
+
+  /** Only where the machine logs a lot: see keepHeapSmall. */
+  #keepHeapSmall(): void {
+    if (this.#isHeapSmall || this.#engine.position <= frugalFromBytes) return
+    this.#isHeapSmall = true
     void keepHeapSmall()
   }
-}
-
-/** Loaded where it is wanted: an HTTP server takes half a megabyte. */
-async function makeDockerHost(state: string): Promise<DockerHost> {
-  const { DockerHost } = await import('./docker/host.ts')
-  return new DockerHost(state)
 }

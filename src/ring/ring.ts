@@ -63,7 +63,25 @@ export class RingDamaged extends Error {
   readonly code = 'RING_DAMAGED'
 }
 
-const noFields: Buffer = Buffer.alloc(0)
+const noBytes: Buffer = Buffer.alloc(0)
+const noStamp: Stamp = { realSeconds: 0, realNanos: 0, monoSeconds: 0, monoNanos: 0 }
+
+/** An entry to append. Who appends keeps one and sets its fields for each entry: a line makes no garbage. */
+export class EntryDraft {
+  stamp = noStamp
+  source = noBytes
+  /** The message is bytes[start, end). */
+  bytes = noBytes
+  start = 0
+  end = 0
+  flags = 0
+  /** Bytes of the message that were dropped because it was too long. */
+  cutBytes = 0
+  priority = priorityNone
+  /** Encoded fields. */
+  fields = noBytes
+  kind = entryKindLine
+}
 
 /** The largest entry that a line of at most so many bytes can make: -max-bytes must be at least as much. */
 export function largestEntryBytes(maxLineBytes: number): number {
@@ -144,32 +162,16 @@ export class Ring {
   get room(): number {
     return this.stagingBytes - this.#staged
   }
-  get hasStaged(): boolean {
-    return this.#staged > 0
-  }
   /** True when the largest entry might not fit: commit before appending more. */
   get isFull(): boolean {
     return this.#staged > stagingFloorBytes
   }
 
-  /**
-   * Appends an entry with the message bytes[start, end). Never fails while `isFull` is false;
-   * the oldest entries make room at once.
-   */
-  append(
-    stamp: Stamp,
-    source: Buffer,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    flags = 0,
-    cutBytes = 0,
-    priority = priorityNone,
-    fields = noFields,
-    kind = entryKindLine,
-  ): void {
+  /** Appends an entry. Never fails while `isFull` is false; the oldest entries make room at once. */
+  append(entry: EntryDraft): void {
+    const { stamp, source, fields } = entry
     const at = this.#staged
-    const message = end - start
+    const message = entry.end - entry.start
     const size = entryBytes(source.length, fields.length, message)
     if (at + size > this.stagingBytes) throw new RangeError('the ring was not committed in time')
     this.#evictFor(size)
@@ -177,7 +179,7 @@ export class Ring {
     const word = at >>> 2
     const sequence = this.#nextSequence
     words[word] = size
-    words[word + 1] = kind | (priority << 8) | (flags << 16)
+    words[word + 1] = entry.kind | (entry.priority << 8) | (entry.flags << 16)
     words[word + 2] = sequence >>> 0
     words[word + 3] = sequence / 0x1_0000_0000
     words[word + 4] = stamp.realSeconds
@@ -186,7 +188,7 @@ export class Ring {
     words[word + 7] = stamp.monoNanos
     words[word + 8] = source.length | (fields.length << 16)
     words[word + 9] = message
-    words[word + 10] = Math.min(cutBytes, 0xffffffff)
+    words[word + 10] = Math.min(entry.cutBytes, 0xffffffff)
     words[word + 11] = 0
     // The padding is zeroed through the last two words, before the text is laid over them.
     const lastWord = (at + size) >>> 2
@@ -202,7 +204,7 @@ export class Ring {
       staging.set(fields, to)
       to += fields.length
     }
-    bytes.copy(staging, to, start, end)
+    entry.bytes.copy(staging, to, entry.start, entry.end)
     this.#staged = at + size
     this.sources.add(source)
     this.#pushIndex(this.#headPosition)
@@ -277,20 +279,6 @@ export class Ring {
   /** Copies committed bytes from `position` on into target[start, start + length). */
   read(position: number, target: Buffer, start: number, length: number): void {
     this.#readAt(position, target, start, length)
-  }
-
-  /** Throws where the ring contradicts itself; for tests. */
-  invariants(): void {
-    const check = (holds: boolean, what: string): void => {
-      if (!holds) throw new Error(`ring invariant: ${what}`)
-    }
-    check(this.lines <= this.maxLines, 'lines <= maxLines')
-    check(this.bytes <= this.maxBytes, 'bytes <= maxBytes')
-    check(this.#staged === this.#headPosition - this.#committedPosition, 'staged = head - committed')
-    check(this.#committedSequence <= this.#nextSequence, 'committed <= next')
-    check(this.lines <= this.#index.length, 'lines <= index')
-    check(this.lines === 0 || this.positionOf(this.#tailSequence) === this.#tailPosition, 'tail position')
-    check(this.#regionBytes >= this.stagingBytes, 'region >= staging')
   }
 
   #evictFor(size: number): void {

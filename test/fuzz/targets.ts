@@ -24,9 +24,10 @@ import { EntryView, entryFault } from '../../src/protocol/entry.ts'
 import { parseHeader, parseRequest, RequestReader } from '../../src/protocol/query.ts'
 import { parseStamp } from '../../src/protocol/timestamp.ts'
 import { Cursor } from '../../src/ring/cursor.ts'
-import { startEngine } from '../support/engine.ts'
+import { startEngine, storeAll } from '../support/engine.ts'
 import { FakeQueue } from '../support/fake-queue.ts'
 import type { Random } from '../support/random.ts'
+import { checkRing } from '../support/ring-invariants.ts'
 import { pieces } from './mutate.ts'
 
 export interface Target {
@@ -52,8 +53,8 @@ class Bench {
   take(): string[] {
     const { ring } = this.engine
     const cursor = new Cursor(ring, ring.committedSequence)
-    this.engine.takeFrames(this.queue.head)
-    ring.invariants()
+    storeAll(this.engine, this.queue.head)
+    checkRing(ring)
     cursor.skipLost()
     const view = new EntryView()
     const found: string[] = []
@@ -83,7 +84,7 @@ function streamTarget(corpus: string, kind: number): Target {
         for (const piece of cut) bench.queue.data(id, Buffer.from(piece))
         bench.queue.close(id)
         const entries = bench.take()
-        expect(bench.engine.partialBytes).toBe(0)
+        expect(bench.engine.heldBytes).toBe(0)
         return entries
       }
       return (input, random) => expect(parse(pieces(input, random))).toEqual(parse([input]))
@@ -122,7 +123,7 @@ function dockerLines(cut: Iterable<Buffer>): string[] {
   const sink: DockerFrameSink = {
     isFull: false,
     frame(bytes, start, end) {
-      if (entry.decode(bytes, start, end) === 'none') partials.take(entry, note)
+      if (entry.decode(bytes, start, end) === 'none') partials.push(entry, note)
     },
   }
   for (const piece of cut) expect(frames.push(piece, 0, piece.length, sink)).toBe(piece.length)
@@ -172,8 +173,8 @@ const queue: Target = {
     return (input) => {
       for (const byte of input) area[head++ % area.length] = byte
       head = Math.ceil(head / 8) * 8
-      engine.takeFrames(head)
-      engine.ring.invariants()
+      storeAll(engine, head)
+      checkRing(engine.ring)
       expect(engine.position).toBe(head)
     }
   },

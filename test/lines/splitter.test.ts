@@ -61,7 +61,7 @@ describe('line splitter', () => {
       const splitter = new LineSplitter(max, new PartialBudget(1000))
       for (let at = 0; at < bytes.length; at += size) {
         const end = Math.min(at + size, bytes.length)
-        expect(splitter.feed(bytes, at, end, collector)).toBe(end)
+        expect(splitter.split(bytes, at, end, collector)).toBe(end)
       }
       splitter.end(collector)
       expect(collector.lines, `chunks of ${size}`).toEqual(expected)
@@ -79,7 +79,7 @@ describe('line splitter', () => {
           const end = Math.min(chunk + size, bytes.length)
           let at = chunk
           while (at < end) {
-            at = splitter.feed(bytes, at, end, collector)
+            at = splitter.split(bytes, at, end, collector)
             collector.empty()
             const carry = splitter.carry()
             splitter = new LineSplitter(max, new PartialBudget(1000))
@@ -95,7 +95,7 @@ describe('line splitter', () => {
   it('does not look beyond the end that it is given', () => {
     const collector = new Collector()
     const splitter = new LineSplitter(max, new PartialBudget(1000))
-    splitter.feed(Buffer.from('ab\ncd\n'), 0, 4, collector)
+    splitter.split(Buffer.from('ab\ncd\n'), 0, 4, collector)
     expect(collector.lines).toEqual(plain('ab'))
   })
 
@@ -104,9 +104,9 @@ describe('line splitter', () => {
     const first = new LineSplitter(1000, budget)
     const second = new LineSplitter(1000, budget)
     const collector = new Collector()
-    first.feed(Buffer.from('abcdef'), 0, 6, collector)
-    second.feed(Buffer.from('gh'), 0, 2, collector)
-    first.feed(Buffer.from('XY\n'), 0, 3, collector)
+    first.split(Buffer.from('abcdef'), 0, 6, collector)
+    second.split(Buffer.from('gh'), 0, 2, collector)
+    first.split(Buffer.from('XY\n'), 0, 3, collector)
     first.end(collector)
     second.end(collector)
     expect(collector.lines).toEqual([

@@ -9,7 +9,7 @@ import { Pipeline } from '../../src/logread/show/pipeline.ts'
 import { Readers } from '../../src/memlogd/serve/readers.ts'
 import { QueryServer } from '../../src/memlogd/serve/server.ts'
 import { encodeRequest, parseHeader, type QueryRequest } from '../../src/protocol/query.ts'
-import { startEngine } from '../support/engine.ts'
+import { startEngine, storeAll } from '../support/engine.ts'
 import { FakeConnection } from '../support/fake-connection.ts'
 import { FakeQueue } from '../support/fake-queue.ts'
 import { FakeWorld } from '../support/fake-world.ts'
@@ -35,7 +35,7 @@ class Bench {
     for (let index = 0; index < lines; index++) {
       const prefix = random.pick(['', '', '<3>', '<4>', '<7>'])
       this.queue.data(random.pick(sources), `${prefix}line ${index} ${random.pick(['ok', 'failed', 'Failed'])}\n`)
-      engine.takeFrames(this.queue.head)
+      storeAll(engine, this.queue.head)
     }
   }
 

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { EntryView } from '../../src/protocol/entry.ts'
 import { Cursor } from '../../src/ring/cursor.ts'
-import { Ring, RingDamaged, type RingOptions } from '../../src/ring/ring.ts'
+import { EntryDraft, Ring, RingDamaged, type RingOptions } from '../../src/ring/ring.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { randomFrom, seedFor } from '../support/random.ts'
+import { checkRing } from '../support/ring-invariants.ts'
 
 const stamp = { realSeconds: 1, realNanos: 2, monoSeconds: 3, monoNanos: 4 }
 const source = Buffer.from('s')
+const draft = new EntryDraft()
 
 /** What the ring must do, in the plainest words: an array. */
 class Model {
@@ -26,7 +28,7 @@ class Model {
 function commit(ring: Ring): void {
   ring.flush()
   ring.committed()
-  ring.invariants()
+  checkRing(ring)
 }
 
 function readAll(ring: Ring, from = ring.tailSequence): { sequence: number; text: string; size: number }[] {
@@ -46,7 +48,11 @@ function readAll(ring: Ring, from = ring.tailSequence): { sequence: number; text
 
 function append(ring: Ring, text: string): void {
   const bytes = Buffer.from(text)
-  ring.append(stamp, source, bytes, 0, bytes.length)
+  draft.stamp = stamp
+  draft.source = source
+  draft.bytes = bytes
+  draft.end = bytes.length
+  ring.append(draft)
 }
 
 describe('ring against a model', () => {
@@ -77,7 +83,7 @@ describe('ring against a model', () => {
       if (turn % 50 === 49) {
         const again = new Ring(store, options)
         again.restore(ring.state())
-        again.invariants()
+        checkRing(again)
         ring = again
         expect(readAll(ring)).toEqual(model.entries)
       }

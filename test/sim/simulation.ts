@@ -5,6 +5,7 @@
  * received is stored, each line once and in order; for each reader, delivered + reported lost = stored.
  */
 import { Engine } from '../../src/memlogd/engine/engine.ts'
+import { inputTable } from '../../src/memlogd/inputs/table.ts'
 import { Readers } from '../../src/memlogd/serve/readers.ts'
 import { QueryServer } from '../../src/memlogd/serve/server.ts'
 import { statistics } from '../../src/memlogd/serve/statistics.ts'
@@ -24,6 +25,7 @@ import { Cursor } from '../../src/ring/cursor.ts'
 import type { World } from '../../src/system/world.ts'
 import { FakeWorld } from '../support/fake-world.ts'
 import { type Random, randomFrom } from '../support/random.ts'
+import { checkRing } from '../support/ring-invariants.ts'
 import { ConnectionModel } from './connection-model.ts'
 import { IntakeModel, type SimulatedSource } from './intake-model.ts'
 import { Killed, Life } from './life.ts'
@@ -222,7 +224,7 @@ export class Simulation {
   #runEngine(): void {
     if (this.#process === undefined) this.#start()
     else if (this.#acknowledged !== undefined) this.#deliverAcknowledgement()
-    else if (this.#rung !== undefined) this.#takeFrames(this.#process.engine, this.#rung)
+    else if (this.#rung !== undefined) this.#storeFrames(this.#process.engine, this.#rung)
     if (this.#process !== undefined && this.#rung === undefined && this.#acknowledged === undefined) {
       if (this.#intake.head > this.#intake.tail) this.#rung = this.#intake.head
     }
@@ -246,6 +248,7 @@ export class Simulation {
       store: this.#store,
       queue: this.#intake,
       world,
+      createInput: inputTable(),
       options: this.#options,
       onCommit: () => {
         this.#verifyNew(engine)
@@ -266,12 +269,12 @@ export class Simulation {
   }
 
   /** As many frames as the engine takes at a time; if there are more, the bell rings again after the ACK. */
-  #takeFrames(engine: Engine, end: number): void {
+  #storeFrames(engine: Engine, end: number): void {
     this.#rung = undefined
     this.#alive(() => {
-      const isMore = engine.takeSome(end)
+      const isMore = engine.storeFrames(end)
       must(isMore === engine.position < end, `frames up to ${end} were rung, ${engine.position} are handled`)
-      engine.ring.invariants()
+      checkRing(engine.ring)
       this.#acknowledged = engine.position
       this.#life.call()
     })
@@ -466,7 +469,7 @@ export class Simulation {
     must(server.clients === 0, `${server.clients} clients are left`)
     must(this.#world.timers === 0, `${this.#world.timers} timers are left`)
     must(engine.sourceCount === 0, `${engine.sourceCount} sources are left`)
-    must(engine.partialBytes === 0, `${engine.partialBytes} bytes of unfinished lines are left`)
+    must(engine.heldBytes === 0, `${engine.heldBytes} bytes of unfinished lines are left`)
     must(intake.slotsInUse === 0, `${intake.slotsInUse} slots are in use`)
   }
 

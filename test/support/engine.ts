@@ -1,5 +1,9 @@
 /** The engine in memory: what every test of it starts with. */
+import { DockerInput } from '../../src/memlogd/docker/input.ts'
+import { DockerStreams } from '../../src/memlogd/docker/streams.ts'
 import { Engine, type EngineParts, type FrameQueue } from '../../src/memlogd/engine/engine.ts'
+import type { InputFactory } from '../../src/memlogd/engine/input.ts'
+import { inputTable } from '../../src/memlogd/inputs/table.ts'
 import { FakeWorld } from './fake-world.ts'
 import { MemoryStore } from './memory-store.ts'
 import { randomFrom } from './random.ts'
@@ -18,6 +22,9 @@ const optionsDefault: EngineOptions = {
   priorityPrefix: true,
 }
 
+/** Containers that no state file names. */
+const dockerInput: InputFactory = (slot, context) => new DockerInput(slot, context, new DockerStreams())
+
 const sevens = { ...randomFrom(0), bytes: (length: number) => Buffer.alloc(length, 7) }
 
 /** An engine that has started and goes on from what is in the store. */
@@ -26,10 +33,16 @@ export function startEngine(queue: FrameQueue, setup: EngineSetup = {}): Engine 
     store: new MemoryStore(),
     world: new FakeWorld({ realSeconds: 9, monoSeconds: 9, random: sevens }),
     onCommit: () => {},
+    createInput: inputTable(dockerInput),
     ...setup,
     queue,
     options: { ...optionsDefault, ...setup.options },
   })
   engine.start()
   return engine
+}
+
+/** Stores every frame below the queue position `end`. */
+export function storeAll(engine: Engine, end: number): void {
+  while (engine.storeFrames(end));
 }

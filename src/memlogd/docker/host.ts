@@ -9,9 +9,11 @@ import {
 } from '../../protocol/constants.ts'
 import { replaceFileSync } from '../../system/replace-file.ts'
 import type { FrameQueue, SourceWatcher } from '../engine/engine.ts'
+import type { InputFactory } from '../engine/input.ts'
 import type { ControlStream } from '../engine/sockets.ts'
 import { cutUtf8 } from '../inputs/source-name.ts'
 import type { Readers } from '../serve/readers.ts'
+import { DockerInput } from './input.ts'
 import { DockerPlugin, dockerReadersMax } from './plugin.ts'
 import { serveHttp } from './plugin-server.ts'
 import { dockerBodyBytesMax } from './request.ts'
@@ -31,6 +33,8 @@ export class DockerHost implements SourceWatcher {
     this.#statePath = statePath
     this.streams.restore(readState(statePath, dockerStateBytesMax))
   }
+
+  readonly createInput: InputFactory = (slot, context) => new DockerInput(slot, context, this.streams)
 
   /** Serves dockerd. Called when the engine has started and before it reads frames. */
   start(readers: Readers, queue: FrameQueue, control: ControlStream): void {

@@ -1,11 +1,11 @@
 /** Containers of Docker: the frames of one FIFO become entries of `NAME.stdout` and `NAME.stderr`. */
-import { entryFlagUnterminated, priorityNone } from '../../protocol/constants.ts'
+import { entryFlagUnterminated } from '../../protocol/constants.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
+import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
+import type { Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from '../inputs/append.ts'
-import type { EntryAppender, Input } from '../inputs/input.ts'
-import type { InputContext } from '../inputs/table.ts'
 import { type DockerFrameSink, DockerFrames, DockerLogEntry } from './frame.ts'
 import { type DockerLine, DockerPartials } from './partials.ts'
 import { type DockerSource, type DockerStream, DockerStreams } from './streams.ts'
@@ -17,35 +17,34 @@ export class DockerInput implements Input, DockerFrameSink {
   readonly #frames: DockerFrames
   readonly #partials: DockerPartials
   readonly #entry = new DockerLogEntry()
+  readonly #draft = new EntryDraft()
+  /** When the frames that are parsed were read. */
+  #stamp: Stamp = this.#draft.stamp
   #isEnding = false
-  #frame: FrameView | undefined
-  #out: EntryAppender | undefined
 
-  constructor(slot: SourceSlot, context: InputContext) {
-    this.#stream = context.docker?.byToken(slot.token) ?? unknownStream(slot)
+  constructor(slot: SourceSlot, context: InputContext, streams: DockerStreams) {
+    this.#stream = streams.byToken(slot.token) ?? unknownStream(slot)
     this.#counters = context.counters
-    this.#appender = new CuttingAppender(context.maxLineBytes, context.counters)
+    this.#appender = new CuttingAppender(context)
     this.#frames = new DockerFrames(context.budget)
     this.#partials = new DockerPartials(context.maxLineBytes, context.budget)
     if (this.#stream.isReopened) this.#frames.search()
   }
 
   get isFull(): boolean {
-    return this.#out?.isFull ?? true
+    return this.#appender.isFull
   }
 
-  take(frame: FrameView, start: number, end: number, out: EntryAppender): number {
-    this.#frame = frame
-    this.#out = out
+  push(frame: FrameView, start: number, end: number): number {
+    this.#stamp = frame
     const at = this.#frames.push(frame.bytes, start, end, this)
     this.#count()
     return at
   }
 
   /** Both streams may have an unfinished line, each as large as the largest entry. */
-  end(frame: FrameView, out: EntryAppender): void {
-    this.#frame = frame
-    this.#out = out
+  end(frame: FrameView): void {
+    this.#stamp = frame
     this.#isEnding = true
     this.#frames.end()
     this.#partials.end(this.#append)
@@ -58,7 +57,7 @@ export class DockerInput implements Input, DockerFrameSink {
 
   frame(bytes: Buffer, start: number, end: number): void {
     if (this.#entry.decode(bytes, start, end) !== 'none') this.#counters.add('dockerMessagesDamaged')
-    else this.#partials.take(this.#entry, this.#append)
+    else this.#partials.push(this.#entry, this.#append)
   }
 
   get hasCarry(): boolean {
@@ -83,22 +82,17 @@ export class DockerInput implements Input, DockerFrameSink {
   }
 
   readonly #append = (line: DockerLine): void => {
-    if (this.#out === undefined || this.#frame === undefined) return
-    const { bytes, start, end, cutBytes } = line
     const { name, fields }: DockerSource = line.isStderr ? this.#stream.stderr : this.#stream.stdout
-    const flags = line.isUnterminated ? entryFlagUnterminated : 0
-    const stamp = stampOf(line, this.#frame)
-    this.#appender.append(this.#out, {
-      stamp,
-      source: name,
-      bytes,
-      start,
-      end,
-      flags,
-      cutBytes,
-      priority: priorityNone,
-      fields,
-    })
+    const draft = this.#draft
+    draft.stamp = stampOf(line, this.#stamp)
+    draft.source = name
+    draft.bytes = line.bytes
+    draft.start = line.start
+    draft.end = line.end
+    draft.flags = line.isUnterminated ? entryFlagUnterminated : 0
+    draft.cutBytes = line.cutBytes
+    draft.fields = fields
+    this.#appender.append(draft)
   }
 
   #count(): void {

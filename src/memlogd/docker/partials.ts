@@ -43,7 +43,7 @@ export class DockerPartials {
     this.#pending = [newPending(lineBytesMax, budget), newPending(lineBytesMax, budget)]
   }
 
-  take(entry: DockerLogEntry, sink: DockerLineSink): void {
+  push(entry: DockerLogEntry, sink: DockerLineSink): void {
     const pending = this.#pending[entry.isStderr ? 1 : 0]
     // Another id means that the last piece of the line before never came.
     if (pending.isOpen && entry.partialId !== '' && entry.partialId !== pending.id)

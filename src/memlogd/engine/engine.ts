@@ -1,6 +1,6 @@
 /**
  * The engine: frames in, entries in the ring. It is handed everything that does I/O, handles what the
- * intake's doorbell names, and commits: the ring, the position in the queue and the unfinished lines of
+ * intake's notifications name, and commits: the ring, the position in the queue and the unfinished lines of
  * all sources become durable in one step, so that an engine that is killed at any moment is
  * followed by one that goes on at exactly that point.
  */
@@ -17,23 +17,20 @@ import {
   frameKindOpen,
   frameKindPad,
   frameKindRecord,
-  priorityNone,
   queueFrameHeaderBytes,
   queuePayloadBytesMax,
   sourceKindDocker,
 } from '../../protocol/constants.ts'
 import { FrameView, frameSize, type SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
-import { Ring, RingDamaged, type RingOptions, stagingFloorBytes } from '../../ring/ring.ts'
+import { EntryDraft, Ring, RingDamaged, type RingOptions, stagingFloorBytes } from '../../ring/ring.ts'
 import { type RingStore, ringIdBytes } from '../../ring/store.ts'
 import type { World } from '../../system/world.ts'
-import type { DockerStreams } from '../docker/streams.ts'
-import type { Input } from '../inputs/input.ts'
-import { createInput, type InputContext } from '../inputs/table.ts'
 import { type Carry, CommitWriter, readCommit } from './commit.ts'
 import { Counters } from './counters.ts'
 import { eventText, ownSource, parseEvent } from './events.ts'
 import { eventGap, gapFields } from './gap.ts'
+import type { Input, InputContext, InputFactory } from './input.ts'
 
 /** Unfinished lines of all sources together, in bytes: they are written with each commit. */
 export const partialBytesMax = 16 * 1024 * 1024
@@ -60,11 +57,13 @@ export interface EngineParts {
   options: RingOptions & Pick<InputContext, 'priorityPrefix'>
   /** Called after each commit: there may be something for readers. */
   onCommit(): void
-  /** The containers that log through Docker's plugin, and who is told of their sources. */
-  docker?: { streams: DockerStreams; watcher: SourceWatcher } | undefined
+  /** Makes what parses the frames of a source. */
+  createInput: InputFactory
+  /** Notified of the sources of Docker's plugin. */
+  watcher?: SourceWatcher | undefined
 }
 
-/** Is told what becomes of sources that were asked for. */
+/** Notified when a source that was asked for opens, fails to open, or ends. */
 export interface SourceWatcher {
   opened(token: number, source: number): void
   openFailed(path: string, error: number): void
@@ -98,11 +97,11 @@ export class Engine {
   readonly #sources = new Map<number, Source>()
   /** Those of them that have something to carry: only these cost a commit anything. */
   readonly #unfinished = new Set<Source>()
-  /** Those whose last entry waits for what may still come with the same doorbell. */
+  /** Those whose last entry waits for what may still come with the same notification. */
   readonly #unsettled = new Set<Source>()
   readonly #frame = new FrameView()
   readonly #chunk = Buffer.from(new ArrayBuffer(chunkBytes))
-  readonly #ownSource = Buffer.from(ownSource)
+  readonly #ownEntry = new EntryDraft()
   /** Frames below this position are stored. */
   #position = 0
   /** Payload bytes of the frame at `#position` that are stored too. */
@@ -114,15 +113,16 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.#parts = parts
+    this.#ownEntry.source = Buffer.from(ownSource)
     this.world = parts.world
     this.ring = new Ring(parts.store, parts.options)
     this.#commits = new CommitWriter(parts.store, 0)
     this.#inputs = {
+      out: this.ring,
       maxLineBytes: parts.options.maxLineBytes,
       priorityPrefix: parts.options.priorityPrefix,
       budget: new PartialBudget(partialBytesMax),
       counters: this.counters,
-      docker: parts.docker?.streams,
     }
   }
 
@@ -131,17 +131,12 @@ export class Engine {
     return this.#position
   }
 
-  /** Bytes that unfinished lines and messages hold. */
-  get heldBytes(): number {
-    return this.#inputs.budget.used
-  }
-
   get sourceCount(): number {
     return this.#sources.size
   }
 
-  /** Bytes that unfinished lines take of their budget. */
-  get partialBytes(): number {
+  /** Bytes that unfinished lines and messages take of their budget. */
+  get heldBytes(): number {
     return this.#inputs.budget.used
   }
 
@@ -169,23 +164,18 @@ export class Engine {
     this.#commit(this.#position, this.#frameOffset)
   }
 
-  /** Stores every frame below the queue position `end`. */
-  takeFrames(end: number): void {
-    while (this.takeSome(end));
-  }
-
   /**
    * Stores frames below the queue position `end`, as many as are read at once, and commits. True if there
    * are more: between two calls readers get their turn.
    */
-  takeSome(end: number): boolean {
+  storeFrames(end: number): boolean {
     if (this.#position < end && !this.#hasStored) this.#beginAttempt(end)
     if (this.#position < end) {
       const area = this.#parts.queue.areaBytes
       const offset = this.#position % area
       const left = area - offset
       if (left < queueFrameHeaderBytes) this.#position += left
-      else this.#takeRead(offset, Math.min(this.#chunk.length, end - this.#position, left), end)
+      else this.#storeChunk(offset, Math.min(this.#chunk.length, end - this.#position, left), end)
     }
     this.#settle()
     this.#hasStored = true
@@ -195,9 +185,9 @@ export class Engine {
   }
 
   /**
-   * Before the first frames are touched: so it is known afterwards if they were the end of the engines that tried.
-   * Some such ends in a row, and frames are handled one by one, each with its commit; some more, and the
-   * frame that is first now is to blame: it is left out and told of.
+   * Called before the first frames are touched, so that the next engine knows how many engines ended at them. After
+   * attemptsBeforeCare such ends, frames are stored one at a time, each with its commit; after attemptsBeforeSkip, the frame
+   * that is first is to blame: it is skipped, and a gap entry reports it.
    */
   #beginAttempt(end: number): void {
     const attempts = this.counters.get('attempts') + 1
@@ -227,14 +217,6 @@ export class Engine {
     this.#commit(this.#position + size, 0)
   }
 
-  #takeRead(offset: number, length: number, end: number): void {
-    this.#parts.queue.read(this.#chunk, 0, length, offset)
-    if (this.#takeChunk(length, end)) return
-    this.#note(this.world.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
-    this.#position = end
-    this.#frameOffset = 0
-  }
-
   /** Adds an entry of memlogd's own, readable at once. Not for inputs, which are in the middle of a frame. */
   note(text: string): void {
     this.#note(this.world.now(), text)
@@ -248,14 +230,26 @@ export class Engine {
 
   /** An entry of memlogd's own, readable after the next commit. The caller has made room. */
   #appendOwn(stamp: Stamp, text: string, fields: Buffer = noFields, kind = entryKindLine): void {
-    const message = Buffer.from(text)
-    const end = Math.min(message.length, this.#parts.options.maxLineBytes)
-    const cut = message.length - end
-    this.ring.append(stamp, this.#ownSource, message, 0, end, 0, cut, priorityNone, fields, kind)
+    const entry = this.#ownEntry
+    entry.stamp = stamp
+    entry.bytes = Buffer.from(text)
+    entry.end = Math.min(entry.bytes.length, this.#parts.options.maxLineBytes)
+    entry.cutBytes = entry.bytes.length - entry.end
+    entry.fields = fields
+    entry.kind = kind
+    this.ring.append(entry)
   }
 
-  /** Handles the whole frames in the chunk; false if one of them is damaged. */
-  #takeChunk(length: number, end: number): boolean {
+  #storeChunk(offset: number, length: number, end: number): void {
+    this.#parts.queue.read(this.#chunk, 0, length, offset)
+    if (this.#parseFrames(length, end)) return
+    this.#note(this.world.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
+    this.#position = end
+    this.#frameOffset = 0
+  }
+
+  /** Stores the whole frames in the chunk; false if one of them is damaged. */
+  #parseFrames(length: number, end: number): boolean {
     let at = 0
     while (at + queueFrameHeaderBytes <= length) {
       const size = frameSize(this.#chunk, at)
@@ -263,8 +257,8 @@ export class Engine {
       const frame = this.#frame.at(this.#chunk, at)
       if (frame.kind !== frameKindPad) {
         if (at + size > length) break
-        this.#takeFrame(frame)
-        // Only now: a frame that is interrupted by a commit and by a death is taken up again.
+        this.#dispatchFrame(frame)
+        // Only now: a frame that is interrupted by a commit and by a death is parsed again.
         this.counters.add('frames')
       }
       at += size
@@ -275,28 +269,28 @@ export class Engine {
     return at > 0
   }
 
-  #takeFrame(frame: FrameView): void {
+  #dispatchFrame(frame: FrameView): void {
     switch (frame.kind) {
       case frameKindData:
       case frameKindDatagram:
       case frameKindRecord:
-        this.#takePayload(frame)
+        this.#pushPayload(frame)
         break
       case frameKindOpen:
         this.counters.add('sourcesOpened')
-        if (this.#source(frame)?.kind === sourceKindDocker)
-          this.#parts.docker?.watcher.opened(frame.detail, frame.source)
+        if (this.#source(frame)?.kind === sourceKindDocker) this.#parts.watcher?.opened(frame.detail, frame.source)
         break
       case frameKindEnd:
-        this.#takeEnd(frame)
+        this.#endSource(frame)
         break
       case frameKindEvent:
-        this.#takeEvent(frame)
+        this.#logEvent(frame)
         break
     }
   }
 
-  #takePayload(frame: FrameView): void {
+  /** Hands the payload to the source's input, with a commit whenever the ring's staging buffer is full. */
+  #pushPayload(frame: FrameView): void {
     const source = this.#source(frame)
     if (source === undefined) {
       this.counters.add('inputErrors')
@@ -305,7 +299,7 @@ export class Engine {
     if (frame.kind !== frameKindData) this.#makeRoom()
     let at = frame.payloadStart + this.#frameOffset
     while (true) {
-      at = source.input.take(frame, at, frame.payloadEnd, this.ring)
+      at = source.input.push(frame, at, frame.payloadEnd)
       this.#noteState(source)
       if (at >= frame.payloadEnd) return
       this.#commit(this.#position, at - frame.payloadStart)
@@ -318,37 +312,37 @@ export class Engine {
     if (source.input.isUnsettled === true) this.#unsettled.add(source)
   }
 
-  /** Everything that came with this doorbell is handled: nothing is held back until the next. */
+  /** Everything that the intake named is stored: nothing is held back until the next notification. */
   #settle(): void {
     for (const source of this.#unsettled) {
       this.#makeRoom()
-      source.input.settle?.(this.ring)
+      source.input.settle?.()
       this.#noteState(source)
     }
     this.#unsettled.clear()
   }
 
-  #takeEnd(frame: FrameView): void {
+  #endSource(frame: FrameView): void {
     const source = this.#source(frame)
     if (source === undefined) return
     do {
       this.#makeRoom()
-      source.input.end(frame, this.ring)
+      source.input.end(frame)
     } while (source.input.isUnsettled === true)
     this.#sources.delete(frame.source)
     this.#unfinished.delete(source)
     this.#unsettled.delete(source)
     this.counters.add('sourcesClosed')
-    if (source.kind === sourceKindDocker) this.#parts.docker?.watcher.ended(frame.source)
+    if (source.kind === sourceKindDocker) this.#parts.watcher?.ended(frame.source)
   }
 
-  #takeEvent(frame: FrameView): void {
+  #logEvent(frame: FrameView): void {
     const event = parseEvent(frame)
     const gap = eventGap(event)
     this.#makeRoom()
     if (gap === undefined) this.#appendOwn(frame, eventText(event))
     else this.#appendOwn(frame, eventText(event), gapFields(gap), entryKindGap)
-    if (event.code === eventOpenFailed) this.#parts.docker?.watcher.openFailed(event.text, event.argument)
+    if (event.code === eventOpenFailed) this.#parts.watcher?.openFailed(event.text, event.argument)
     if (event.code === eventDatagramsLost) this.counters.add('datagramsLost', event.count)
   }
 
@@ -362,7 +356,7 @@ export class Engine {
   }
 
   #adopt(slot: SourceSlot): Source {
-    const source = { id: slot.id, kind: slot.kind, input: createInput(slot, this.#inputs) }
+    const source = { id: slot.id, kind: slot.kind, input: this.#parts.createInput(slot, this.#inputs) }
     this.#sources.set(slot.id, source)
     return source
   }

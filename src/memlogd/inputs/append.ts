@@ -1,42 +1,41 @@
 import { entryFlagCut, entryHeaderBytes } from '../../protocol/constants.ts'
-import type { Stamp } from '../../protocol/timestamp.ts'
+import type { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
-import type { EntryAppender } from './input.ts'
+import type { EntryAppender, InputContext } from '../engine/input.ts'
 
-/** What an entry that is not just a line is made of. The message is bytes[start,end). */
-export interface EntryDraft {
-  stamp: Stamp
-  source: Buffer
-  bytes: Buffer
-  start: number
-  end: number
-  flags: number
-  /** Bytes that were dropped already. */
-  cutBytes: number
-  priority: number
-  fields: Buffer
-}
-
-/** Appends entries whose message may be longer than the limit: the rest is dropped, flagged and counted. */
+/** Appends entries whose message may be longer than the limit: the rest is cut, flagged and counted. */
 export class CuttingAppender {
+  readonly #out: EntryAppender
   readonly #maxLineBytes: number
   readonly #counters: Counters
 
-  constructor(maxLineBytes: number, counters: Counters) {
+  constructor({ out, maxLineBytes, counters }: InputContext) {
+    this.#out = out
     this.#maxLineBytes = maxLineBytes
     this.#counters = counters
   }
 
-  append(out: EntryAppender, draft: EntryDraft): void {
-    const { stamp, source, bytes, start, flags, priority, fields } = draft
-    // Two entries of the largest size may be due at once, where a line has to make place for another; there is room for one.
-    const room = out.room - entryHeaderBytes - source.length - fields.length - entryHeaderBytes
-    const end = Math.min(draft.end, start + Math.max(0, Math.min(this.#maxLineBytes, room)))
-    const cutBytes = draft.cutBytes + draft.end - end
-    if (cutBytes > 0) {
-      this.#counters.add('linesCut')
-      this.#counters.add('bytesCut', cutBytes)
-    }
-    out.append(stamp, source, bytes, start, end, flags | (cutBytes > 0 ? entryFlagCut : 0), cutBytes, priority, fields)
+  /** True when the largest entry might not fit: the engine must commit first. */
+  get isFull(): boolean {
+    return this.#out.isFull
   }
+
+  /** Appends the entry. Its `end`, `flags` and `cutBytes` are changed where the message is too long. */
+  append(entry: EntryDraft): void {
+    // Two entries of the largest size may be due at once, where a line has to make place for another; there is room for one.
+    const room = this.#out.room - entryHeaderBytes - entry.source.length - entry.fields.length - entryHeaderBytes
+    const end = Math.min(entry.end, entry.start + Math.max(0, Math.min(this.#maxLineBytes, room)))
+    entry.cutBytes += entry.end - end
+    entry.end = end
+    if (entry.cutBytes > 0) {
+      entry.flags |= entryFlagCut
+      countCut(this.#counters, entry.cutBytes)
+    }
+    this.#out.append(entry)
+  }
+}
+
+export function countCut(counters: Counters, bytes: number): void {
+  counters.add('linesCut')
+  counters.add('bytesCut', bytes)
 }

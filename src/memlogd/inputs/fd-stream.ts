@@ -1,59 +1,62 @@
-import { type LineSink, LineSplitter, type PartialBudget } from '../../lines/splitter.ts'
+import { type LineSink, LineSplitter } from '../../lines/splitter.ts'
+import { priorityNone } from '../../protocol/constants.ts'
 import type { FrameView } from '../../protocol/frame.ts'
+import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
-import type { EntryAppender, Input } from './input.ts'
+import type { EntryAppender, Input, InputContext } from '../engine/input.ts'
+import { countCut } from './append.ts'
 import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priority-prefix.ts'
 
 const lessThan = 0x3c
 
 /** Lines of a pipe, FIFO, socket, file or tty that a container's stdout or stderr was passed as. */
 export class FdStreamInput implements Input, LineSink {
-  readonly #name: Buffer
   readonly #splitter: LineSplitter
+  readonly #out: EntryAppender
   readonly #counters: Counters
-  readonly #takesPriority: boolean
-  #frame: FrameView | undefined
-  #out: EntryAppender | undefined
+  readonly #hasPriority: boolean
+  readonly #entry = new EntryDraft()
 
-  /** With `takesPriority`, a line that begins with `<N>` has that priority and is shown without it. */
-  constructor(name: Buffer, maxLineBytes: number, budget: PartialBudget, counters: Counters, takesPriority: boolean) {
-    this.#takesPriority = takesPriority
-    this.#name = name
-    this.#splitter = new LineSplitter(maxLineBytes, budget)
-    this.#counters = counters
+  /** With `hasPriority`, a line that begins with `<N>` has that priority and is shown without it. */
+  constructor(name: Buffer, context: InputContext, hasPriority: boolean) {
+    this.#hasPriority = hasPriority
+    this.#splitter = new LineSplitter(context.maxLineBytes, context.budget)
+    this.#out = context.out
+    this.#counters = context.counters
+    this.#entry.source = name
   }
 
   get isFull(): boolean {
-    return this.#out?.isFull ?? true
+    return this.#out.isFull
   }
 
-  take(frame: FrameView, start: number, end: number, out: EntryAppender): number {
-    this.#frame = frame
-    this.#out = out
-    return this.#splitter.feed(frame.bytes, start, end, this)
+  push(frame: FrameView, start: number, end: number): number {
+    this.#entry.stamp = frame
+    return this.#splitter.split(frame.bytes, start, end, this)
   }
 
-  end(frame: FrameView, out: EntryAppender): void {
-    this.#frame = frame
-    this.#out = out
+  end(frame: FrameView): void {
+    this.#entry.stamp = frame
     this.#splitter.end(this)
   }
 
   line(bytes: Buffer, start: number, end: number, flags: number, cutBytes: number): void {
-    if (this.#frame === undefined || this.#out === undefined) return
-    if (cutBytes > 0) {
-      this.#counters.add('linesCut')
-      this.#counters.add('bytesCut', cutBytes)
-    }
-    if (this.#takesPriority && end > start && bytes[start] === lessThan) {
+    const entry = this.#entry
+    entry.bytes = bytes
+    entry.start = start
+    entry.end = end
+    entry.flags = flags
+    entry.cutBytes = cutBytes
+    if (cutBytes > 0) countCut(this.#counters, cutBytes)
+    entry.priority = priorityNone
+    if (this.#hasPriority && end > start && bytes[start] === lessThan) {
       const priority = priorityPrefix(bytes, start, end)
       if (priority !== noPriorityPrefix) {
-        const textStart = start + priorityPrefixBytes(priority)
-        this.#out.append(this.#frame, this.#name, bytes, textStart, end, flags, cutBytes, priority)
-        return
+        entry.priority = priority
+        entry.start += priorityPrefixBytes(priority)
       }
     }
-    this.#out.append(this.#frame, this.#name, bytes, start, end, flags, cutBytes)
+    this.#out.append(entry)
   }
 
   get hasCarry(): boolean {

@@ -161,10 +161,10 @@ export class KmsgJoiner {
   }
 
   /**
-   * Takes a record, made at `stamp`. Returns how many records are missing before it, or -1 if it was taken before (each open
+   * Receives a record, made at `stamp`. Returns how many records are missing before it, or -1 if it is known (each open
    * of /dev/kmsg begins with the first record).
    */
-  take(record: KmsgRecord, stamp: Stamp, sink: KmsgSink): number {
+  push(record: KmsgRecord, stamp: Stamp, sink: KmsgSink): number {
     if (record.sequence < this.#next) return -1
     const lost = record.sequence - this.#next
     const isJoined = record.isContinuation && lost === 0 && this.#isHolding && this.#entry.caller === record.caller

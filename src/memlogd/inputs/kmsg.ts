@@ -1,16 +1,16 @@
 /** The kernel's log: records of /dev/kmsg become entries of the source `kernel`, with the kernel's own time. */
-import { entryKindGap, priorityNone } from '../../protocol/constants.ts'
+import { entryKindGap, entryKindLine, priorityNone } from '../../protocol/constants.ts'
 import type { FrameView } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
+import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
 import { ownSource } from '../engine/events.ts'
 import { gapFields } from '../engine/gap.ts'
+import type { Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from './append.ts'
 import { FieldsBuilder } from './fields-builder.ts'
-import type { EntryAppender, Input } from './input.ts'
 import { type KmsgEntry, KmsgJoiner, KmsgRecord } from './kmsg-record.ts'
 import { priorityMax } from './priority-prefix.ts'
-import type { InputContext } from './table.ts'
 
 export const kernelSource = Buffer.from('kernel')
 const nanosPerSecond = 1_000_000_000
@@ -24,30 +24,29 @@ export class KmsgInput implements Input {
   readonly #record = new KmsgRecord()
   readonly #fields = new FieldsBuilder()
   readonly #memlogd = Buffer.from(ownSource)
-  #out: EntryAppender | undefined
+  readonly #entry = new EntryDraft()
 
   constructor(context: InputContext) {
     this.#counters = context.counters
-    this.#appender = new CuttingAppender(context.maxLineBytes, context.counters)
+    this.#appender = new CuttingAppender(context)
     this.#joiner = new KmsgJoiner(context.maxLineBytes)
   }
 
-  take(frame: FrameView, start: number, end: number, out: EntryAppender): number {
+  push(frame: FrameView, start: number, end: number): number {
     const record = this.#record
     if (record.parse(frame.bytes, start, end) !== 'none') {
       this.#counters.add('kernelRecordsDamaged')
       return end
     }
-    this.#out = out
     const isFirst = this.#joiner.next === 0
-    const lost = this.#joiner.take(record, kernelStamp(frame, record.micros), this.#append)
-    if (lost > 0) this.#appendGap(frame, lost, isFirst, out)
+    const lost = this.#joiner.push(record, kernelStamp(frame, record.micros), this.#append)
+    if (lost > 0) this.#appendGap(frame, lost, isFirst)
     if (lost < 0) this.#counters.add('kernelRecordsRepeated')
     return end
   }
 
-  end(_frame: FrameView, out: EntryAppender): void {
-    this.settle(out)
+  end(): void {
+    this.settle()
   }
 
   /** A record is held so that a fragment can be joined to it. */
@@ -55,8 +54,7 @@ export class KmsgInput implements Input {
     return this.#joiner.isHolding
   }
 
-  settle(out: EntryAppender): void {
-    this.#out = out
+  settle(): void {
     this.#joiner.flush(this.#append)
   }
 
@@ -72,34 +70,43 @@ export class KmsgInput implements Input {
     this.#joiner.restore(carry)
   }
 
-  readonly #append = (entry: KmsgEntry): void => {
-    if (this.#out === undefined) return
+  readonly #append = (record: KmsgEntry): void => {
     const fields = this.#fields.clear()
-    fields.add('kernel_sequence', String(entry.sequence))
-    if (entry.caller !== '') fields.add('caller', entry.caller)
-    if (entry.records > 1) fields.add('records', String(entry.records))
-    fields.addEncoded(entry.fields)
-    this.#appender.append(this.#out, {
-      stamp: entry.stamp,
-      source: kernelSource,
-      bytes: entry.text,
-      start: 0,
-      end: entry.text.length,
-      flags: 0,
-      cutBytes: entry.cutBytes,
-      priority: entry.priority <= priorityMax ? entry.priority : facilityUser | (entry.priority & 7),
-      fields: fields.bytes,
-    })
+    fields.add('kernel_sequence', String(record.sequence))
+    if (record.caller !== '') fields.add('caller', record.caller)
+    if (record.records > 1) fields.add('records', String(record.records))
+    fields.addEncoded(record.fields)
+    this.#setText(record.stamp, kernelSource, record.text, fields.bytes)
+    const entry = this.#entry
+    entry.cutBytes = record.cutBytes
+    entry.priority = record.priority <= priorityMax ? record.priority : facilityUser | (record.priority & 7)
+    this.#appender.append(entry)
   }
 
-  #appendGap(stamp: Stamp, lost: number, isFirst: boolean, out: EntryAppender): void {
+  #appendGap(stamp: Stamp, lost: number, isFirst: boolean): void {
     this.#counters.add('kernelRecordsLost', lost)
     const records = lost === 1 ? '1 kernel record' : `${lost} kernel records`
     const text = Buffer.from(
       `${records} lost: overwritten before ${isFirst ? 'memlogd was started' : 'they were read'}`,
     )
-    const fields = gapFields({ lost, reason: 'kernel-overwritten' })
-    out.append(stamp, this.#memlogd, text, 0, text.length, 0, 0, priorityNone, fields, entryKindGap)
+    this.#setText(stamp, this.#memlogd, text, gapFields({ lost, reason: 'kernel-overwritten' }))
+    this.#entry.kind = entryKindGap
+    this.#appender.append(this.#entry)
+  }
+
+  /** Fills the entry with a whole line of text without a priority. */
+  #setText(stamp: Stamp, source: Buffer, text: Buffer, fields: Buffer): void {
+    const entry = this.#entry
+    entry.kind = entryKindLine
+    entry.stamp = stamp
+    entry.source = source
+    entry.bytes = text
+    entry.start = 0
+    entry.end = text.length
+    entry.flags = 0
+    entry.cutBytes = 0
+    entry.priority = priorityNone
+    entry.fields = fields
   }
 }
 

@@ -2,14 +2,14 @@
 import { entryFlagCut, entryFlagUnterminated, sourceKindSyslogUnix } from '../../protocol/constants.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
+import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
+import type { Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from './append.ts'
 import { FieldsBuilder } from './fields-builder.ts'
-import type { EntryAppender, Input } from './input.ts'
 import { peerAddress } from './peer-address.ts'
 import { findMessageEnd, SyslogMessage } from './syslog-message.ts'
 import { type MessageSink, SyslogStream } from './syslog-stream.ts'
-import type { InputContext } from './table.ts'
 
 /** Bytes before a datagram's peer address: u32 pid, uid, gid, address length. */
 const datagramPrefixBytes = 16
@@ -21,30 +21,37 @@ class SyslogEntries {
   readonly #appender: CuttingAppender
   readonly #counters: Counters
   readonly #message = new SyslogMessage()
+  readonly #entry = new EntryDraft()
 
   constructor(context: InputContext) {
-    this.#appender = new CuttingAppender(context.maxLineBytes, context.counters)
+    this.#appender = new CuttingAppender(context)
     this.#counters = context.counters
   }
 
+  get isFull(): boolean {
+    return this.#appender.isFull
+  }
+
+  /** When the messages that follow were read. */
+  set stamp(stamp: Stamp) {
+    this.#entry.stamp = stamp
+  }
+
   /** Appends the message bytes[start,end). `sender` adds what is known of the sender to the message's own fields. */
-  append(
-    out: EntryAppender,
-    stamp: Stamp,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    flags: number,
-    cutBytes: number,
-    sender: Sender,
-  ): void {
+  append(bytes: Buffer, start: number, end: number, flags: number, cutBytes: number, sender: Sender): void {
     const message = this.#message.parse(bytes, start, end)
     if (message.fault !== 'none') this.#counters.add(faultCounters[message.fault])
     sender.addTo(message)
-    const { source, textStart, textEnd, priority } = message
-    const fields = message.fields.bytes
-    const draft = { stamp, source, bytes, start: textStart, end: textEnd, flags, cutBytes, priority, fields }
-    this.#appender.append(out, draft)
+    const entry = this.#entry
+    entry.source = message.source
+    entry.bytes = bytes
+    entry.start = message.textStart
+    entry.end = message.textEnd
+    entry.flags = flags
+    entry.cutBytes = cutBytes
+    entry.priority = message.priority
+    entry.fields = message.fields.bytes
+    this.#appender.append(entry)
   }
 }
 
@@ -116,7 +123,8 @@ export class SyslogDatagramInput implements Input {
   }
 
   /** A datagram holds one message, or several that end with NUL; it is begun anew at `start` after a commit. */
-  take(frame: FrameView, start: number, end: number, out: EntryAppender): number {
+  push(frame: FrameView, start: number, end: number): number {
+    this.#entries.stamp = frame
     const { bytes, payloadStart } = frame
     const textStart = payloadStart + datagramPrefixBytes + this.#addressBytes(frame, end)
     if (textStart > end) {
@@ -126,12 +134,12 @@ export class SyslogDatagramInput implements Input {
     const sender = this.#sender(frame, textStart)
     let at = Math.max(start, textStart)
     while (at < end) {
-      if (out.isFull) return at
+      if (this.#entries.isFull) return at
       const messageEnd = findMessageEnd(bytes, at, end)
       if (messageEnd > at) {
         // The kernel cut the datagram: how many bytes it had is not known.
         const flags = frame.detail === 1 && messageEnd === end ? entryFlagCut : 0
-        this.#entries.append(out, frame, bytes, at, messageEnd, flags, 0, sender)
+        this.#entries.append(bytes, at, messageEnd, flags, 0, sender)
       }
       at = messageEnd + 1
     }
@@ -161,8 +169,6 @@ export class SyslogStreamInput implements Input, MessageSink {
   readonly #entries: SyslogEntries
   readonly #stream: SyslogStream
   readonly #peer = new PeerSender()
-  #frame: FrameView | undefined
-  #out: EntryAppender | undefined
 
   constructor(slot: SourceSlot, context: InputContext) {
     this.#entries = new SyslogEntries(context)
@@ -171,25 +177,22 @@ export class SyslogStreamInput implements Input, MessageSink {
   }
 
   get isFull(): boolean {
-    return this.#out?.isFull ?? true
+    return this.#entries.isFull
   }
 
-  take(frame: FrameView, start: number, end: number, out: EntryAppender): number {
-    this.#frame = frame
-    this.#out = out
+  push(frame: FrameView, start: number, end: number): number {
+    this.#entries.stamp = frame
     return this.#stream.push(frame.bytes, start, end, this)
   }
 
-  end(frame: FrameView, out: EntryAppender): void {
-    this.#frame = frame
-    this.#out = out
+  end(frame: FrameView): void {
+    this.#entries.stamp = frame
     this.#stream.end(this)
   }
 
   message(bytes: Buffer, start: number, end: number, cutBytes: number, isUnterminated: boolean): void {
-    if (this.#frame === undefined || this.#out === undefined) return
     const flags = isUnterminated ? entryFlagUnterminated : 0
-    this.#entries.append(this.#out, this.#frame, bytes, start, end, flags, cutBytes, this.#peer)
+    this.#entries.append(bytes, start, end, flags, cutBytes, this.#peer)
   }
 
   get hasCarry(): boolean {

@@ -19,7 +19,7 @@ export function statistics(engine: Engine, server: QueryServer, hasSources = fal
       overwritten: ring.tailSequence - 1,
     },
     sources: engine.sourceCount,
-    partialBytes: engine.partialBytes,
+    partialBytes: engine.heldBytes,
     readers: [...server.readers].map(({ delivered, lost, lag, peer }) => ({ delivered, lost, lag, ...peer })),
     clients: server.clients,
     counters: Object.fromEntries(counterNames.map((name) => [name, counters.get(name)])),

@@ -101,7 +101,7 @@ describe('DockerPartials', () => {
       const shown: string[] = []
       const budget = largeBudget()
       const partials = new DockerPartials(8, budget)
-      for (const piece of pieces) partials.take(entryOf(piece), shower(shown))
+      for (const piece of pieces) partials.push(entryOf(piece), shower(shown))
       endAll(partials, shown)
       expect(shown).toEqual(wanted)
       expect(budget.used).toBe(0)
@@ -111,7 +111,7 @@ describe('DockerPartials', () => {
       const shown: string[] = []
       let partials = new DockerPartials(8, largeBudget())
       for (const piece of pieces) {
-        partials.take(entryOf(piece), shower(shown))
+        partials.push(entryOf(piece), shower(shown))
         const carry = partials.carry()
         expect(carry !== undefined).toBe(partials.hasCarry)
         partials = new DockerPartials(8, largeBudget())
@@ -138,10 +138,10 @@ describe('DockerPartials', () => {
 
 it('carries a line whose numbers are larger than their place, as the largest', () => {
   const partials = new DockerPartials(4, largeBudget())
-  partials.take(entryOf({ text: 'abcdef', more: true, at: 9_223_372_036 }), () => {})
+  partials.push(entryOf({ text: 'abcdef', more: true, at: 9_223_372_036 }), () => {})
   // Six bytes a piece would take a while to come to four gigabytes.
   const endless = { ...entryOf({ text: '', more: true }), lineEnd: 2 ** 32 }
-  partials.take(endless as DockerLogEntry, () => {})
+  partials.push(endless as DockerLogEntry, () => {})
   const next = new DockerPartials(4, largeBudget())
   next.restore(partials.carry() ?? Buffer.alloc(0))
   const shown: string[] = []

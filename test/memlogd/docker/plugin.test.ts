@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DockerFrames, DockerLogEntry } from '../../../src/memlogd/docker/frame.ts'
+import { DockerInput } from '../../../src/memlogd/docker/input.ts'
 import {
   closeMs,
   DockerPlugin,
@@ -8,6 +9,8 @@ import {
   openMs,
 } from '../../../src/memlogd/docker/plugin.ts'
 import { DockerStreams } from '../../../src/memlogd/docker/streams.ts'
+import type { InputFactory } from '../../../src/memlogd/engine/input.ts'
+import { inputTable } from '../../../src/memlogd/inputs/table.ts'
 import { Readers } from '../../../src/memlogd/serve/readers.ts'
 import { sourceKindDocker } from '../../../src/protocol/constants.ts'
 import { encodeDockerFrame } from '../../support/docker-frames.ts'
@@ -173,8 +176,9 @@ class PluginRig {
       openFailed: (path: string, error: number) => this.plugin.openFailed(path, error),
       ended: (source: number) => this.plugin.ended(source),
     }
-    const docker = { streams: this.streams, watcher }
-    return { world: this.world, docker, onCommit: () => this.#readers?.committed() }
+    const docker: InputFactory = (slot, context) => new DockerInput(slot, context, this.streams)
+    const createInput = inputTable(docker)
+    return { world: this.world, createInput, watcher, onCommit: () => this.#readers?.committed() }
   }
   #engine(): EngineRig {
     return new EngineRig(this.#ring, this.#docker())

@@ -3,7 +3,7 @@ import type { Engine } from '../../../src/memlogd/engine/engine.ts'
 import { entryKindGap, entryKindLine, priorityNone } from '../../../src/protocol/constants.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import { Cursor } from '../../../src/ring/cursor.ts'
-import { type EngineOptions, type EngineSetup, startEngine } from '../../support/engine.ts'
+import { type EngineOptions, type EngineSetup, startEngine, storeAll } from '../../support/engine.ts'
 import { FakeQueue } from '../../support/fake-queue.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 
@@ -43,7 +43,7 @@ export class EngineRig {
   }
 
   take(): void {
-    this.engine.takeFrames(this.queue.head)
+    storeAll(this.engine, this.queue.head)
   }
 
   entries(): SeenEntry[] {

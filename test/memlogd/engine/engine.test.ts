@@ -9,10 +9,11 @@ import {
 } from '../../../src/protocol/constants.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import { Cursor } from '../../../src/ring/cursor.ts'
-import { type EngineOptions, startEngine } from '../../support/engine.ts'
+import { type EngineOptions, startEngine, storeAll } from '../../support/engine.ts'
 import { FakeQueue } from '../../support/fake-queue.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { type Random, randomFrom, seedFor } from '../../support/random.ts'
+import { checkRing } from '../../support/ring-invariants.ts'
 
 function engineOn(queue: FakeQueue, store = new MemoryStore(), options: Partial<EngineOptions> = {}): Engine {
   return startEngine(queue, { store, options: { priorityPrefix: false, ...options } })
@@ -58,7 +59,7 @@ describe('engine', () => {
     queue.data(b, 'B\n')
     queue.data(a, 'o\nthree')
     queue.close(a)
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     expect(linesOf(engine)).toEqual(['memlogd memlogd started', 'a one', 'b B', 'a two', 'a three'])
     expect(engine.counters.get('sourcesOpened')).toBe(2)
     expect(engine.counters.get('sourcesClosed')).toBe(1)
@@ -73,7 +74,7 @@ describe('engine', () => {
     queue.data(source, 'waiting\n')
     const engine = engineOn(queue)
     expect(engine.position).toBe(queue.acknowledged)
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     expect(linesOf(engine)).toEqual(['a waiting'])
   })
 
@@ -81,7 +82,7 @@ describe('engine', () => {
     const queue = new FakeQueue()
     const engine = engineOn(queue)
     queue.event(eventDatagramsLost, 42, sourceKindSyslogUnix, '')
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     expect(entriesOf(engine)[0]?.kind).toBe(entryKindGap)
     expect(engine.counters.get('datagramsLost')).toBe(42)
   })
@@ -91,7 +92,7 @@ describe('engine', () => {
     const engine = engineOn(queue)
     const id = queue.open('n'.repeat(500))
     queue.data(id, '\n'.repeat(32_768))
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     expect(engine.ring.lines).toBeGreaterThan(20_000)
     expect(engine.ring.nextSequence).toBe(32_769)
   })
@@ -102,7 +103,7 @@ describe('engine', () => {
     const id = queue.open('s')
     for (let index = 0; index < 2000; index++) {
       queue.data(id, `${index} ${'x'.repeat(index % 60)}\n`)
-      engine.takeFrames(queue.head)
+      storeAll(engine, queue.head)
     }
     expect(entriesOf(engine).map(({ text }) => Number.parseInt(text, 10))).toEqual([...Array(2000).keys()])
   })
@@ -111,9 +112,9 @@ describe('engine', () => {
     const queue = new FakeQueue()
     const engine = engineOn(queue)
     queue.frame(99, 0, Buffer.alloc(8))
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     queue.data(queue.open('s'), 'still there\n')
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     expect(linesOf(engine)).toEqual(['memlogd 40 bytes of the queue are damaged and were skipped', 's still there'])
   })
 
@@ -121,7 +122,7 @@ describe('engine', () => {
     const queue = new FakeQueue()
     const engine = engineOn(queue)
     queue.frame(frameKindData, 77, Buffer.from('x\n'))
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     expect(linesOf(engine)).toEqual([])
     expect(engine.counters.get('inputErrors')).toBe(1)
   })
@@ -130,7 +131,7 @@ describe('engine', () => {
     const queue = new FakeQueue()
     const engine = engineOn(queue)
     for (const name of ['', 'a b\n', '\x1b[31m', Buffer.from([0x61, 0xff]), 'x\0']) queue.data(queue.open(name), '1\n')
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     expect(entriesOf(engine).map(({ source }) => source)).toEqual(['unnamed', 'a_b', '_[31m', 'a\ufffd', 'x'])
   })
 })
@@ -197,7 +198,7 @@ describe('an engine that dies at any write', () => {
       if (random.chance(0.5)) store.left = random.below(8)
       for (;;) {
         try {
-          engine.takeFrames(queue.head)
+          storeAll(engine, queue.head)
           break
         } catch (error) {
           if (!(error instanceof Error) || error.message !== 'killed') throw error
@@ -207,7 +208,7 @@ describe('an engine that dies at any write', () => {
         }
       }
     }
-    engine.ring.invariants()
+    checkRing(engine.ring)
     const found = linesOf(engine)
     expect(deaths).toBeGreaterThan(50)
     expect(engine.ring.nextSequence - 1).toBe(expected.length)
@@ -241,7 +242,7 @@ describe('a frame that no engine survives', () => {
       starts++
       expect(starts).toBeLessThan(20)
       try {
-        engine.takeFrames(queue.head)
+        storeAll(engine, queue.head)
       } catch (error) {
         expect(error).toEqual(new Error('killed'))
         continue
@@ -262,7 +263,7 @@ describe('a frame that no engine survives', () => {
     const id = queue.open('a')
     queue.data(id, 'line\n')
     const engine = engineOn(queue, store)
-    engine.takeFrames(queue.head)
+    storeAll(engine, queue.head)
     expect(linesOf(engine)).toEqual(['a line'])
   })
 })

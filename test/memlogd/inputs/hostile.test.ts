@@ -13,6 +13,7 @@ import {
 } from '../../../src/protocol/constants.ts'
 import { encodeDockerFrame } from '../../support/docker-frames.ts'
 import { type Random, randomFrom, seedFor } from '../../support/random.ts'
+import { checkRing } from '../../support/ring-invariants.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
 
 const kinds = [
@@ -106,7 +107,7 @@ describe.each([1, 100, 1024, 1 << 20])('with lines of at most %i bytes', (maxLin
     }
     for (const { id } of sources) rig.queue.close(id)
     const entries = rig.entries()
-    rig.engine.ring.invariants()
+    checkRing(rig.engine.ring)
     expect(entries.length).toBeGreaterThan(100)
     expect(rig.engine.sourceCount).toBe(0)
     expect(rig.engine.heldBytes).toBe(0)

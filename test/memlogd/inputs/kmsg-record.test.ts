@@ -122,7 +122,7 @@ describe('KmsgJoiner', () => {
       }
       const bytes = Buffer.from(text)
       expect(record.parse(bytes, 0, bytes.length)).toBe('none')
-      const lost = joiner.take(record, stamp, sink)
+      const lost = joiner.push(record, stamp, sink)
       if (lost !== 0) shown.push(lost < 0 ? 'again' : `-${lost}`)
     }
     joiner.flush(sink)
@@ -171,7 +171,7 @@ describe('KmsgJoiner', () => {
     const bytes = Buffer.from('30,1,10,-,caller=T1;a\n A=b\n')
     record.parse(bytes, 0, bytes.length)
     const joiner = new KmsgJoiner(100)
-    joiner.take(record, stamp, () => {})
+    joiner.push(record, stamp, () => {})
     const other = new KmsgJoiner(100)
     other.restore(joiner.carry())
     const entries: KmsgEntry[] = []

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { sourceKindSyslogTcp, sourceKindSyslogUdp, sourceKindSyslogUnix } from '../../../src/protocol/constants.ts'
 import { randomFrom, seedFor } from '../../support/random.ts'
+import { checkRing } from '../../support/ring-invariants.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
 
 const local = (text: string | Buffer, pid = 42, uid = 1000, gid = 100): Buffer => {
@@ -78,7 +79,7 @@ describe('syslog on a local socket', () => {
     const log = rig.queue.open('syslog', sourceKindSyslogUnix)
     rig.queue.datagram(log, local('<1>\0'.repeat(15_000)))
     expect(rig.entries().length).toBe(15_000)
-    rig.engine.ring.invariants()
+    checkRing(rig.engine.ring)
   })
 
   it('takes 10,000 tags, and any bytes at all', () => {
@@ -89,7 +90,7 @@ describe('syslog on a local socket', () => {
     const random = randomFrom(seedFor('syslog bytes'))
     for (let round = 0; round < 2_000; round++) rig.queue.datagram(log, random.bytes(random.below(200)))
     rig.take()
-    rig.engine.ring.invariants()
+    checkRing(rig.engine.ring)
   })
 })
 

@@ -21,7 +21,7 @@ import {
 } from '../../../src/protocol/constants.ts'
 import { EntryView, entryFault } from '../../../src/protocol/entry.ts'
 import { encodeRequest, parseHeader, type QueryRequest, type ReplyHeader } from '../../../src/protocol/query.ts'
-import { startEngine } from '../../support/engine.ts'
+import { startEngine, storeAll } from '../../support/engine.ts'
 import { FakeConnection } from '../../support/fake-connection.ts'
 import { FakeQueue } from '../../support/fake-queue.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
@@ -58,7 +58,7 @@ class Bench {
   }
   write(...lines: string[]): void {
     for (const line of lines) this.queue.data(this.source, `${line}\n`)
-    this.engine.takeFrames(this.queue.head)
+    storeAll(this.engine, this.queue.head)
     this.world.runSoon()
   }
   connect(): FakeConnection {
@@ -134,7 +134,7 @@ describe('plain protocol', () => {
   it('shows invalid UTF-8 as U+FFFD', () => {
     const bench = new Bench()
     bench.queue.data(bench.source, Buffer.from([0x61, 0xff, 0x0a]))
-    bench.engine.takeFrames(bench.queue.head)
+    storeAll(bench.engine, bench.queue.head)
     expect(bench.ask(queryModeDump).takeAll().toString()).toContain('"msg":"a\ufffd"')
   })
 })
@@ -227,7 +227,7 @@ describe('filters that the server applies', () => {
     const bench = new Bench(10_000)
     const ids = { odd: bench.queue.open('odd'), even: bench.queue.open('even') }
     for (let index = 1; index <= count; index++) bench.queue.data(index % 2 ? ids.odd : ids.even, `${index}\n`)
-    bench.engine.takeFrames(bench.queue.head)
+    storeAll(bench.engine, bench.queue.head)
     return bench
   }
 

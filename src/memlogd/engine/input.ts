@@ -1,0 +1,47 @@
+/** What the engine and its inputs know of each other. An input parses the frames of one source. */
+import type { PartialBudget } from '../../lines/splitter.ts'
+import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
+import type { Ring } from '../../ring/ring.ts'
+import type { Counters } from './counters.ts'
+
+/** Where inputs put finished entries: the ring's staging buffer. */
+export type EntryAppender = Pick<Ring, 'append' | 'isFull' | 'room'>
+
+/** What all inputs share. */
+export interface InputContext {
+  out: EntryAppender
+  maxLineBytes: number
+  /** Whether stream lines that begin with `<N>` carry that priority. */
+  priorityPrefix: boolean
+  budget: PartialBudget
+  counters: Counters
+}
+
+export type InputFactory = (slot: SourceSlot, context: InputContext) => Input
+
+/**
+ * Turns the frames of one source into entries, which it appends to the context's `out`. It does no I/O and keeps a bounded
+ * state, which it can write down (`carry`) and take up again (`restore`) in another engine.
+ */
+export interface Input {
+  /**
+   * Parses payload bytes [start, end) of a DATA, DATAGRAM or RECORD frame. Returns where it stopped: `end`, or earlier if
+   * `out.isFull`; it is called again from there after a commit. Before a DATAGRAM or RECORD frame there is room for
+   * `stagingFloorBytes`, and it must be parsed whole.
+   */
+  push(frame: FrameView, start: number, end: number): number
+  /**
+   * The source has ended; what is unfinished becomes an entry. `out` has room for one: where more are to come,
+   * `isUnsettled` is true, and `end` is called again after a commit.
+   */
+  end(frame: FrameView): void
+  /** True if there is state that must survive a restart of the engine. Asked after each frame: cheap. */
+  readonly hasCarry: boolean
+  /** That state, or undefined if there is none. Asked at each commit while `hasCarry` is true. */
+  carry(): Buffer | undefined
+  restore(carry: Buffer): void
+  /** True while something is held back only because what comes next may belong to it. */
+  readonly isUnsettled?: boolean
+  /** Nothing more has come for now: what is held back becomes an entry. `out` has room. */
+  settle?(): void
+}
