@@ -34,7 +34,8 @@ const nanosPerSecond = 1_000_000_000n
 function writeDigits(target: Uint8Array, at: number, value: number, digits: number): void {
   let rest = value
   for (let index = at + digits - 1; index >= at; index--) {
-    const next = Math.floor(rest / 10)
+    // Below 2^31: a whole division without floating point.
+    const next = (rest / 10) | 0
     target[index] = zero + rest - next * 10
     rest = next
   }

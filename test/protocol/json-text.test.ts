@@ -46,3 +46,19 @@ describe('JSON text', () => {
     expect(JSON.parse(written(Buffer.from(bytes)))).toBe(wanted)
   })
 })
+
+it('escapes each byte at each place in a word', () => {
+  for (let byte = 0; byte < 256; byte++) {
+    for (let length = 1; length <= 9; length++) {
+      for (let at = 0; at < length; at++) {
+        const bytes = Buffer.alloc(length, 0x61)
+        bytes[at] = byte
+        const target = Buffer.alloc(jsonTextBytesMax(length))
+        const json = target.toString('utf8', 0, writeJsonText(target, 0, bytes, 0, length))
+        expect(JSON.parse(json)).toBe(bytes.toString('utf8'))
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not stand in the text unescaped.
+        expect(json).not.toMatch(/[\x00-\x1f\x7f-\x9f]/)
+      }
+    }
+  }
+})
