@@ -1,9 +1,9 @@
-/* Runs a JavaScript role of this executable; see config.h. */
+/* The command line, parsed by a JavaScript role of this executable; see config.h. */
 #include "config.h"
 
 #include "text.h"
 
-/* Room for the role, the bundle's path and the arguments: as many as anybody types, and then many more. */
+/* Arguments that a role can be started with. */
 #define ROLE_ARGS_MAX 4096
 
 #ifdef MEMLOGD_HOSTED
@@ -39,7 +39,8 @@ int become_role(const struct process *process, const char *role, char *const *ar
 #endif
 }
 
-__attribute__((noreturn)) static void config_child(const struct process *process, const char *role, char *const *args, int answer) {
+__attribute__((noreturn)) static void config_child(const struct process *process, const char *role, char *const *args,
+                                                   int answer) {
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (answer == CONFIG_FD) sys_fcntl(answer, F_SETFD, 0);
   else sys_dup3(answer, CONFIG_FD, 0);
@@ -48,11 +49,11 @@ __attribute__((noreturn)) static void config_child(const struct process *process
   text_start(&text, role);
   text_add(&text, ": could not be started: ");
   text_add(&text, error_text(error));
-  text_say(&text, 2);
+  text_print(&text, 2);
   sys_exit(1);
 }
 
-/* Reads the answer up to its end. False if it is not complete; a role that takes too long, or says too much, is killed. */
+/* Reads the whole answer. False if it is not complete. A role that takes too long, or writes too much, is killed. */
 static bool read_config(int fd, struct config *config, int child) {
   u64 limit = clock_ms() + CONFIG_MS;
   for (;;) {
@@ -69,7 +70,8 @@ static bool read_config(int fd, struct config *config, int child) {
   }
 }
 
-bool run_config(const struct process *process, const char *role, char *const *args, struct config *config, int *status) {
+bool run_config(const struct process *process, const char *role, char *const *args, struct config *config,
+                int *status) {
   int ends[2];
   if (sys_pipe2(ends, O_CLOEXEC) < 0) return *status = 1, false;
   int child = sys_fork();
@@ -79,7 +81,7 @@ bool run_config(const struct process *process, const char *role, char *const *ar
   config->bytes = 0;
   bool complete = read_config(ends[0], config, child);
   int wait_status = 0;
-  while (sys_wait(child, &wait_status, 0) == -EINTR) continue;
+  UNINTERRUPTED(sys_wait(child, &wait_status, 0));
   sys_close(ends[0]);
   *status = exit_status(wait_status);
   return complete && *status == 0;
@@ -89,7 +91,7 @@ bool run_config(const struct process *process, const char *role, char *const *ar
 #define READY_CONFIGS "\0"
 #endif
 
-/* Behind the words of the line at `at`; *is_same tells whether they are `args`. */
+/* Compares the words of the command line at `at` with `args`. Returns what follows them. */
 static const char *compare_words(const char *at, char *const *args, bool *is_same) {
   u32 words = (u8)*at++ - 1u;
   *is_same = true;

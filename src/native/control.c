@@ -1,51 +1,58 @@
-/* The control stream: 16-byte messages between the intake and its engine. Layout in docs/PROTOCOL.md, section 5. */
-#include "intake.h"
+/* The control stream; see control.h. */
+#include "control.h"
+
+#include "peer.h"
 
 #define OPEN_BYTES_MAX (4 + CONTROL_OPEN_BYTES_MAX)
 
-bool control_send(struct intake *intake, u32 type, u32 argument, u64 value) {
+/* ---- to the engine ---- */
+
+/* False if the engine does not receive the message; then it is killed. */
+static bool send_message(struct engine *engine, u32 type, u32 argument, u64 value) {
   u8 message[CONTROL_MESSAGE_BYTES];
   put_u32(message, type);
   put_u32(message + 4, argument);
   put_u64(message + 8, value);
-  /* One DOORBELL, one STOP and what the engine asks for are under way: a stream that is full belongs to one gone wrong. */
-  if (sys_send(intake->engine.control, message, sizeof message) == sizeof message) return true;
-  engine_kill(intake);
+  /* One DOORBELL, one STOP and some answers at most are under way: only a faulty engine lets the stream fill up. */
+  if (sys_send(engine->control, message, sizeof message) == sizeof message) return true;
+  engine_kill(engine);
   return false;
 }
 
-void control_ring(struct intake *intake) {
-  struct engine *engine = &intake->engine;
-  if (engine->control < 0 || !engine->is_synced || engine->is_rung || intake->queue.head == intake->queue.tail) return;
-  if (!control_send(intake, CONTROL_DOORBELL, 0, intake->queue.head)) return;
-  intake->queue.announced = intake->queue.head;
-  engine->is_rung = true;
-  engine->progress_ms = intake->now_ms;
+void control_notify(struct engine *engine, struct queue *queue, u64 now_ms) {
+  bool is_waiting = engine->control >= 0 && engine->is_synced && !engine->is_notified;
+  if (!is_waiting || queue->head == queue->tail) return;
+  if (!send_message(engine, CONTROL_DOORBELL, 0, queue->head)) return;
+  queue->announced = queue->head;
+  engine->is_notified = true;
+  engine->progress_ms = now_ms;
 }
 
-void control_stop(struct intake *intake) {
-  struct engine *engine = &intake->engine;
+void control_stop(struct engine *engine, struct queue *queue) {
   if (engine->control < 0 || engine->is_stopping) return;
-  if (!control_send(intake, CONTROL_STOP, 0, intake->queue.head)) return;
-  intake->queue.announced = intake->queue.head;
+  if (!send_message(engine, CONTROL_STOP, 0, queue->head)) return;
+  queue->announced = queue->head;
   engine->is_stopping = true;
 }
 
-static bool handle_ack(struct intake *intake, u64 position) {
-  if (!queue_acknowledge(&intake->queue, position)) return false;
-  intake->engine.is_synced = true;
-  intake->engine.is_rung = false;
-  intake->engine.progress_ms = intake->now_ms;
-  sources_acknowledged(intake);
+/* ---- from the engine; each handler returns false if the message is invalid ---- */
+
+static bool handle_ack(struct engine *engine, struct holdings *holdings, u64 position, u64 now_ms) {
+  if (!queue_acknowledge(&holdings->queue, position)) return false;
+  engine->is_synced = true;
+  engine->is_notified = false;
+  engine->progress_ms = now_ms;
+  sources_acknowledged(&holdings->sources);
   return true;
 }
 
-static void open_failed(struct intake *intake, int error, const char *path) {
-  event_count(intake, EVENT_OPEN_FAILED, 1, (u32)error, path, string_bytes(path));
+static bool report_open_failed(struct events *events, int error, const char *path) {
+  event_count(events, EVENT_OPEN_FAILED, 1, (u32)error, path, string_bytes(path));
+  return true;
 }
 
-/* u32 token, path, NUL, name. Only FIFOs are opened: whatever else is there is not what was meant. */
-static bool handle_open(struct intake *intake, u32 kind, const u8 *body, u32 bytes) {
+/* u32 token, path, NUL, name. Only FIFOs are opened: anything else at that path is not what the engine means. */
+static bool handle_open(struct sources *sources, u32 kind, const u8 *body, u32 bytes) {
   const char *path = (const char *)body + 4;
   u32 end = 4;
   while (end < bytes && body[end] != 0) end++;
@@ -56,49 +63,57 @@ static bool handle_open(struct intake *intake, u32 kind, const u8 *body, u32 byt
   if (kind != SOURCE_KIND_DOCKER && kind != SOURCE_KIND_STREAM) return false;
   struct statx found;
   int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd < 0) return open_failed(intake, -fd, path), true;
+  if (fd < 0) return report_open_failed(sources->events, -fd, path);
   if (sys_statx(fd, "", AT_EMPTY_PATH, &found) < 0 || (found.mode & S_IFMT) != S_IFIFO) {
     sys_close(fd);
-    return open_failed(intake, EINVAL, path), true;
+    return report_open_failed(sources->events, EINVAL, path);
   }
-  if (!source_adopt(intake, fd, kind, get_u32(body), name, name_bytes)) open_failed(intake, ENFILE, path);
+  bool is_source = source_adopt(sources, fd, kind, get_u32(body), name, name_bytes);
+  return is_source || report_open_failed(sources->events, ENFILE, path);
+}
+
+static bool handle_peer(struct engine *engine, u32 descriptor, u64 token) {
+  struct ucred peer = peer_of_reader(engine->pid, descriptor);
+  return send_message(engine, CONTROL_PEER, peer.uid, token << 32 | peer.pid);
+}
+
+static bool handle_ready(struct engine *engine, struct listeners *listeners) {
+  engine->wait_ms = ENGINE_RESTART_MS;
+  listeners_own(listeners);
   return true;
 }
 
-/* Takes one whole message off the buffer: its bytes, 0 if more must come first, -1 if it is not valid. */
-static int handle_message(struct intake *intake, const u8 *at, u32 bytes) {
+/* Handles the first message of the buffer. Returns its bytes, 0 if it is not complete, -1 if it is invalid. */
+static int handle_message(struct engine *engine, struct holdings *holdings, const u8 *at, u32 bytes, u64 now_ms) {
   if (bytes < CONTROL_MESSAGE_BYTES) return 0;
-  u32 type = get_u32(at), argument = get_u32(at + 4);
+  u32 type = get_u32(at), argument = get_u32(at + 4), size = CONTROL_MESSAGE_BYTES;
   u64 value = get_u64(at + 8);
+  bool is_valid = false;
   if (type == CONTROL_OPEN) {
     if (value < 6 || value > OPEN_BYTES_MAX) return -1;
-    if (bytes - CONTROL_MESSAGE_BYTES < value) return 0;
-    bool ok = handle_open(intake, argument, at + CONTROL_MESSAGE_BYTES, (u32)value);
-    return ok ? CONTROL_MESSAGE_BYTES + (int)value : -1;
+    size += (u32)value;
+    if (bytes < size) return 0;
+    is_valid = handle_open(&holdings->sources, argument, at + CONTROL_MESSAGE_BYTES, (u32)value);
   }
-  if (type == CONTROL_ACK) return handle_ack(intake, value) ? CONTROL_MESSAGE_BYTES : -1;
-  if (type == CONTROL_CLOSE) return source_close_when_read(intake, argument), CONTROL_MESSAGE_BYTES;
-  if (type == CONTROL_READY) {
-    intake->engine.wait_ms = ENGINE_RESTART_MS;
-    listeners_own(&intake->listeners);
-    return CONTROL_MESSAGE_BYTES;
-  }
-  if (type == CONTROL_PEER) return peer_tell(intake, argument, value) ? CONTROL_MESSAGE_BYTES : -1;
-  return -1;
+  if (type == CONTROL_ACK) is_valid = handle_ack(engine, holdings, value, now_ms);
+  if (type == CONTROL_CLOSE) source_close_when_read(&holdings->sources, argument), is_valid = true;
+  if (type == CONTROL_READY) is_valid = handle_ready(engine, &holdings->listeners);
+  if (type == CONTROL_PEER) is_valid = handle_peer(engine, argument, value);
+  return is_valid ? (int)size : -1;
 }
 
-void control_read(struct intake *intake) {
-  struct engine *engine = &intake->engine;
+void control_read(struct engine *engine, struct holdings *holdings, u64 now_ms) {
+  if (engine->control < 0) return;
   long got = sys_recv(engine->control, engine->buffer + engine->bytes, sizeof engine->buffer - engine->bytes, 0);
   if (got == -EAGAIN || got == -EINTR) return;
-  if (got <= 0) return engine_ends(intake);
+  if (got <= 0) return engine_disconnect(engine);
   engine->bytes += (u32)got;
   u32 done = 0;
   for (;;) {
-    int took = handle_message(intake, engine->buffer + done, engine->bytes - done);
-    if (took < 0) return engine_kill(intake);
-    if (took == 0) break;
-    done += (u32)took;
+    int size = handle_message(engine, holdings, engine->buffer + done, engine->bytes - done, now_ms);
+    if (size < 0) return engine_kill(engine);
+    if (size == 0) break;
+    done += (u32)size;
   }
   for (u32 at = done; at < engine->bytes; at++) engine->buffer[at - done] = engine->buffer[at];
   engine->bytes -= done;

@@ -1,4 +1,4 @@
-/* Going into the background; see daemonize.h. */
+/* Detaching from the caller; see daemonize.h. */
 #include "daemonize.h"
 
 void hold_standard_descriptors(void) {
@@ -22,22 +22,22 @@ void close_inherited(int keep, int keep_too) {
   close_between(next, 0xffffffff);
 }
 
-/* Waits for what the daemon says: one byte 0, or a message; then its status is what it exits with. */
+/* Waits for the daemon's report: one byte 0, or a message. Exits with 0, or with the daemon's status. */
 __attribute__((noreturn)) static void wait_for_daemon(int answer, int child) {
-  struct text said;
-  said.bytes = 0;
+  struct text report;
+  report.bytes = 0;
   long got;
-  while ((got = sys_read(answer, said.at + said.bytes, TEXT_BYTES_MAX - said.bytes)) > 0 || got == -EINTR) {
-    if (got > 0) said.bytes += (u32)got;
-    if (said.bytes > 0 && said.at[0] == 0) sys_exit(0);
+  while ((got = UNINTERRUPTED(sys_read(answer, report.at + report.bytes, TEXT_BYTES_MAX - report.bytes))) > 0) {
+    report.bytes += (u32)got;
+    if (report.at[0] == 0) sys_exit(0);
   }
   int status = 0;
-  sys_wait(child, &status, 0);
-  if (said.bytes == 0) {
-    text_start(&said, "memlogd: the daemon ended before it was ready, with status ");
-    text_number(&said, exit_status(status));
+  UNINTERRUPTED(sys_wait(child, &status, 0));
+  if (report.bytes == 0) {
+    text_start(&report, "memlogd: the daemon ended before it was ready, with status ");
+    text_number(&report, exit_status(status));
   }
-  text_say(&said, 2);
+  text_print(&report, 2);
   status = exit_status(status);
   sys_exit(status == 0 ? 1 : status);
 }
@@ -50,7 +50,7 @@ int daemonize_fork(void) {
   int child = result < 0 ? result : sys_fork();
   if (child < 0) {
     text_add(&error, error_text(child));
-    text_say(&error, 2);
+    text_print(&error, 2);
     sys_exit(1);
   }
   if (child > 0) {

@@ -1,19 +1,19 @@
-/* Going into the background, and what a process of ours needs to stand on. */
+/* Detaching from the caller: descriptors, and going into the background. */
 #pragma once
 
 #include "config.h"
 #include "text.h"
 
-/* Makes sure that descriptors 0, 1 and 2 are open, so that nothing of ours ever gets their numbers. */
+/* Makes sure that descriptors 0, 1 and 2 are open, so that no descriptor of ours gets one of these numbers. */
 void hold_standard_descriptors(void);
-/* Closes what the caller left open, except up to two descriptors (-1: none). */
+/* Closes the descriptors that the caller left open, except 0, 1, 2 and these two (-1: none). */
 void close_inherited(int keep, int keep_too);
 /*
- * Forks. In the parent: waits for the child's word, says it, exits. Returns in the child, with the descriptor for
- * daemonize_done; *error_number tells of a failure.
+ * Forks. The parent waits for the child's report, prints it and exits. Returns in the child, with the descriptor for
+ * daemonize_done or daemonize_failed.
  */
 int daemonize_fork(void);
-/* Lets go of the terminal and of the caller's folder. */
+/* Leaves the terminal and the working directory, and reports success to the parent. */
 void daemonize_done(int answer);
-/* The child failed: the parent says why and exits with the error's status. */
+/* Reports the error to the parent, and exits with the error's status. */
 __attribute__((noreturn)) void daemonize_failed(int answer, struct text *error);

@@ -1,5 +1,5 @@
 /*
- * The blob's head, which whoever grafts it onto an executable knows:
+ * The blob's head; src/build/graft.ts relies on this layout:
  *
  *    0  a branch to the real entry: the executable's e_entry is the blob's first byte
  *    8  8 bytes "MLNATIVE"

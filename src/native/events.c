@@ -1,13 +1,23 @@
-/* What the intake has to tell about itself: counted at once, written to the queue at most once a second each. */
-#include "intake.h"
+/* Events of the intake; see events.h. */
+#include "events.h"
 
-/* Losses of datagrams are told apart by the kind of source. */
-static u32 event_slot(u32 code, u32 argument) { return code == EVENT_DATAGRAMS_LOST ? EVENT_CODES + argument % 8 : code % EVENT_CODES; }
+#include "text.h"
+
+#define EVENT_INTERVAL_MS 1000
+
+_Static_assert(EVENT_TAKEOVER_FAILED < EVENT_CODES, "every event code has a slot");
+_Static_assert(SOURCE_KIND_ENGINE_OUTPUT < EVENT_LOSS_KINDS, "every kind of source has a slot for its losses");
+
+static u32 event_slot(u32 code, u32 argument) {
+  if (code == EVENT_DATAGRAMS_LOST) return EVENT_CODES + argument % EVENT_LOSS_KINDS;
+  return code % EVENT_CODES;
+}
+
 static u32 slot_code(u32 slot) { return slot >= EVENT_CODES ? EVENT_DATAGRAMS_LOST : slot; }
 
-void event_count(struct intake *intake, u32 code, u32 count, u32 argument, const char *text, size_t text_bytes) {
-  struct event *event = &intake->events[event_slot(code, argument)];
-  /* Engines that ended are counted from the beginning: the number itself is the news. */
+void event_count(struct events *events, u32 code, u32 count, u32 argument, const char *text, size_t text_bytes) {
+  struct event *event = &events->slots[event_slot(code, argument)];
+  /* An engine's end carries the number of engines that have ended since the start. */
   event->count = code == EVENT_ENGINE_EXITED ? count : event->count + count;
   event->argument = argument;
   event->text_bytes = (u32)(text_bytes < EVENT_TEXT_BYTES_MAX ? text_bytes : EVENT_TEXT_BYTES_MAX);
@@ -25,19 +35,18 @@ static void write_event(struct queue *queue, struct event *event, u32 code) {
   event->count = 0;
 }
 
-i64 events_flush(struct intake *intake) {
+i64 events_flush(struct events *events, struct queue *queue, u64 now_ms, bool is_last) {
   i64 next = -1;
   for (u32 slot = 0; slot < EVENT_SLOTS; slot++) {
-    struct event *event = &intake->events[slot];
+    struct event *event = &events->slots[slot];
     if (event->count == 0) continue;
-    u64 due = event->was_sent ? event->sent_ms + EVENT_EVERY_MS : 0;
-    bool is_due = due <= intake->now_ms || intake->stop_at_ms != 0;
-    if (is_due && queue_has_room(&intake->queue, 8 + event->text_bytes, QUEUE_RESERVED_BYTES)) {
-      write_event(&intake->queue, event, slot_code(slot));
+    u64 due_ms = event->was_sent && !is_last ? event->sent_ms + EVENT_INTERVAL_MS : 0;
+    if (due_ms > now_ms) {
+      next = sooner(next, (i64)(due_ms - now_ms));
+    } else if (queue_has_room(queue, 8 + event->text_bytes, QUEUE_RESERVED_BYTES)) {
+      write_event(queue, event, slot_code(slot));
       event->was_sent = true;
-      event->sent_ms = intake->now_ms;
-    } else if (!is_due && (next < 0 || (i64)(due - intake->now_ms) < next)) {
-      next = (i64)(due - intake->now_ms);
+      event->sent_ms = now_ms;
     }
   }
   return next;

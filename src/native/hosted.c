@@ -11,7 +11,7 @@ int main(int count, char **args, char **environment) {
   text_start(&text, last_component(args[0]));
   text_add(&text, ": JavaScript could not be started (are MEMLOGD_NODE and MEMLOGD_BUNDLE set?): ");
   text_add(&text, error_text(error));
-  text_say(&text, 2);
+  text_print(&text, 2);
   return 1;
 }
 #else

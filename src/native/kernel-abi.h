@@ -1,6 +1,6 @@
 /*
- * What the kernel's interface looks like on 64-bit Linux: types, structures, flags. Written here because the
- * native half is built without a C library, whose headers would bring their own idea of these.
+ * What the kernel's interface looks like on 64-bit Linux: types, structures, flags. They are written here because
+ * the native half is built without a C library, and the library's headers differ from the kernel's.
  */
 #pragma once
 
@@ -31,7 +31,6 @@ typedef int64_t i64;
 #define E2BIG 7
 #define ENOEXEC 8
 #define EBADF 9
-#define ECHILD 10
 #define EAGAIN 11
 #define ENOMEM 12
 #define EACCES 13
@@ -64,9 +63,7 @@ typedef int64_t i64;
 #define O_WRONLY 1
 #define O_RDWR 2
 #define O_ACCMODE 3
-#define O_CREAT 0100
 #define O_NOCTTY 0400
-#define O_TRUNC 01000
 #define O_NONBLOCK 04000
 #define O_CLOEXEC 02000000
 #define O_PATH 010000000
@@ -100,8 +97,6 @@ typedef int64_t i64;
 #define S_IFSOCK 0140000
 #define S_IFLNK 0120000
 #define S_IFREG 0100000
-#define S_IFBLK 0060000
-#define S_IFDIR 0040000
 #define S_IFCHR 0020000
 #define S_IFIFO 0010000
 
@@ -127,9 +122,7 @@ _Static_assert(sizeof(struct statx) == 256, "struct statx is the kernel's");
 /* ---- poll ---- */
 #define POLLIN 1
 #define POLLOUT 4
-#define POLLERR 8
 #define POLLHUP 16
-#define POLLNVAL 32
 struct pollfd {
   int fd;
   short events, revents;
@@ -175,8 +168,6 @@ struct timespec {
 #define SO_RCVBUFFORCE 33
 #define SO_DOMAIN 39
 #define SO_RXQ_OVFL 40
-#define IPPROTO_IPV6 41
-#define IPV6_V6ONLY 26
 #define SCM_RIGHTS 1
 #define SCM_CREDENTIALS 2
 #define MSG_CTRUNC 8
@@ -200,7 +191,8 @@ struct sockaddr_in6 {
   u8 address[16];
   u32 scope;
 };
-_Static_assert(sizeof(struct sockaddr_in) == 16 && sizeof(struct sockaddr_in6) == 28, "socket addresses are the kernel's");
+_Static_assert(sizeof(struct sockaddr_in) == 16 && sizeof(struct sockaddr_in6) == 28,
+               "socket addresses are the kernel's");
 struct iovec {
   void *base;
   size_t bytes;
@@ -253,7 +245,7 @@ struct timeval {
 #define PR_SET_NAME 15
 #define RLIMIT_NOFILE 7
 #define TIOCGPTN 0x80045430
-#define SIGNAL_BIT(n) (1ull << ((n) - 1))
+#define SIGNAL_BIT(n) (1ull << ((n)-1))
 struct kernel_sigaction {
   u64 handler, flags, restorer, mask;
 };

@@ -4,11 +4,11 @@
 #include "config.h"
 #include "text.h"
 
-/* A socket file, or a link, that is ours to remove. */
+/* A socket file, or a link, that we made and will remove. */
 struct bound_path {
-  int folder;       /* -1: nothing bound */
-  const char *name; /* in that folder */
-  u64 ino;          /* what we made: another's is not removed */
+  int directory;                      /* -1: nothing is bound */
+  char name[UNIX_PATH_BYTES_MAX + 1]; /* in that directory */
+  u64 ino;                            /* of what we made: another file of that name is not removed */
   u32 dev_major, dev_minor;
 };
 
@@ -20,16 +20,16 @@ struct listeners {
   struct bound_path paths[PATHS];
 };
 
-/* The exit status where a path or an address is one that no socket can have, as for any wrong command line. */
+/* The exit status for a path or an address that no socket can have, as for any wrong command line. */
 #define STATUS_USAGE 2
 
-/* Binds everything that the config names. False: `error` says why not, with the exit status, and nothing stays bound. */
+/* Nothing is bound. */
+void listeners_reset(struct listeners *listeners);
+/* Binds everything that the config names. False: `error` has reason and exit status, and nothing stays bound. */
 bool listeners_open(struct listeners *listeners, const struct config *config, struct text *error);
-/* Binds the inputs that the config names and that are not there yet. */
+/* Binds the inputs that the config names and that a takeover did not bring. */
 bool listeners_add(struct listeners *listeners, const struct config *config, struct text *error);
-/* After the engine has begun to listen: whoever asks the kernel who listens is told this process again. */
+/* Listens again after the engine has, so that the kernel names this process, not the engine, as the listener. */
 void listeners_own(struct listeners *listeners);
 /* Removes the files that are ours. */
 void listeners_unlink(struct listeners *listeners);
-/* Decodes hex digits; the number of bytes, 0 if they are none. */
-u32 parse_hex(const char *digits, u8 *to, u32 max);

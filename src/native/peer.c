@@ -1,27 +1,28 @@
-/* Who a reader is. The engine has the connection, JavaScript can't ask: this process looks at it through a descriptor of the engine's. */
-#include "intake.h"
+/* Who a reader is; see peer.h. */
+#include "peer.h"
 
-/* The engine's descriptor as one of ours, or -errno. */
-static int borrow(const struct intake *intake, u32 descriptor) {
-  int engine = sys_pidfd_open(intake->engine.pid);
-  if (engine < 0) return engine;
-  int fd = sys_pidfd_getfd(engine, (int)descriptor);
-  sys_close(engine);
-  return fd;
+#include "unix-socket.h"
+#include "constants.h"
+
+/* A copy of the other process's descriptor, or -errno. */
+static int copy_descriptor(int pid, u32 fd) {
+  int process = sys_pidfd_open(pid);
+  if (process < 0) return process;
+  int copy = sys_pidfd_getfd(process, (int)fd);
+  sys_close(process);
+  return copy;
 }
 
-bool peer_tell(struct intake *intake, u32 descriptor, u64 token) {
+struct ucred peer_of_reader(int pid, u32 fd) {
   struct ucred peer = {0, UID_UNKNOWN, 0};
-  u32 bytes = sizeof peer;
-  int fd = intake->engine.pid > 0 ? borrow(intake, descriptor) : -EBADF;
-  if (fd >= 0) {
-    if (sys_getsockopt(fd, SO_PEERCRED, &peer, &bytes) < 0) peer.pid = 0, peer.uid = UID_UNKNOWN;
-    /* Closed, not only shut for writing: that makes no difference to whoever reads. */
-    struct pollfd look = {fd, 0, 0};
-    if (sys_poll(&look, 1, 0) > 0 && (look.revents & POLLHUP) != 0) peer.pid = PID_GONE, peer.uid = UID_UNKNOWN;
-    /* What the kernel holds for a reader that does not read counts as memory of memlogd. */
-    sys_set_socket_number(fd, SO_SNDBUF, QUERY_SEND_BYTES);
-    sys_close(fd);
-  }
-  return control_send(intake, CONTROL_PEER, peer.uid, token << 32 | peer.pid);
+  int copy = pid > 0 ? copy_descriptor(pid, fd) : -EBADF;
+  if (copy < 0) return peer;
+  unix_peer(copy, &peer);
+  /* Closed, not only shut down for writing: a reader that still reads may do that. */
+  struct pollfd look = {copy, 0, 0};
+  if (sys_poll(&look, 1, 0) > 0 && (look.revents & POLLHUP) != 0) peer = (struct ucred){PID_GONE, UID_UNKNOWN, 0};
+  /* What the kernel buffers for a reader that does not read counts as memlogd's memory. */
+  sys_set_socket_number(copy, SO_SNDBUF, QUERY_SEND_BYTES);
+  sys_close(copy);
+  return peer;
 }

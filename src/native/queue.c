@@ -3,17 +3,18 @@
 
 #include "text.h"
 
-/* From here on it is worth going back to the area's beginning when nothing is to be done: few pages stay in use. */
+/* An idle queue returns to the beginning of its area from here on, so that few pages stay in use. */
 #define QUEUE_REWIND_BYTES (512 * 1024)
-/* The larger of the page sizes that matter here: 4 KiB, and 64 KiB of some aarch64 kernels. */
+/* The larger of the two usual page sizes: 4 KiB, and 64 KiB on some aarch64 kernels. */
 #define PAGE_BYTES (64 * 1024)
 
-_Static_assert(QUEUE_REWIND_BYTES < QUEUE_BYTES_DEFAULT, "the area is larger than what makes a rewind worthwhile");
-_Static_assert(QUEUE_RESERVED_BYTES + 4 * QUEUE_PAYLOAD_BYTES_MAX < QUEUE_BYTES_DEFAULT, "data fits beside what is kept free");
+_Static_assert(QUEUE_REWIND_BYTES < QUEUE_BYTES_DEFAULT, "a rewind starts inside the area");
+_Static_assert(QUEUE_RESERVED_BYTES + 4 * QUEUE_PAYLOAD_BYTES_MAX < QUEUE_BYTES_DEFAULT,
+               "data fits beside the reserve");
 
 static u32 frame_bytes(u32 payload_bytes) { return (QUEUE_FRAME_HEADER_BYTES + payload_bytes + 7) & ~7u; }
 
-/* Bytes that a frame takes at the head, what is skipped at the area's end included. */
+/* Bytes that a frame needs at the head, including what is skipped at the end of the area. */
 static u64 bytes_needed(const struct queue *queue, u32 payload_bytes) {
   u64 at = queue->head % QUEUE_BYTES_DEFAULT;
   u64 need = frame_bytes(payload_bytes);
@@ -38,7 +39,7 @@ int queue_open(struct queue *queue) {
   if (queue->fd < 0) return queue->fd;
   int error = sys_ftruncate(queue->fd, queue_file_bytes);
   if (error < 0) return error;
-  /* Without the seal an engine gone wrong could shrink the file, and touching the map would kill this process. */
+  /* Without the seal a faulty engine could shrink the file, and our next access to the map would be a SIGBUS. */
   sys_fcntl(queue->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   if (!map_queue(queue)) return -ENOMEM;
   put_u32(queue->map, QUEUE_MAGIC);
@@ -49,11 +50,11 @@ int queue_open(struct queue *queue) {
   return 0;
 }
 
-bool queue_take(struct queue *queue, u64 head, u64 tail) {
+bool queue_adopt(struct queue *queue, u64 head, u64 tail) {
   struct statx status;
   zero_bytes(&status, sizeof status);
   sys_statx(queue->fd, "", AT_EMPTY_PATH, &status);
-  /* Memory that could be taken away while it is mapped would kill this process. */
+  /* A file that can shrink while it is mapped could kill this process (SIGBUS). */
   bool is_sealed = (sys_fcntl(queue->fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) != 0;
   if (status.size != queue_file_bytes || !is_sealed || !map_queue(queue)) return false;
   queue->head = queue->announced = head;
@@ -68,12 +69,14 @@ bool queue_has_room(const struct queue *queue, u32 payload_bytes, u32 keep) {
 
 u32 queue_fitting_reads(const struct queue *queue) {
   u64 room = QUEUE_BYTES_DEFAULT - (queue->head - queue->tail);
-  /* Where one read fits, the largest datagram does too, and what is skipped at the area's end for it. */
+  /* The largest datagram, and what is skipped for it at the end of the area, fit wherever one read fits. */
   u64 kept = (u64)QUEUE_RESERVED_BYTES + 2 * frame_bytes(QUEUE_PAYLOAD_BYTES_MAX);
   return room <= kept ? 0 : (u32)((room - kept) / frame_bytes(QUEUE_READ_BYTES_MAX));
 }
 
-static u8 *frames_at(struct queue *queue, u64 position) { return queue->map + QUEUE_FRAMES_OFFSET + position % QUEUE_BYTES_DEFAULT; }
+static u8 *frames_at(struct queue *queue, u64 position) {
+  return queue->map + QUEUE_FRAMES_OFFSET + position % QUEUE_BYTES_DEFAULT;
+}
 
 static void write_header(u8 *at, const struct frame *frame) {
   struct timespec real, mono;
@@ -90,7 +93,7 @@ static void write_header(u8 *at, const struct frame *frame) {
   put_u32(at + 28, (u32)mono.nanos);
 }
 
-/* Fills the rest of the area, so that the next frame begins at its beginning. */
+/* Pads the rest of the area, so that the next frame starts at its beginning. */
 static void skip_rest(struct queue *queue) {
   u64 rest = QUEUE_BYTES_DEFAULT - queue->head % QUEUE_BYTES_DEFAULT;
   if (rest >= QUEUE_FRAME_HEADER_BYTES) {
@@ -104,16 +107,16 @@ bool queue_wants_rewind(const struct queue *queue) {
   return queue->head == queue->tail && queue->touched > QUEUE_REWIND_BYTES;
 }
 
-/* Frees the pages between two places of the area. */
+/* Frees the pages between two offsets of the area. */
 static void free_pages(struct queue *queue, u64 from, u64 to) {
-  int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-  if (from < to) sys_fallocate(queue->fd, how, QUEUE_FRAMES_OFFSET + from, to - from);
+  int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  if (from < to) sys_fallocate(queue->fd, mode, QUEUE_FRAMES_OFFSET + from, to - from);
 }
 
 void queue_rewind(struct queue *queue) {
   u64 at = queue->head % QUEUE_BYTES_DEFAULT;
   if (at > QUEUE_REWIND_BYTES) {
-    /* The page of the PAD's header must stay: the engine has not read it yet. */
+    /* The page with the PAD's header must stay: the engine has not read it yet. */
     u64 page = at & ~(u64)(PAGE_BYTES - 1);
     skip_rest(queue);
     free_pages(queue, QUEUE_REWIND_BYTES, page);
@@ -132,9 +135,10 @@ u8 *queue_payload(struct queue *queue, u32 payload_bytes) {
 void queue_commit(struct queue *queue, const struct frame *frame) {
   u8 *at = frames_at(queue, queue->head);
   u32 bytes = frame_bytes(frame->payload_bytes);
-  zero_bytes(at + QUEUE_FRAME_HEADER_BYTES + frame->payload_bytes, bytes - QUEUE_FRAME_HEADER_BYTES - frame->payload_bytes);
+  zero_bytes(at + QUEUE_FRAME_HEADER_BYTES + frame->payload_bytes,
+             bytes - QUEUE_FRAME_HEADER_BYTES - frame->payload_bytes);
   write_header(at, frame);
-  /* The engine learns of it by a system call of ours; nothing may be written later than that. */
+  /* The engine is notified by a system call, and the frame must be complete before it. */
   __atomic_thread_fence(__ATOMIC_RELEASE);
   u64 end = queue->head % QUEUE_BYTES_DEFAULT + bytes;
   if (end > queue->touched) queue->touched = end;

@@ -1,6 +1,8 @@
 /* Starts a command; see run-command.h. */
 #include "run-command.h"
 
+#include "text.h"
+
 #define STATUS_NOT_FOUND 127
 #define STATUS_NOT_EXECUTABLE 126
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -33,7 +35,7 @@ static int exec_file(const char *path, char *const *command, char **environment)
   return error == -ENOEXEC ? exec_script(path, command, environment) : error;
 }
 
-/* Tries every folder of PATH; returns -errno. What was found but can't be run counts more than what was not found. */
+/* Tries every directory of PATH. Returns -errno: "not found" only if no directory has a file of that name. */
 static int exec_searched(char *const *command, char **environment) {
   const char *name = command[0];
   int worst = -ENOENT;
@@ -60,7 +62,7 @@ static int exec_searched(char *const *command, char **environment) {
   }
 }
 
-/* The signals are the caller's again before the command sees them. */
+/* The command starts with the signal mask and dispositions that our caller had. */
 static int exec_as_called(const struct process *process, char *const *command) {
   sys_set_signal(SIGCHLD, process->sigchld == SIG_IGN ? SIG_IGN : SIG_DFL);
   sys_set_signal(SIGPIPE, process->sigpipe == SIG_IGN ? SIG_IGN : SIG_DFL);
@@ -75,7 +77,7 @@ __attribute__((noreturn)) static void fail(const char *name, int error) {
   text_add(&text, name);
   text_add(&text, ": ");
   text_add(&text, is_missing ? "not found" : error_text(error));
-  text_say(&text, 2);
+  text_print(&text, 2);
   sys_exit(is_missing ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE);
 }
 
@@ -83,7 +85,8 @@ __attribute__((noreturn)) void exec_command(const struct process *process, char 
   fail(command[0], exec_as_called(process, command));
 }
 
-__attribute__((noreturn)) static void child(const struct process *process, char *const *command, int out, int err, int answer) {
+__attribute__((noreturn)) static void child(const struct process *process, char *const *command, int out, int err,
+                                            int answer) {
   sys_dup3(out, 1, 0);
   sys_dup3(err, 2, 0);
   int error = exec_as_called(process, command);
@@ -103,10 +106,10 @@ void run_command(struct run *run, const struct process *process, char *const *co
   sys_close(out[1]);
   sys_close(err[1]);
   sys_close(answer[1]);
-  long got = sys_read(answer[0], &error, sizeof error);
+  long got = UNINTERRUPTED(sys_read(answer[0], &error, sizeof error));
   sys_close(answer[0]);
   if (got == sizeof error) {
-    sys_wait(run->pid, &result, 0);
+    UNINTERRUPTED(sys_wait(run->pid, &result, 0));
     fail(command[0], error);
   }
   sys_fcntl(out[0], F_SETFL, O_NONBLOCK);

@@ -1,14 +1,14 @@
-/* Starts a command as a shell would: PATH, scripts without `#!`, the statuses 126 and 127. */
+/* Starts a command as a shell would: PATH, scripts without `#!`, exit statuses 126 and 127. */
 #pragma once
 
-#include "daemonize.h"
+#include "config.h"
 
 struct run {
   int pid;
-  int output[2]; /* its stdout and stderr, ours to read without waiting */
+  int output[2]; /* its stdout and stderr; reading them never waits */
 };
 
-/* Becomes the command; says why and exits with 126 or 127 if that can't be. */
+/* Becomes the command. If that fails, prints why and exits with 126 or 127. */
 __attribute__((noreturn)) void exec_command(const struct process *process, char *const *command);
-/* Starts the command as a child; says why and exits with 126 or 127 if that can't be. */
+/* Starts the command as a child. If that fails, prints why and exits with 126 or 127. */
 void run_command(struct run *run, const struct process *process, char *const *command);

@@ -1,7 +1,16 @@
-/* System calls with types; each returns its result or -errno. */
+/* System calls with types. Each returns its result or -errno. */
 #pragma once
 
 #include "kernel-abi.h"
+
+/* Repeats a blocking call that a signal has interrupted. */
+#define UNINTERRUPTED(call)        \
+  ({                               \
+    long call_result;              \
+    do call_result = (call);       \
+    while (call_result == -EINTR); \
+    call_result;                   \
+  })
 
 #define P(pointer) ((long)(uintptr_t)(pointer))
 #define CALL1(name, a) syscall6(NR_##name, (long)(a), 0, 0, 0, 0, 0)
@@ -9,7 +18,8 @@
 #define CALL3(name, a, b, c) syscall6(NR_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define CALL4(name, a, b, c, d) syscall6(NR_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define CALL5(name, a, b, c, d, e) syscall6(NR_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
-#define CALL6(name, a, b, c, d, e, f) syscall6(NR_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define CALL6(name, a, b, c, d, e, f) \
+  syscall6(NR_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* ---- files ---- */
 static inline long sys_read(int fd, void *to, size_t bytes) { return CALL3(read, fd, P(to), bytes); }
@@ -18,33 +28,34 @@ static inline long sys_pread(int fd, void *to, size_t bytes, u64 at) { return CA
 static inline long sys_lseek(int fd, i64 at, int from) { return CALL3(lseek, fd, at, from); }
 static inline int sys_close(int fd) { return (int)CALL1(close, fd); }
 static inline int sys_close_range(u32 first, u32 last) { return (int)CALL3(close_range, first, last, 0); }
-static inline int sys_openat(int folder, const char *path, int flags, int mode) {
-  return (int)CALL4(openat, folder, P(path), flags, mode);
+static inline int sys_openat(int directory, const char *path, int flags, int mode) {
+  return (int)CALL4(openat, directory, P(path), flags, mode);
 }
 static inline int sys_open(const char *path, int flags) { return sys_openat(AT_FDCWD, path, flags, 0); }
 static inline int sys_mkdir(const char *path, int mode) { return (int)CALL3(mkdirat, AT_FDCWD, P(path), mode); }
-static inline int sys_unlinkat(int folder, const char *name) { return (int)CALL3(unlinkat, folder, P(name), 0); }
-static inline int sys_symlinkat(const char *target, int folder, const char *name) {
-  return (int)CALL3(symlinkat, P(target), folder, P(name));
+static inline int sys_unlinkat(int directory, const char *name) { return (int)CALL3(unlinkat, directory, P(name), 0); }
+static inline int sys_symlinkat(const char *target, int directory, const char *name) {
+  return (int)CALL3(symlinkat, P(target), directory, P(name));
 }
-static inline int sys_renameat(int folder, const char *from, const char *to) {
-  return (int)CALL4(renameat, folder, P(from), folder, P(to));
+static inline int sys_renameat(int directory, const char *from, const char *to) {
+  return (int)CALL4(renameat, directory, P(from), directory, P(to));
 }
-static inline long sys_readlinkat(int folder, const char *name, char *to, size_t bytes) {
-  return CALL4(readlinkat, folder, P(name), P(to), bytes);
+static inline int sys_fchmodat(int directory, const char *name, u32 mode) {
+  return (int)CALL3(fchmodat, directory, P(name), mode);
 }
-static inline int sys_fchmodat(int folder, const char *name, u32 mode) { return (int)CALL3(fchmodat, folder, P(name), mode); }
-static inline int sys_fchownat(int folder, const char *name, u32 uid, u32 gid, int flags) {
-  return (int)CALL5(fchownat, folder, P(name), uid, gid, flags);
+static inline int sys_fchownat(int directory, const char *name, u32 uid, u32 gid, int flags) {
+  return (int)CALL5(fchownat, directory, P(name), uid, gid, flags);
 }
-static inline int sys_statx(int folder, const char *name, int flags, struct statx *to) {
-  return (int)CALL5(statx, folder, P(name), flags, STATX_BASIC_STATS, P(to));
+static inline int sys_statx(int directory, const char *name, int flags, struct statx *to) {
+  return (int)CALL5(statx, directory, P(name), flags, STATX_BASIC_STATS, P(to));
 }
 static inline int sys_fcntl(int fd, int command, long value) { return (int)CALL3(fcntl, fd, command, value); }
 static inline int sys_ioctl(int fd, u32 request, void *value) { return (int)CALL3(ioctl, fd, request, P(value)); }
 static inline int sys_flock(int fd, int how) { return (int)CALL2(flock, fd, how); }
 static inline int sys_ftruncate(int fd, u64 bytes) { return (int)CALL2(ftruncate, fd, bytes); }
-static inline int sys_fallocate(int fd, int mode, u64 at, u64 bytes) { return (int)CALL4(fallocate, fd, mode, at, bytes); }
+static inline int sys_fallocate(int fd, int mode, u64 at, u64 bytes) {
+  return (int)CALL4(fallocate, fd, mode, at, bytes);
+}
 static inline int sys_dup3(int from, int to, int flags) { return (int)CALL3(dup3, from, to, flags); }
 static inline int sys_pipe2(int ends[2], int flags) { return (int)CALL2(pipe2, P(ends), flags); }
 static inline int sys_memfd_create(const char *name, u32 flags) { return (int)CALL2(memfd_create, P(name), flags); }
@@ -57,15 +68,19 @@ static inline void *sys_mmap(size_t bytes, int flags, int fd) {
   return result < 0 && result > -4096 ? NULL : (void *)result;
 }
 static inline int sys_munmap(void *at, size_t bytes) { return (int)CALL2(munmap, P(at), bytes); }
-/* Zeroed memory of which only the touched pages count. */
-static inline void *sys_memory(size_t bytes) { return sys_mmap(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1); }
+/* Zeroed memory; only the pages that are touched are used. */
+static inline void *sys_memory(size_t bytes) {
+  return sys_mmap(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+}
 
 /* ---- waiting and time ---- */
 static inline int sys_poll_us(struct pollfd *fds, u32 count, i64 us) {
   struct timespec limit = {us / 1000000, us % 1000000 * 1000};
   return (int)CALL5(ppoll, P(fds), count, us < 0 ? 0 : P(&limit), 0, 8);
 }
-static inline int sys_poll(struct pollfd *fds, u32 count, i64 ms) { return sys_poll_us(fds, count, ms < 0 ? ms : ms * 1000); }
+static inline int sys_poll(struct pollfd *fds, u32 count, i64 ms) {
+  return sys_poll_us(fds, count, ms < 0 ? ms : ms * 1000);
+}
 static inline int sys_epoll_create(void) { return (int)CALL1(epoll_create1, EPOLL_CLOEXEC); }
 static inline int sys_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event) {
   return (int)CALL4(epoll_ctl, epoll, what, fd, P(event));
@@ -88,7 +103,9 @@ static inline i64 sooner(i64 a, i64 b) { return a < 0 || (b >= 0 && b < a) ? b :
 static inline int sys_socket(int family, int type) { return (int)CALL3(socket, family, type, 0); }
 static inline int sys_socketpair(int type, int ends[2]) { return (int)CALL4(socketpair, AF_UNIX, type, 0, P(ends)); }
 static inline int sys_bind(int fd, const void *address, u32 bytes) { return (int)CALL3(bind, fd, P(address), bytes); }
-static inline int sys_connect(int fd, const void *address, u32 bytes) { return (int)CALL3(connect, fd, P(address), bytes); }
+static inline int sys_connect(int fd, const void *address, u32 bytes) {
+  return (int)CALL3(connect, fd, P(address), bytes);
+}
 static inline int sys_listen(int fd, int backlog) { return (int)CALL2(listen, fd, backlog); }
 static inline int sys_accept4(int fd, void *address, int *bytes, int flags) {
   return (int)CALL4(accept4, fd, P(address), P(bytes), flags);
@@ -99,8 +116,12 @@ static inline long sys_send(int fd, const void *from, size_t bytes) {
 static inline long sys_recv(int fd, void *to, size_t bytes, int flags) {
   return CALL6(recvfrom, fd, P(to), bytes, flags | MSG_DONTWAIT, 0, 0);
 }
-static inline long sys_sendmsg(int fd, struct msghdr *message, int flags) { return CALL3(sendmsg, fd, P(message), flags); }
-static inline long sys_recvmsg(int fd, struct msghdr *message, int flags) { return CALL3(recvmsg, fd, P(message), flags); }
+static inline long sys_sendmsg(int fd, struct msghdr *message, int flags) {
+  return CALL3(sendmsg, fd, P(message), flags);
+}
+static inline long sys_recvmsg(int fd, struct msghdr *message, int flags) {
+  return CALL3(recvmsg, fd, P(message), flags);
+}
 static inline int sys_setsockopt(int fd, int level, int option, const void *value, u32 bytes) {
   return (int)CALL5(setsockopt, fd, level, option, P(value), bytes);
 }
@@ -134,9 +155,11 @@ static inline int sys_prctl(int what, long value) { return (int)CALL5(prctl, wha
 static inline int sys_prlimit(int what, const struct rlimit64 *set, struct rlimit64 *get) {
   return (int)CALL4(prlimit64, 0, what, P(set), P(get));
 }
-static inline int sys_sigprocmask(int how, const u64 *set, u64 *old) { return (int)CALL4(rt_sigprocmask, how, P(set), P(old), 8); }
+static inline int sys_sigprocmask(int how, const u64 *set, u64 *old) {
+  return (int)CALL4(rt_sigprocmask, how, P(set), P(old), 8);
+}
 static inline int sys_signalfd(u64 mask) { return (int)CALL4(signalfd4, -1, P(&mask), 8, O_CLOEXEC | O_NONBLOCK); }
-/* Sets SIG_DFL or SIG_IGN and returns what was there. */
+/* Sets SIG_DFL or SIG_IGN. Returns the previous handler. */
 static inline u64 sys_set_signal(int number, u64 handler) {
   struct kernel_sigaction set = {handler, 0, 0, 0}, old = {0, 0, 0, 0};
   CALL4(rt_sigaction, number, P(&set), P(&old), 8);

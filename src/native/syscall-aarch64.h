@@ -11,10 +11,7 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
   register long x3 __asm__("x3") = d;
   register long x4 __asm__("x4") = e;
   register long x5 __asm__("x5") = f;
-  __asm__ volatile("svc 0"
-                   : "+r"(x0)
-                   : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                   : "memory", "cc");
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory", "cc");
   return x0;
 }
 
@@ -43,7 +40,6 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define NR_pread64 67
 #define NR_ppoll 73
 #define NR_signalfd4 74
-#define NR_readlinkat 78
 #define NR_exit_group 94
 #define NR_clock_gettime 113
 #define NR_kill 129

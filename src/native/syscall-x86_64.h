@@ -56,7 +56,6 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define NR_unlinkat 263
 #define NR_renameat 264
 #define NR_symlinkat 266
-#define NR_readlinkat 267
 #define NR_fchmodat 268
 #define NR_ppoll 271
 #define NR_epoll_pwait 281

@@ -1,83 +1,106 @@
-/* Syslog: datagrams of this machine and of others, and connections of others. */
-#include "intake.h"
+/* Syslog; see syslog.h. */
+#include "syslog.h"
 
-/* Longest datagram that is taken whole; UDP's own limit. */
+#include "unix-socket.h"
+
+/* UDP's own limit; longer datagrams of the Unix socket are truncated. */
 #define DATAGRAM_BYTES_MAX 65535
 #define DATAGRAM_PREFIX_BYTES 16
+/* Datagrams and connections taken from one socket in one turn of the loop. */
+#define DATAGRAMS_PER_TURN 256
+#define DROPS_PER_TURN 1024
 #define ACCEPT_PAUSE_MS 100
 
-_Static_assert(DATAGRAM_PREFIX_BYTES + sizeof(struct sockaddr_in6) + DATAGRAM_BYTES_MAX <= QUEUE_PAYLOAD_BYTES_MAX, "a datagram fits a frame");
+_Static_assert(DATAGRAM_PREFIX_BYTES + sizeof(struct sockaddr_in6) + DATAGRAM_BYTES_MAX <= QUEUE_PAYLOAD_BYTES_MAX,
+               "a datagram fits a frame");
 
-void syslog_start(struct intake *intake) {
-  if (intake->listeners.syslog >= 0 && !intake->has_syslog)
-    intake->has_syslog = source_claim(intake, SOURCE_KIND_SYSLOG_UNIX, "syslog", 6, &intake->syslog_slot);
-  if (intake->listeners.udp >= 0 && !intake->has_udp)
-    intake->has_udp = source_claim(intake, SOURCE_KIND_SYSLOG_UDP, "syslog-udp", 10, &intake->udp_slot);
+void syslog_start(struct syslog *syslog, const struct listeners *listeners, struct sources *sources) {
+  if (listeners->syslog >= 0 && !syslog->has_unix)
+    syslog->has_unix = source_open(sources, SOURCE_KIND_SYSLOG_UNIX, "syslog", 6, &syslog->unix_slot);
+  if (listeners->udp >= 0 && !syslog->has_udp)
+    syslog->has_udp = source_open(sources, SOURCE_KIND_SYSLOG_UDP, "syslog-udp", 10, &syslog->udp_slot);
 }
 
-/* What comes beside a datagram. */
+/* ---- datagrams ---- */
+
+/* What the kernel says beside a datagram. */
 struct beside {
   struct ucred sender;
-  u32 dropped; /* by the kernel, since the socket was made; 0 also if it does not say */
+  u32 dropped; /* datagrams dropped since the socket was made; 0 also if the kernel does not say */
 };
 
-/* Descriptors that somebody sends along are closed. */
-static void read_control(const u8 *control, size_t bytes, struct beside *beside) {
-  for (size_t at = 0; at + sizeof(struct cmsghdr) <= bytes;) {
-    const struct cmsghdr *header = (const struct cmsghdr *)(const void *)(control + at);
-    if (header->bytes < sizeof *header || header->bytes > bytes - at) return;
-    size_t payload = header->bytes - sizeof *header;
-    const u8 *from = control + at + sizeof *header;
-    if (header->level == SOL_SOCKET && header->type == SCM_CREDENTIALS && payload >= sizeof beside->sender) copy_bytes(&beside->sender, from, sizeof beside->sender);
-    if (header->level == SOL_SOCKET && header->type == SO_RXQ_OVFL && payload >= 4) beside->dropped = get_u32(from);
-    if (header->level == SOL_SOCKET && header->type == SCM_RIGHTS)
-      for (size_t n = 0; n + sizeof(int) <= payload; n += sizeof(int)) sys_close((int)get_u32(from + n));
-    at += CMSG_ALIGN(header->bytes);
+/* Descriptors that a sender passes along are closed. */
+static struct beside read_control(const struct msghdr *message) {
+  struct beside beside = {{0, 0, 0}, 0};
+  struct control_messages messages;
+  received_descriptors(message, NULL, 0);
+  control_messages_start(&messages, message);
+  while (control_messages_next(&messages)) {
+    if (messages.level != SOL_SOCKET) continue;
+    if (messages.type == SCM_CREDENTIALS && messages.payload_bytes >= sizeof beside.sender)
+      copy_bytes(&beside.sender, messages.payload, sizeof beside.sender);
+    if (messages.type == SO_RXQ_OVFL && messages.payload_bytes >= 4) beside.dropped = get_u32(messages.payload);
   }
+  return beside;
 }
 
-static void count_kernel_drops(struct intake *intake, u32 dropped) {
-  u32 more = dropped - intake->udp_dropped;
+static void count_kernel_drops(struct syslog *syslog, struct events *events, u32 dropped) {
+  u32 more = dropped - syslog->udp_dropped;
   if (dropped == 0 || more == 0) return;
-  intake->udp_dropped = dropped;
-  event_count(intake, EVENT_DATAGRAMS_LOST, more, SOURCE_KIND_SYSLOG_UDP, "", 0);
+  syslog->udp_dropped = dropped;
+  event_count(events, EVENT_DATAGRAMS_LOST, more, SOURCE_KIND_SYSLOG_UDP, "", 0);
 }
+
+/* A socket whose datagrams are read. */
+struct datagrams {
+  int fd;
+  u32 slot, address_bytes; /* of the sender's address, 0 if it has none */
+};
 
 /* One datagram, straight into the queue. False if none is there. */
-static bool read_datagram(struct intake *intake, int fd, u32 slot, u32 address_bytes) {
+static bool read_datagram(struct syslog *syslog, struct sources *sources, const struct datagrams *from) {
   u8 control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(u32))] __attribute__((aligned(8)));
-  u8 *payload = queue_payload(&intake->queue, QUEUE_PAYLOAD_BYTES_MAX);
+  u8 *payload = queue_payload(sources->queue, QUEUE_PAYLOAD_BYTES_MAX);
   u8 *address = payload + DATAGRAM_PREFIX_BYTES;
-  struct iovec part = {address + address_bytes, DATAGRAM_BYTES_MAX};
-  struct msghdr message = {address_bytes > 0 ? address : NULL, (int)address_bytes, &part, 1, control, sizeof control, 0};
-  long got = sys_recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  /* An error that an earlier packet brought back is not the end of a socket that everybody sends to. */
+  struct iovec part = {address + from->address_bytes, DATAGRAM_BYTES_MAX};
+  struct msghdr message = {NULL, 0, &part, 1, control, sizeof control, 0};
+  if (from->address_bytes > 0) {
+    message.name = address;
+    message.name_bytes = (int)from->address_bytes;
+  }
+  long got = sys_recvmsg(from->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  /* An error that an earlier packet caused (ICMP) is not the end of a socket that everybody sends to. */
   if (got < 0) return got != -EAGAIN && got != -EBADF;
-  struct beside beside = {{0, 0, 0}, 0};
-  read_control(control, message.control_bytes, &beside);
-  if (address_bytes > 0) count_kernel_drops(intake, beside.dropped);
+  struct beside beside = read_control(&message);
+  if (from->address_bytes > 0) count_kernel_drops(syslog, sources->events, beside.dropped);
   put_u32(payload, beside.sender.pid);
   put_u32(payload + 4, beside.sender.uid);
   put_u32(payload + 8, beside.sender.gid);
-  put_u32(payload + 12, address_bytes);
-  struct frame frame = {FRAME_KIND_DATAGRAM, slot, intake->sources[slot].id, (message.flags & MSG_TRUNC) != 0, 0};
-  frame.payload_bytes = DATAGRAM_PREFIX_BYTES + address_bytes + (u32)got;
-  queue_commit(&intake->queue, &frame);
+  put_u32(payload + 12, from->address_bytes);
+  bool is_truncated = (message.flags & MSG_TRUNC) != 0;
+  struct frame frame = {FRAME_KIND_DATAGRAM, from->slot, sources->slots[from->slot].id, is_truncated, 0};
+  frame.payload_bytes = DATAGRAM_PREFIX_BYTES + from->address_bytes + (u32)got;
+  queue_commit(sources->queue, &frame);
   return true;
 }
 
-void syslog_read(struct intake *intake, int fd, u32 slot, u32 kind) {
-  u32 address_bytes = kind == SOURCE_KIND_SYSLOG_UDP ? intake->listeners.udp_address_bytes : 0;
-  for (u32 turn = 0; turn < DATAGRAMS_PER_TURN && !intake_is_full(intake); turn++)
-    if (!read_datagram(intake, fd, slot, address_bytes)) return;
+void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind) {
+  struct datagrams from = {listeners->syslog, syslog->unix_slot, 0};
+  if (kind == SOURCE_KIND_SYSLOG_UDP)
+    from = (struct datagrams){listeners->udp, syslog->udp_slot, listeners->udp_address_bytes};
+  for (u32 turn = 0; turn < DATAGRAMS_PER_TURN && !queue_is_full(sources->queue); turn++)
+    if (!read_datagram(syslog, sources, &from)) return;
 }
 
-void syslog_drop(struct intake *intake, int fd, u32 kind) {
+void syslog_drop(const struct listeners *listeners, struct events *events, u32 kind) {
+  int fd = kind == SOURCE_KIND_SYSLOG_UDP ? listeners->udp : listeners->syslog;
   u32 count = 0;
   u8 byte;
   while (count < DROPS_PER_TURN && sys_recv(fd, &byte, 1, MSG_TRUNC) >= 0) count++;
-  if (count > 0) event_count(intake, EVENT_DATAGRAMS_LOST, count, kind, "", 0);
+  if (count > 0) event_count(events, EVENT_DATAGRAMS_LOST, count, kind, "", 0);
 }
+
+/* ---- connections ---- */
 
 static void add_ipv4(struct text *text, const u8 *address) {
   for (u32 n = 0; n < 4; n++) {
@@ -87,16 +110,16 @@ static void add_ipv4(struct text *text, const u8 *address) {
 }
 
 static void add_hex(struct text *text, u32 value) {
-  bool begun = false;
+  bool has_begun = false;
   for (int shift = 12; shift >= 0; shift -= 4) {
     u32 digit = value >> shift & 15;
-    begun = begun || digit != 0 || shift == 0;
+    has_begun = has_begun || digit != 0 || shift == 0;
     char c = (char)(digit < 10 ? '0' + digit : 'a' + digit - 10);
-    if (begun) text_add_bytes(text, &c, 1);
+    if (has_begun) text_add_bytes(text, &c, 1);
   }
 }
 
-/* As RFC 5952 wants it: the longest run of two or more zero groups as `::`. */
+/* RFC 5952: the longest run of at least two zero groups is written as `::`. */
 static void add_ipv6(struct text *text, const u8 *address) {
   u32 groups[8], best = 8, best_count = 1;
   for (u32 n = 0; n < 8; n++) groups[n] = (u32)address[2 * n] << 8 | address[2 * n + 1];
@@ -125,25 +148,25 @@ static void peer_text(struct text *text, const u8 *address) {
   else text_add(text, "unknown");
 }
 
-void syslog_accept(struct intake *intake) {
+void syslog_accept(struct syslog *syslog, int listener, struct sources *sources, u64 now_ms) {
   for (u32 turn = 0; turn < DATAGRAMS_PER_TURN; turn++) {
     u8 address[sizeof(struct sockaddr_in6)] __attribute__((aligned(8))) = {0};
     int address_bytes = sizeof address;
-    int fd = sys_accept4(intake->listeners.tcp, address, &address_bytes, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = sys_accept4(listener, address, &address_bytes, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd == -EAGAIN) return;
     if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS) {
-      intake->accept_after_ms = intake->now_ms + ACCEPT_PAUSE_MS;
+      syslog->accept_after_ms = now_ms + ACCEPT_PAUSE_MS;
       return;
     }
     if (fd < 0) continue;
     struct text name;
     peer_text(&name, address);
-    if (intake->connections >= SYSLOG_CONNECTIONS_MAX) {
+    if (sources->connections >= SYSLOG_CONNECTIONS_MAX) {
       sys_close(fd);
-      event_count(intake, EVENT_SOURCES_FULL, 1, SOURCE_KIND_SYSLOG_TCP, name.at, name.bytes);
+      event_count(sources->events, EVENT_SOURCES_FULL, 1, SOURCE_KIND_SYSLOG_TCP, name.at, name.bytes);
       continue;
     }
     sys_set_socket_number(fd, SO_KEEPALIVE, 1);
-    source_adopt(intake, fd, SOURCE_KIND_SYSLOG_TCP, 0, name.at, name.bytes);
+    source_adopt(sources, fd, SOURCE_KIND_SYSLOG_TCP, 0, name.at, name.bytes);
   }
 }

@@ -1,19 +1,22 @@
 /*
- * `memlogd -takeover`: a new memlogd, maybe of another version, takes everything from the running one. Layout in
- * docs/PROTOCOL.md, section 10. Until the last byte of the conversation either side may die or give up, and the old one goes on.
+ * `memlogd -takeover`: a new memlogd, maybe of another version, takes over everything from the running one. Layout in
+ * docs/PROTOCOL.md, section 10. Until the last byte of the conversation either side may die or give up, and the running
+ * one goes on.
  */
 #pragma once
 
-#include "intake.h"
+#include "holdings.h"
 
-/* ---- the running one: a datagram with the reserved name came, and this descriptor with it ---- */
+/* ---- the running one ---- */
 
-/* Hands everything over and does not return; or goes on, with `peer` closed. */
-void takeover_serve(struct intake *intake, int peer);
+/* Whether whoever holds the other end of `peer` may take over: root, and our own user. */
+bool takeover_is_allowed(int peer);
+/* Hands everything over. True if the other side has confirmed it; then it is memlogd, and the caller must exit. */
+bool takeover_send(struct holdings *holdings, int peer);
 
 /* ---- the new one ---- */
 
-/* Asks the memlogd at `path` and takes what it sends. False: `error` says why not. The connection is *peer. */
-bool takeover_receive(struct intake *intake, const char *path, int *peer, struct text *error);
-/* Everything is in place: tells the old one to go. False: it has not gone, and goes on. */
+/* Asks the memlogd at `path` and receives its holdings. The connection is `*peer`. False: `error` says why. */
+bool takeover_receive(struct holdings *holdings, const char *path, int *peer, struct text *error);
+/* Everything is in place: asks the running one to go. False: it goes on, and `error` says so. */
 bool takeover_finish(int peer, struct text *error);

@@ -4,32 +4,33 @@
  *   command stdout --pipe--> [ held ] --> our stdout
  *                               \--> [ kept for memlogd ] --socket--> memlogd
  *
- * and the same for stderr. A slow stdout holds the command up, as it would without us. A slow memlogd holds it up
- * for a moment (teeStallMs); then whole lines are left out and counted.
+ * and the same for stderr. A slow stdout blocks the command, as it would without logwrite. A slow memlogd blocks it
+ * for a moment only (teeStallMs); after that, whole lines are not logged, and they are counted.
  */
 #include "tee.h"
 
+#include "daemonize.h"
 #include "run-command.h"
-#include "text.h"
+#include "unix-socket.h"
 
 #define HELD_BYTES_MAX (64 * 1024)
-/* A pipe that says it is writable takes as much without making us wait. */
+/* A pipe that poll reports as writable accepts this without blocking (PIPE_BUF, pipe(7)). */
 #define OUTPUT_BYTES_MAX 4096
 #define HAND_OVER_MS 2000
-/* Adding, retracting and sending move bytes about in one buffer; the newline that ends a cut line must fit too. */
+/* Bytes are added, retracted and sent in one buffer. The newline that ends a cut line must fit too. */
 #define KEPT_BYTES_MAX (TEE_BUFFER_BYTES + HELD_BYTES_MAX + 1)
 
 struct stream {
-  int from;    /* the command's output, -1: at its end */
-  int to;      /* our own stdout or stderr, -1: it takes nothing more */
-  int log;     /* our end of the socket that memlogd reads, -1: gone */
+  int from; /* the command's output, -1: at its end */
+  int to;   /* our own stdout or stderr, -1: it accepts nothing more */
+  int log;  /* our end of the socket that memlogd reads, -1: gone */
   u32 held_at, held_bytes;
   u32 kept_at, kept_bytes; /* for memlogd: not sent yet */
-  bool is_dropping;        /* in the middle of what memlogd will not get */
+  bool is_dropping;        /* the line that is being read is not logged */
   bool ends_inside;        /* the command's last byte so far did not end a line */
-  bool is_cut;             /* the last line that memlogd got lacks its newline */
+  bool is_cut;             /* the last line that was sent lacks its newline */
   bool sent_whole_line;    /* the last byte that was sent ended a line, or none was sent */
-  u64 stalled_ms;          /* since when memlogd takes nothing; 0: it does */
+  u64 stalled_ms;          /* since when memlogd accepts nothing; 0: it does */
   u64 lost_lines, lost_bytes;
   char name[SOURCE_NAME_BYTES_MAX];
   u32 name_bytes;
@@ -48,7 +49,7 @@ struct tee {
   u64 now_ms;
 };
 
-/* ---- what memlogd does not get ---- */
+/* ---- what is not logged ---- */
 
 static u64 count_newlines(const u8 *bytes, u32 count) {
   u64 lines = 0;
@@ -56,7 +57,7 @@ static u64 count_newlines(const u8 *bytes, u32 count) {
   return lines;
 }
 
-/* Takes the beginning of an unfinished line back, if it was not sent yet: lines are logged whole or not at all. */
+/* Removes the beginning of an unfinished line, if it was not sent yet: lines are logged whole or not at all. */
 static void retract_unfinished_line(struct stream *stream) {
   u32 end = stream->kept_at + stream->kept_bytes, at = end;
   while (at > stream->kept_at && stream->kept[at - 1] != '\n') at--;
@@ -75,7 +76,7 @@ static void drop(struct stream *stream, const u8 *bytes, u32 count) {
   stream->lost_lines += count_newlines(bytes, count);
 }
 
-/* memlogd is gone: what it had not taken is lost. */
+/* memlogd is gone: what it had not received is lost. */
 static void give_up(struct stream *stream) {
   if (stream->log >= 0) sys_close(stream->log);
   stream->log = -1;
@@ -98,7 +99,7 @@ static void append(struct stream *stream, const u8 *bytes, u32 count) {
 
 static bool has_room(const struct stream *stream) { return stream->kept_bytes < TEE_BUFFER_BYTES; }
 
-/* How many of the bytes belong to a line that is being left out already; all of them if it does not end here. */
+/* How many of the bytes belong to the line that is being dropped; all of them if it does not end here. */
 static u32 rest_of_line(const u8 *bytes, u32 count) {
   u32 rest = 0;
   while (rest < count && bytes[rest] != '\n') rest++;
@@ -109,8 +110,8 @@ static u32 rest_of_line(const u8 *bytes, u32 count) {
 static void keep(struct stream *stream, const u8 *bytes, u32 count) {
   u32 rest = stream->ends_inside && stream->is_dropping ? rest_of_line(bytes, count) : 0;
   bool ends_inside = bytes[count - 1] != '\n';
-  bool takes_none = stream->log < 0 || !has_room(stream) || (stream->is_dropping && stream->stalled_ms != 0);
-  if (takes_none || rest == count) {
+  bool is_refused = stream->log < 0 || !has_room(stream) || (stream->is_dropping && stream->stalled_ms != 0);
+  if (is_refused || rest == count) {
     drop(stream, bytes, count);
   } else {
     if (rest > 0) drop(stream, bytes, rest);
@@ -142,7 +143,7 @@ static void send_kept(struct stream *stream, u64 now_ms) {
 
 /* ---- copying ---- */
 
-/* Whether memlogd may still hold the command up. */
+/* Whether the command may still be blocked because memlogd is slow. */
 static bool waits_for_log(const struct stream *stream, u64 now_ms) {
   if (stream->log < 0 || stream->is_dropping || has_room(stream)) return false;
   return stream->stalled_ms == 0 || now_ms < stream->stalled_ms + TEE_STALL_MS;
@@ -171,7 +172,7 @@ static void write_output(struct stream *stream) {
   long put = sys_write(stream->to, stream->held + stream->held_at, bytes);
   if (put == -EAGAIN || put == -EINTR) return;
   if (put < 0) {
-    /* Nobody reads: the command learns it as it would without us, by SIGPIPE. Other errors leave the log its copy. */
+    /* Nobody reads: the command gets SIGPIPE, as it would without logwrite. After other errors it is still logged. */
     stream->to = -1;
     stream->held_bytes = 0;
     if (put == -EPIPE) close_from(stream);
@@ -193,7 +194,7 @@ static void read_signals(struct tee *tee) {
       tee->wait_status = status;
       tee->ended_ms = tee->now_ms;
     } else if (info.code != SI_KERNEL && !tee->has_ended) {
-      /* One that the terminal made has reached the command already. */
+      /* The terminal has sent its own signals to the command too. */
       sys_kill(tee->run.pid, (int)info.signo);
     }
   }
@@ -222,7 +223,8 @@ static bool is_done(const struct tee *tee) {
 
 static i64 wait_ms(const struct tee *tee) {
   i64 wait = -1;
-  if (tee->has_ended) wait = tee->ended_ms + TEE_DRAIN_MS > tee->now_ms ? (i64)(tee->ended_ms + TEE_DRAIN_MS - tee->now_ms) : 0;
+  if (tee->has_ended)
+    wait = tee->ended_ms + TEE_DRAIN_MS > tee->now_ms ? (i64)(tee->ended_ms + TEE_DRAIN_MS - tee->now_ms) : 0;
   for (u32 n = 0; n < 2; n++) {
     const struct stream *stream = &tee->streams[n];
     if (!waits_for_log(stream, tee->now_ms) || stream->stalled_ms == 0) continue;
@@ -252,7 +254,7 @@ static void copy_until_done(struct tee *tee) {
   }
 }
 
-/* Gives memlogd what is kept, as long as it takes some; then counts the rest. */
+/* Sends memlogd what is kept, as long as it accepts some, then counts the rest. */
 static void finish(struct stream *stream) {
   u64 progress_ms = clock_ms();
   while (stream->log >= 0 && stream->kept_bytes > 0) {
@@ -276,10 +278,10 @@ static void finish(struct stream *stream) {
   text_add(&text, " bytes) of ");
   text_add_bytes(&text, stream->name, stream->name_bytes);
   text_add(&text, " could not be logged");
-  text_say(&text, 2);
+  text_print(&text, 2);
 }
 
-/* ---- beginning ---- */
+/* ---- start ---- */
 
 static void name_stream(struct stream *stream, const char *name, const char *suffix) {
   size_t suffix_bytes = string_bytes(suffix), bytes = string_bytes(name);
@@ -290,44 +292,30 @@ static void name_stream(struct stream *stream, const char *name, const char *suf
 }
 
 /* Passes one end of a new socketpair to memlogd. 0 or -errno. */
-static int hand_over(struct stream *stream, int log_socket) {
+static int pass_stream(struct stream *stream, int log_socket) {
   int ends[2];
   int result = sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, ends);
   if (result < 0) return result;
-  u8 control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
-  struct cmsghdr header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-  copy_bytes(control, &header, sizeof header);
-  put_u32(control + sizeof header, (u32)ends[0]);
-  struct iovec part = {stream->name, stream->name_bytes};
-  struct msghdr message = {NULL, 0, &part, 1, control, sizeof control, 0};
-  long sent = sys_sendmsg(log_socket, &message, MSG_NOSIGNAL);
+  result = send_descriptors(log_socket, stream->name, stream->name_bytes, &ends[0], 1, 0);
   sys_close(ends[0]);
-  if (sent < 0) {
-    sys_close(ends[1]);
-    return (int)sent;
-  }
-  stream->log = ends[1];
-  return 0;
+  if (result < 0) sys_close(ends[1]);
+  else stream->log = ends[1];
+  return result;
 }
 
-/* Gives memlogd both streams. 0 or -errno. */
+/* Passes both streams to memlogd. 0 or -errno. */
 static int connect_log(struct tee *tee, const char *path) {
-  struct sockaddr_un address = {AF_UNIX, {0}};
-  size_t bytes = string_bytes(path);
-  if (bytes > UNIX_PATH_BYTES_MAX) return -ENAMETOOLONG;
-  copy_bytes(address.path, path, bytes + 1);
   int fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC);
   if (fd < 0) return fd;
-  /* A memlogd that hangs must not keep the command from being run, or from failing. */
-  struct timeval limit = {HAND_OVER_MS / 1000, HAND_OVER_MS % 1000 * 1000};
-  sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  int result = sys_connect(fd, &address, sizeof address);
-  for (u32 n = 0; n < 2 && result == 0; n++) result = hand_over(&tee->streams[n], fd);
+  /* A memlogd that hangs must not keep the command from running. */
+  unix_set_timeouts(fd, HAND_OVER_MS);
+  int result = unix_connect(fd, path);
+  for (u32 n = 0; n < 2 && result == 0; n++) result = pass_stream(&tee->streams[n], fd);
   sys_close(fd);
   return result;
 }
 
-static void say_unreachable(const char *path, int error, bool is_best_effort) {
+static void report_unreachable(const char *path, int error, bool is_best_effort) {
   struct text text;
   text_start(&text, "logwrite: ");
   text_add(&text, path);
@@ -336,10 +324,10 @@ static void say_unreachable(const char *path, int error, bool is_best_effort) {
   else if (error == -ECONNREFUSED) text_add(&text, "nobody listens: memlogd does not run");
   else text_add(&text, error_text(error));
   if (is_best_effort) text_add(&text, "; the command runs unlogged");
-  text_say(&text, 2);
+  text_print(&text, 2);
 }
 
-/* What the command line says: the command itself, and where to log it. */
+/* The command line: the command itself, and where to log it. */
 struct order {
   char *const *command;
   const char *socket, *name;
@@ -369,22 +357,24 @@ static u64 tee_signals(void) {
          SIGNAL_BIT(SIGUSR2) | SIGNAL_BIT(SIGCHLD);
 }
 
+static void stream_reset(struct stream *stream, int to, const char *name, const char *suffix) {
+  stream->from = stream->log = -1;
+  stream->to = to;
+  stream->sent_whole_line = true;
+  name_stream(stream, name, suffix);
+}
+
 __attribute__((noreturn)) void tee(const struct process *process, char *const *args) {
   struct tee *tee = sys_memory(sizeof *tee);
   struct order order;
   if (tee == NULL) sys_exit(1);
   hold_standard_descriptors();
   read_order(process, args, &tee->config, &order);
-  for (u32 n = 0; n < 2; n++) {
-    struct stream *stream = &tee->streams[n];
-    stream->from = stream->log = -1;
-    stream->to = (int)n + 1;
-    stream->sent_whole_line = true;
-    name_stream(stream, order.name, n == 0 ? ".stdout" : ".stderr");
-  }
+  stream_reset(&tee->streams[0], 1, order.name, ".stdout");
+  stream_reset(&tee->streams[1], 2, order.name, ".stderr");
   int error = connect_log(tee, order.socket);
   if (error < 0) {
-    say_unreachable(order.socket, error, order.is_best_effort);
+    report_unreachable(order.socket, error, order.is_best_effort);
     if (!order.is_best_effort) sys_exit(1);
     exec_command(process, order.command);
   }

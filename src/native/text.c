@@ -2,7 +2,7 @@
 #include "text.h"
 
 #ifndef MEMLOGD_HOSTED
-/* The compiler calls these by itself. The empty assembly keeps it from seeing them in these very loops. */
+/* The compiler inserts calls of these. The empty assembly keeps it from doing so in these loops. */
 void *memcpy(void *to, const void *from, size_t bytes) {
   u8 *target = to;
   const u8 *source = from;
@@ -40,6 +40,11 @@ bool string_begins(const char *string, const char *beginning) {
   while (*beginning != 0)
     if (*string++ != *beginning++) return false;
   return true;
+}
+
+bool equal_bytes(const char *a, const char *b, size_t bytes) {
+  while (bytes > 0 && *a == *b) a++, b++, bytes--;
+  return bytes == 0;
 }
 
 const char *last_component(const char *path) {
@@ -88,7 +93,7 @@ void text_number(struct text *text, i64 number) {
   text_add_bytes(text, digits + at, sizeof digits - (size_t)at);
 }
 
-void text_say(struct text *text, int fd) {
+void text_print(struct text *text, int fd) {
   if (text->bytes == TEXT_BYTES_MAX) text->bytes--;
   text->at[text->bytes++] = '\n';
   sys_write(fd, text->at, text->bytes);
@@ -103,12 +108,12 @@ const char *error_text(int error) {
     case E2BIG: return "the arguments are too long";
     case ENOEXEC: return "not in an executable format";
     case EBADF: return "not an open descriptor";
-    case EAGAIN: return "it takes nothing now";
+    case EAGAIN: return "it accepts nothing now";
     case ENOMEM: return "out of memory";
     case EACCES: return "permission denied";
     case EEXIST: return "exists already";
-    case ENOTDIR: return "a part of the path is not a folder";
-    case EISDIR: return "is a folder";
+    case ENOTDIR: return "a part of the path is not a directory";
+    case EISDIR: return "is a directory";
     case EINVAL: return "not valid";
     case ENFILE:
     case EMFILE: return "too many open files";

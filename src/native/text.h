@@ -5,10 +5,10 @@
 
 #define TEXT_BYTES_MAX 1023
 
-/* A message in the making; what does not fit is left out. */
+/* A message that is being put together. What does not fit is left out. */
 struct text {
   u32 bytes;
-  u32 status; /* of an error: what the program exits with because of it, 1 unless said otherwise */
+  u32 status; /* of an error: the program's exit status, 1 unless set otherwise */
   char at[TEXT_BYTES_MAX + 1];
 };
 
@@ -16,17 +16,18 @@ void text_start(struct text *text, const char *first);
 void text_add(struct text *text, const char *more);
 void text_add_bytes(struct text *text, const char *more, size_t bytes);
 void text_number(struct text *text, i64 number);
-/* Adds a newline and writes it all; for the few messages that people see. */
-void text_say(struct text *text, int fd);
-/* What an errno means, for people. */
+/* Adds a newline and writes everything to `fd`. */
+void text_print(struct text *text, int fd);
+/* What an errno means, in words. */
 const char *error_text(int error);
 
 size_t string_bytes(const char *string);
 bool strings_equal(const char *a, const char *b);
 bool string_begins(const char *string, const char *beginning);
-/* The part behind the last slash. */
+bool equal_bytes(const char *a, const char *b, size_t bytes);
+/* The part after the last slash. */
 const char *last_component(const char *path);
-/* Parses a decimal number; false if it is none or above max. */
+/* Parses a decimal number. False if it is not one, or above max. */
 bool parse_number(const char *string, u64 max, u64 *number);
 
 void copy_bytes(void *to, const void *from, size_t bytes);

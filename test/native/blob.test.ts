@@ -1,4 +1,4 @@
-// The blob must run from wherever it is put, without a loader: no writable data, no relocations, its head where the grafter looks.
+// The blob runs at any address without a loader: no writable data, no relocations, and the head that graft.ts expects.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,10 +9,10 @@ import { compileBlob } from '../../src/build/native/native.ts'
 import { findToolchain } from '../../src/build/tool.ts'
 import * as constants from '../../src/protocol/constants.ts'
 
-const sourceFolder = join(import.meta.dirname, '../../src/native')
-const folder = mkdtempSync(join(tmpdir(), 'blob-'))
-writeFileSync(join(folder, 'constants.h'), constantsHeader(constants))
-afterAll(() => rmSync(folder, { recursive: true }))
+const sourceDirectory = join(import.meta.dirname, '../../src/native')
+const directory = mkdtempSync(join(tmpdir(), 'blob-'))
+writeFileSync(join(directory, 'constants.h'), constantsHeader(constants))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 const cpus = (['amd64', 'arm64'] as const).map((cpu) => ({ cpu, machine: cpu === 'amd64' ? 'x86_64' : 'aarch64' }))
 const blobBytesMax = 64 * 1024
@@ -26,14 +26,14 @@ function hasToolchain(cpu: 'amd64' | 'arm64'): boolean {
 }
 
 function build(cpu: 'amd64' | 'arm64', machine: string, extra?: string): Buffer {
-  const sources = readdirSync(sourceFolder).filter((name) => name.endsWith('.c') || name === `entry-${machine}.S`)
-  const paths = sources.map((name) => join(sourceFolder, name))
+  const sources = readdirSync(sourceDirectory).filter((name) => name.endsWith('.c') || name === `entry-${machine}.S`)
+  const paths = sources.map((name) => join(sourceDirectory, name))
   if (extra !== undefined) {
-    writeFileSync(join(folder, 'extra.c'), extra)
-    paths.push(join(folder, 'extra.c'))
+    writeFileSync(join(directory, 'extra.c'), extra)
+    paths.push(join(directory, 'extra.c'))
   }
-  const outfile = join(folder, `${cpu}.bin`)
-  compileBlob(cpu, paths, ['-I', folder, '-T', join(sourceFolder, 'blob.ld')], outfile)
+  const outfile = join(directory, `${cpu}.bin`)
+  compileBlob(cpu, paths, ['-I', directory, '-T', join(sourceDirectory, 'blob.ld')], outfile)
   return readFileSync(outfile)
 }
 
@@ -57,7 +57,7 @@ describe.each(cpus)('$cpu', ({ cpu, machine }) => {
     !hasToolchain(cpu) || (cpu === 'arm64' && spawnSync('qemu-aarch64-static', ['--version']).error !== undefined),
   )('runs and answers', () => {
     build(cpu, machine)
-    const elf = join(folder, `${cpu}.bin.elf`)
+    const elf = join(directory, `${cpu}.bin.elf`)
     const isForeign = cpu === 'arm64' && process.arch !== 'arm64'
     const ran = isForeign
       ? spawnSync('qemu-aarch64-static', ['-0', 'memlogd-native', elf], { encoding: 'utf8' })

@@ -1,10 +1,13 @@
 /*
- * The intake against random senders and a random engine, in one process: $1 = seed, $2 = operations, $3 = anything: damage the queue. Every operation is drawn from the
- * seed; after each the intake takes a turn and its invariants are checked. A model knows what was written to every source
- * and compares it with what comes out of the queue: no byte lost, doubled or out of order, every datagram counted, no descriptor left.
- * The engine's process is played here (engine-process.c is left out), so nothing is forked or killed.
+ * The intake against random senders and a random engine, in one process. Arguments: seed, operations, and, to damage
+ * the queue, anything. The seed decides every operation. After each one the intake runs one turn and its invariants are
+ * checked. A model knows what was written to every source and compares it with what comes out of the queue: no byte
+ * lost, repeated or out of order, every datagram counted, no descriptor left open. This file stands in for
+ * engine-process.c, so nothing is forked or killed.
  */
 #include "../../src/native/intake.c"
+
+#include "../../src/native/unix-socket.h"
 
 #define MODELS_MAX 48
 #define NAME_TEXT_MAX 700
@@ -21,7 +24,7 @@ struct fuzz {
   struct process process;
   struct model models[MODELS_MAX];
   int log, syslog, engine; /* our ends */
-  u64 random, seen;        /* seen: queue position up to which the engine has looked, and stored */
+  u64 random, seen;        /* seen: queue position up to which the engine has stored frames */
   u64 boundaries[64];      /* some positions between frames, to acknowledge */
   u32 boundary_count, next_key;
   u64 datagrams_sent, datagrams_seen, datagrams_lost, frames, engine_deaths, eofs, refused;
@@ -46,29 +49,55 @@ __attribute__((noreturn)) static void die(const char *what, u64 a, u64 b) {
   text_number(&text, (i64)a);
   text_add(&text, " ");
   text_number(&text, (i64)b);
-  text_say(&text, 2);
+  text_print(&text, 2);
   sys_exit(1);
 }
 #define MUST(condition, a, b) ((condition) ? (void)0 : die(#condition, (u64)(a), (u64)(b)))
 
-/* ---- the engine's part of the intake, without a process ---- */
+/* ---- engine-process.c, without a process ---- */
 
-void engine_start_if_due(struct intake *intake) { (void)intake; }
-void engine_check_stall(struct intake *intake) { (void)intake; }
-void engine_reap(struct intake *intake) { (void)intake; }
-i64 engine_due_ms(const struct intake *intake) {
-  (void)intake;
+void engine_reset(struct engine *engine) { engine->control = -1; }
+void engine_start_if_due(struct engine *engine, struct holdings *holdings, u64 now_ms) {
+  (void)engine, (void)holdings, (void)now_ms;
+}
+void engine_check_stall(struct engine *engine, struct events *events, u64 now_ms) {
+  (void)engine, (void)events, (void)now_ms;
+}
+bool engine_reap(struct engine *engine, int *status) {
+  (void)engine, (void)status;
+  return false;
+}
+void engine_ended(struct engine *engine, u64 now_ms) { (void)engine, (void)now_ms; }
+bool engine_end_now(struct engine *engine, u64 now_ms) {
+  (void)engine, (void)now_ms;
+  return false;
+}
+i64 engine_due_ms(const struct engine *engine, u64 now_ms) {
+  (void)engine, (void)now_ms;
   return -1;
 }
-void engine_kill(struct intake *intake) {
-  if (intake->engine.control >= 0) sys_close(intake->engine.control);
-  intake->engine.control = -1;
-  intake->engine.is_synced = intake->engine.is_rung = false;
+void engine_kill(struct engine *engine) {
+  if (engine->control >= 0) sys_close(engine->control);
+  engine->control = -1;
+  engine->is_synced = engine->is_notified = false;
 }
-void engine_ends(struct intake *intake) { engine_kill(intake); }
-void front(int count, char **args, char **environment, const char *path) { (void)count, (void)args, (void)environment, (void)path; }
+void engine_disconnect(struct engine *engine) { engine_kill(engine); }
 
-static void say_to_intake(struct fuzz *fuzz, u32 type, u32 argument, u64 value) {
+/* ---- takeover.c: another test's subject ---- */
+
+bool takeover_is_allowed(int peer) {
+  (void)peer;
+  return false;
+}
+bool takeover_send(struct holdings *holdings, int peer) {
+  (void)holdings, (void)peer;
+  return false;
+}
+void front(int count, char **args, char **environment, const char *path) {
+  (void)count, (void)args, (void)environment, (void)path;
+}
+
+static void send_to_intake(struct fuzz *fuzz, u32 type, u32 argument, u64 value) {
   u8 message[16];
   put_u32(message, type);
   put_u32(message + 4, argument);
@@ -87,9 +116,9 @@ static void connect_engine(struct fuzz *fuzz) {
   engine->control = ends[0];
   fuzz->engine = ends[1];
   engine->bytes = 0;
-  engine->is_synced = engine->is_rung = engine->is_stopping = false;
+  engine->is_synced = engine->is_notified = engine->is_stopping = false;
   fuzz->engine_deaths++;
-  say_to_intake(fuzz, CONTROL_ACK, 0, fuzz->seen);
+  send_to_intake(fuzz, CONTROL_ACK, 0, fuzz->seen);
 }
 
 /* ---- what comes out ---- */
@@ -103,7 +132,7 @@ static struct model *model_of_id(struct fuzz *fuzz, u32 id) {
 }
 
 static void see_open(struct fuzz *fuzz, u32 slot, u32 id) {
-  const u8 *at = fuzz->intake.queue.map + QUEUE_HEADER_BYTES + slot * QUEUE_SOURCE_SLOT_BYTES;
+  const u8 *at = fuzz->intake.holdings.queue.map + QUEUE_HEADER_BYTES + slot * QUEUE_SOURCE_SLOT_BYTES;
   MUST(get_u32(at) == id, get_u32(at), id);
   u32 bytes = at[6] | (u32)at[7] << 8;
   MUST(bytes <= SOURCE_NAME_BYTES_MAX, bytes, 0);
@@ -126,7 +155,8 @@ static void see_frame(struct fuzz *fuzz, const u8 *at) {
   if (kind == FRAME_KIND_OPEN) see_open(fuzz, slot, id);
   if (kind == FRAME_KIND_DATA && model != NULL) {
     MUST(!model->has_ended && bytes > 0 && bytes <= QUEUE_READ_BYTES_MAX, bytes, model->key);
-    for (u32 n = 0; n < bytes; n++, model->received++) MUST(at[32 + n] == byte_at(model, model->received), model->key, model->received);
+    for (u32 n = 0; n < bytes; n++, model->received++)
+      MUST(at[32 + n] == byte_at(model, model->received), model->key, model->received);
   }
   if (kind == FRAME_KIND_END && model != NULL) {
     MUST(model->writer < 0 || model->was_closed_early, model->key, model->received);
@@ -144,7 +174,7 @@ static void see_frame(struct fuzz *fuzz, const u8 *at) {
 
 /* Looks at up to `count` frames below what was announced. */
 static void see_frames(struct fuzz *fuzz, u64 end, u32 count) {
-  struct queue *queue = &fuzz->intake.queue;
+  struct queue *queue = &fuzz->intake.holdings.queue;
   for (; count > 0 && fuzz->seen < end; count--) {
     u64 rest = QUEUE_BYTES_DEFAULT - fuzz->seen % QUEUE_BYTES_DEFAULT;
     if (rest < QUEUE_FRAME_HEADER_BYTES) {
@@ -163,25 +193,17 @@ static void see_frames(struct fuzz *fuzz, u64 end, u32 count) {
 
 /* ---- what goes in ---- */
 
-static void send_fds(int to, const void *name, u32 name_bytes, const int *fds, u32 count) {
-  u8 control[CMSG_SPACE(253 * sizeof(int))] __attribute__((aligned(8))) = {0};
-  struct cmsghdr header = {CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-  copy_bytes(control, &header, sizeof header);
-  copy_bytes(control + sizeof header, fds, count * sizeof(int));
-  struct iovec part = {(void *)name, name_bytes};
-  struct msghdr message = {NULL, 0, &part, 1, control, count > 0 ? CMSG_SPACE(count * sizeof(int)) : 0, 0};
-  sys_sendmsg(to, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static void turn(struct fuzz *fuzz) {
+/* One turn of the intake's loop, with the fuzzer's clock. */
+static void run_turn(struct fuzz *fuzz) {
   struct intake *intake = &fuzz->intake;
+  struct holdings *holdings = &intake->holdings;
   struct pollfd fds[ON_COUNT];
   intake->now_us = intake->now_ms * 1000;
   note_fullness(intake);
-  events_flush(intake);
+  events_flush(&holdings->events, &holdings->queue, intake->now_ms, false);
   rewind_when_quiet(intake);
-  control_ring(intake);
-  intake_check(intake);
+  control_notify(&intake->engine, &holdings->queue, intake->now_ms);
+  check_invariants(holdings, &intake->engine);
   choose(intake, fds);
   sys_poll(fds, ON_COUNT, 0);
   handle(intake, fds);
@@ -194,22 +216,23 @@ static void open_source(struct fuzz *fuzz) {
   u32 n = below(fuzz, MODELS_MAX), kind = below(fuzz, 3);
   struct model *model = &fuzz->models[n];
   if (model->is_used) return;
-  int result = kind == 0 ? sys_pipe2(ends, O_CLOEXEC) : sys_socketpair((kind == 1 ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, ends);
+  int result = kind == 0 ? sys_pipe2(ends, O_CLOEXEC)
+                         : sys_socketpair((kind == 1 ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, ends);
   if (result < 0) return;
   zero_bytes(model, sizeof *model);
   model->is_used = true;
   model->key = fuzz->next_key++;
   model->writer = ends[1];
   model->is_datagram = kind == 2;
-  model->may_be_lost = fuzz->is_short_of_descriptors || fuzz->intake.free_count < 4;
+  model->may_be_lost = fuzz->is_short_of_descriptors || fuzz->intake.holdings.sources.free.count < 4;
   sys_fcntl(ends[1], F_SETFL, O_NONBLOCK);
   u32 bytes = 5 + below(fuzz, below(fuzz, 4) == 0 ? NAME_TEXT_MAX - 5 : 30);
   for (u32 at = 0; at < bytes; at++) name[at] = (u8)draw(fuzz);
   name[0] = 'k';
   put_u32(name + 1, model->key);
-  send_fds(fuzz->log, name, bytes, &ends[0], 1);
+  send_descriptors(fuzz->log, name, bytes, &ends[0], 1, MSG_DONTWAIT);
   sys_close(ends[0]);
-  turn(fuzz); /* so that this datagram is not lost to a full socket */
+  run_turn(fuzz); /* so that this datagram is not lost to a full socket */
 }
 
 /* A datagram with whatever: no descriptor, many, of every kind that may be refused or end at once. */
@@ -224,12 +247,12 @@ static void send_nonsense(struct fuzz *fuzz) {
   made[kinds++] = sys_epoll_create();
   made[kinds++] = sys_memfd_create("x", MFD_CLOEXEC);
   if (sys_pipe2(ends, O_CLOEXEC) == 0) made[kinds++] = ends[0], made[kinds++] = ends[1];
-  /* One end alone: a source that holds its own writer would never end. */
+  /* Only one end: a source that holds its own writer would never end. */
   if (sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, ends) == 0) made[kinds++] = ends[0], sys_close(ends[1]);
   if (made[3] >= 0) sys_write(made[3], name, below(fuzz, sizeof name)), sys_lseek(made[3], below(fuzz, 100), 0);
   for (u32 n = 0; n < count; n++) fds[n] = made[below(fuzz, kinds)];
   for (u32 n = 0; n < count; n++) count = fds[n] < 0 ? 0 : count;
-  send_fds(fuzz->log, name, below(fuzz, sizeof name), fds, count);
+  send_descriptors(fuzz->log, name, below(fuzz, sizeof name), fds, count, MSG_DONTWAIT);
   for (u32 n = 0; n < kinds; n++) sys_close(made[n]);
 }
 
@@ -260,8 +283,8 @@ static void send_syslog(struct fuzz *fuzz) {
   struct iovec part = {bytes, count};
   struct msghdr message = {NULL, 0, &part, 1, NULL, 0, 0};
   if (below(fuzz, 50) == 0) {
-    turn(fuzz);
-    send_fds(fuzz->syslog, bytes, count, fds, 3);
+    run_turn(fuzz);
+    send_descriptors(fuzz->syslog, bytes, count, fds, 3, MSG_DONTWAIT);
     fuzz->datagrams_sent++;
     return;
   }
@@ -276,24 +299,27 @@ static void engine_message(struct fuzz *fuzz) {
       struct model *model = &fuzz->models[below(fuzz, MODELS_MAX)];
       if (model->is_used && model->is_opened) model->was_closed_early = true;
       u32 id = model->is_used && model->is_opened ? model->id : 0xfffffff0u + below(fuzz, 16);
-      return say_to_intake(fuzz, CONTROL_CLOSE, id, draw(fuzz));
+      return send_to_intake(fuzz, CONTROL_CLOSE, id, draw(fuzz));
     }
-    case 1: return say_to_intake(fuzz, CONTROL_READY, below(fuzz, 1000), draw(fuzz));
-    case 2: { /* an OPEN that is well formed, of a path that is not there or no FIFO */
+    case 1: return send_to_intake(fuzz, CONTROL_READY, below(fuzz, 1000), draw(fuzz));
+    case 2: { /* a well-formed OPEN of a path that does not exist or is not a FIFO */
       u32 count = 6 + below(fuzz, 200);
       for (u32 n = 0; n < count; n++) bytes[n] = (u8)('a' + below(fuzz, 20));
       bytes[4] = '/';
       bytes[5 + below(fuzz, count - 5)] = 0;
-      say_to_intake(fuzz, CONTROL_OPEN, below(fuzz, 3) == 0 ? below(fuzz, 9) : SOURCE_KIND_DOCKER, count);
+      send_to_intake(fuzz, CONTROL_OPEN, below(fuzz, 3) == 0 ? below(fuzz, 9) : SOURCE_KIND_DOCKER, count);
       sys_send(fuzz->engine, bytes, count);
       return;
     }
-    case 3: /* nonsense: this engine is done for */
+    case 3: /* nonsense: this engine will be killed */
       for (u32 n = 0; n < sizeof bytes; n++) bytes[n] = (u8)draw(fuzz) & (below(fuzz, 2) ? 7 : 255);
       sys_send(fuzz->engine, bytes, 1 + below(fuzz, sizeof bytes));
       return;
-    case 4: return say_to_intake(fuzz, CONTROL_ACK, 0, below(fuzz, 2) ? draw(fuzz) | 1ull << 40 : fuzz->intake.queue.announced + QUEUE_BYTES_DEFAULT);
-    case 5: /* dies without a word */
+    case 4:
+      return send_to_intake(fuzz, CONTROL_ACK, 0,
+                            below(fuzz, 2) ? draw(fuzz) | 1ull << 40
+                                           : fuzz->intake.holdings.queue.announced + QUEUE_BYTES_DEFAULT);
+    case 5: /* dies */
       sys_close(fuzz->engine);
       fuzz->engine = -1;
       return;
@@ -301,7 +327,7 @@ static void engine_message(struct fuzz *fuzz) {
       put_u32(bytes, CONTROL_READY);
       zero_bytes(bytes + 4, 12);
       sys_send(fuzz->engine, bytes, 7);
-      turn(fuzz);
+      run_turn(fuzz);
       if (fuzz->engine >= 0) sys_send(fuzz->engine, bytes + 7, 9);
   }
 }
@@ -312,16 +338,10 @@ static void engine_works(struct fuzz *fuzz) {
   connect_engine(fuzz);
   if (fuzz->engine < 0) return;
   sys_recv(fuzz->engine, drain, sizeof drain, 0);
-  see_frames(fuzz, intake->queue.announced, 1 + below(fuzz, 200));
+  see_frames(fuzz, intake->holdings.queue.announced, 1 + below(fuzz, 200));
   /* Everything that was seen is stored; the ACK may lag behind. */
   u64 position = below(fuzz, 4) == 0 && fuzz->boundary_count > 64 ? fuzz->boundaries[below(fuzz, 64)] : fuzz->seen;
-  if (position >= intake->queue.tail) say_to_intake(fuzz, CONTROL_ACK, 0, position);
-}
-
-/* Taking over is another test's business. */
-void takeover_serve(struct intake *intake, int peer) {
-  (void)intake;
-  sys_close(peer);
+  if (position >= intake->holdings.queue.tail) send_to_intake(fuzz, CONTROL_ACK, 0, position);
 }
 
 static void shortage(struct fuzz *fuzz, bool on) {
@@ -344,7 +364,7 @@ static void operate(struct fuzz *fuzz) {
   else if (what < 733) fuzz->intake.now_ms += 5000;
   else if (what < 734) fuzz->is_holding = below(fuzz, 3) != 0;
   else if (what < 900 && !fuzz->is_holding) engine_works(fuzz);
-  turn(fuzz);
+  run_turn(fuzz);
 }
 
 /* ---- beginning and end ---- */
@@ -356,8 +376,9 @@ static u32 count_descriptors(void) {
 }
 
 static bool queue_damage(struct fuzz *fuzz) {
-  u8 *at = fuzz->intake.queue.map + QUEUE_FRAMES_OFFSET + fuzz->seen % QUEUE_BYTES_DEFAULT;
-  bool is_data = fuzz->seen < fuzz->intake.queue.head && at[4] == FRAME_KIND_DATA && model_of_id(fuzz, get_u32(at + 8)) != NULL;
+  u8 *at = fuzz->intake.holdings.queue.map + QUEUE_FRAMES_OFFSET + fuzz->seen % QUEUE_BYTES_DEFAULT;
+  bool is_data = fuzz->seen < fuzz->intake.holdings.queue.head && at[4] == FRAME_KIND_DATA &&
+                 model_of_id(fuzz, get_u32(at + 8)) != NULL;
   if (is_data) at[QUEUE_FRAME_HEADER_BYTES] ^= 1;
   return is_data;
 }
@@ -371,16 +392,18 @@ static void settle(struct fuzz *fuzz) {
   }
   for (u32 n = 0; n < 3000; n++) {
     fuzz->intake.now_ms += 20;
-    turn(fuzz);
+    run_turn(fuzz);
     engine_works(fuzz);
   }
   for (u32 n = 0; n < MODELS_MAX; n++) {
     struct model *model = &fuzz->models[n];
     MUST(!model->is_used || model->may_be_lost, model->key, model->received);
   }
-  MUST(fuzz->datagrams_sent == fuzz->datagrams_seen + fuzz->datagrams_lost, fuzz->datagrams_sent, fuzz->datagrams_seen + fuzz->datagrams_lost);
+  MUST(fuzz->datagrams_sent == fuzz->datagrams_seen + fuzz->datagrams_lost, fuzz->datagrams_sent,
+       fuzz->datagrams_seen + fuzz->datagrams_lost);
   /* Own slot: the syslog socket's. */
-  MUST(fuzz->intake.free_count + 1 == SOURCES_MAX, fuzz->intake.free_count, SOURCES_MAX);
+  MUST(fuzz->intake.holdings.sources.free.count + 1 == SOURCES_MAX, fuzz->intake.holdings.sources.free.count,
+       SOURCES_MAX);
 }
 
 int main(int count, char **args) {
@@ -392,23 +415,23 @@ int main(int count, char **args) {
   if (count > 2) parse_number(args[2], ~0ull >> 8, &operations);
   fuzz->random = seed * 0x9e3779b97f4a7c15ull + 1;
   fuzz->engine = -1;
-  intake->process = &fuzz->process;
-  intake->listeners.log = intake->listeners.query = intake->listeners.syslog = intake->listeners.udp = -1;
-  intake->listeners.tcp = intake->listeners.docker = intake->listeners.kmsg = -1;
+  intake->engine.launch.process = &fuzz->process;
+  listeners_reset(&intake->holdings.listeners);
   shortage(fuzz, false);
-  intake->descriptors_max = 1000;
-  MUST(intake_start(intake), 0, 0);
+  MUST(intake_prepare(intake) && intake_start(intake), 0, 0);
+  intake->holdings.sources.descriptors_max = 1000;
+  struct listeners *listeners = &intake->holdings.listeners;
   sys_socketpair(SOCK_DGRAM | SOCK_CLOEXEC, ends);
-  intake->listeners.log = ends[0], fuzz->log = ends[1];
+  listeners->log = ends[0], fuzz->log = ends[1];
   sys_socketpair(SOCK_DGRAM | SOCK_CLOEXEC, ends);
-  intake->listeners.syslog = ends[0], fuzz->syslog = ends[1];
+  listeners->syslog = ends[0], fuzz->syslog = ends[1];
   sys_set_socket_number(ends[0], SO_PASSCRED, 1);
-  syslog_start(intake);
+  syslog_start(&intake->holdings.syslog, listeners, &intake->holdings.sources);
   connect_engine(fuzz);
   u32 descriptors = count_descriptors();
   for (u64 n = 0; n < operations; n++) {
     operate(fuzz);
-    /* A canary: one damaged byte in a frame that the engine has not seen must be found. */
+    /* The harness itself is checked: one damaged byte in a frame that the engine has not seen must be found. */
     if (count > 3 && n > operations / 2 && queue_damage(fuzz)) count = 0;
   }
   settle(fuzz);
@@ -426,6 +449,6 @@ int main(int count, char **args) {
   text_number(&text, (i64)fuzz->refused);
   text_add(&text, ", engines ");
   text_number(&text, (i64)fuzz->engine_deaths);
-  text_say(&text, 1);
+  text_print(&text, 1);
   return 0;
 }

@@ -1,14 +1,13 @@
-// Random senders and a random engine around the real intake, under ASan and UBSan. MEMLOGD_FUZZ_OPERATIONS makes it long,
-// MEMLOGD_FUZZ_SEED repeats one; the seed is in every test's name.
+// Random senders and a random engine around the real intake, under ASan and UBSan. MEMLOGD_FUZZ_OPERATIONS makes it longer,
+// MEMLOGD_FUZZ_SEED is the first seed; the seed is in every test's name.
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { fuzzProgram } from './hosted.ts'
 
 const operationsPerSeed = 100_000
 const operations = Number(process.env.MEMLOGD_FUZZ_OPERATIONS ?? 300_000)
-const chosen = process.env.MEMLOGD_FUZZ_SEED
-const runs = chosen === undefined ? Math.max(1, Math.ceil(operations / operationsPerSeed)) : 1
-const first = chosen === undefined ? Date.now() % 1_000_000_000 : Number(chosen)
+const runs = Math.max(1, Math.ceil(operations / operationsPerSeed))
+const first = Number(process.env.MEMLOGD_FUZZ_SEED ?? 1)
 const seeds = Array.from({ length: runs }, (_, n) => first + n)
 const runMsMax = 120_000
 

@@ -1,6 +1,6 @@
 /**
  * The native half as an ordinary program under ASan and UBSan, with waits short enough for tests, and the
- * Python scenarios that drive it. Built once per content of its sources, into .cache/native-test.
+ * Python tests that drive it. Built once per content of its sources, into .cache/native-test.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -11,17 +11,17 @@ import { constantsHeader } from '../../src/build/native/constants-header.ts'
 import * as constants from '../../src/protocol/constants.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const sourceFolder = join(root, 'src/native')
-const storyMsMax = 60_000
-const storyOutputMax = 4 * 1024 * 1024
+const sourceDirectory = join(root, 'src/native')
+const testMsMax = 200_000
+const outputBytesMax = 4 * 1024 * 1024
 
-/** Waits that a test can afford. Everything else is as shipped. */
+/** Shorter waits than the shipped ones. Everything else is as shipped. */
 const testConstants = { ...constants, engineStallMs: 700, engineStartMs: 1500, teeDrainMs: 500 }
 
 const flags = ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wshadow']
 
-/** Small enough that slots run out, and the queue is full and at its end often. */
+/** So small that slots run out, and that the queue is often full and often wraps. */
 const fuzzSources = 96
 const fuzzConstants = {
   ...testConstants,
@@ -29,7 +29,7 @@ const fuzzConstants = {
   queueFramesOffset: constants.queueHeaderBytes + fuzzSources * constants.queueSourceSlotBytes,
   queueBytesDefault: 1024 * 1024,
 }
-/** The fuzz driver plays these itself, or does without. */
+/** The fuzzer stands in for these, or does not need them. */
 const fuzzLeavesOut = [
   'engine-process',
   'intake',
@@ -54,25 +54,25 @@ export function fuzzProgram(): string {
 }
 
 function cFiles(): string[] {
-  const names = readdirSync(sourceFolder).filter((name) => name.endsWith('.c'))
-  return names.sort().map((name) => join(sourceFolder, name))
+  const names = readdirSync(sourceDirectory).filter((name) => name.endsWith('.c'))
+  return names.sort().map((name) => join(sourceDirectory, name))
 }
 
 /** Compiles, or finds what was compiled of the same sources before. */
 function compile(name: string, values: object, sources: readonly string[]): string {
   const header = constantsHeader({ ...values })
   const hash = createHash('sha256').update([...flags, ...warnings, header].join('\n'))
-  const inputs = new Set([...sources, ...readdirSync(sourceFolder).map((file) => join(sourceFolder, file))])
+  const inputs = new Set([...sources, ...readdirSync(sourceDirectory).map((file) => join(sourceDirectory, file))])
   for (const file of [...inputs].sort()) hash.update(file).update(readFileSync(file))
-  const folder = join(root, '.cache/native-test', hash.digest('hex').slice(0, 16))
-  const program = join(folder, name)
+  const directory = join(root, '.cache/native-test', hash.digest('hex').slice(0, 16))
+  const program = join(directory, name)
   if (existsSync(program)) return program
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'constants.h'), header)
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'constants.h'), header)
   // Two test files may get here at once: each builds its own, the last rename wins.
   const made = `${program}.${process.pid}`
-  const folders = [`-I${folder}`, `-I${sourceFolder}`]
-  execFileSync('cc', [...flags, ...warnings, '-DMEMLOGD_HOSTED', ...folders, '-o', made, ...sources])
+  const directories = [`-I${directory}`, `-I${sourceDirectory}`]
+  execFileSync('cc', [...flags, ...warnings, '-DMEMLOGD_HOSTED', ...directories, '-o', made, ...sources])
   renameSync(made, program)
   return program
 }
@@ -81,23 +81,23 @@ export function environment(program: string): NodeJS.ProcessEnv {
   return { ...process.env, NATIVE: program, STAND_IN: join(import.meta.dirname, 'stand-in.py') }
 }
 
-/** A test for every story in the Python file. */
-export function describeStories(file: string): void {
+/** Every test of the Python file. */
+export function describeTests(file: string): void {
   const program = hostedProgram()
   const env = environment(program)
   const script = join(import.meta.dirname, file)
   const names = execFileSync('python3', [script, '--list'], { env, encoding: 'utf8' }).trim().split('\n')
   describe(file, () => {
-    it.each(names)('%s', { timeout: storyMsMax + 5000 }, async (name) => {
-      expect(await tell(script, name, env)).toBe('')
+    it.each(names)('%s', { timeout: testMsMax + 5000 }, async (name) => {
+      expect(await runTest(script, name, env)).toBe('')
     })
   })
 }
 
-/** Runs one story; what it complains of, or ''. */
-function tell(script: string, name: string, env: NodeJS.ProcessEnv): Promise<string> {
+/** Runs one test. Returns what failed, or an empty string. */
+function runTest(script: string, name: string, env: NodeJS.ProcessEnv): Promise<string> {
   return new Promise((done) => {
-    execFile('python3', [script, name], { env, timeout: storyMsMax, maxBuffer: storyOutputMax }, (error, out, err) => {
+    execFile('python3', [script, name], { env, timeout: testMsMax, maxBuffer: outputBytesMax }, (error, out, err) => {
       done(error === null ? '' : `${error.message}\n${out}${err}`)
     })
   })

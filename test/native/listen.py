@@ -1,8 +1,8 @@
-"""Binding: what is in the way is replaced, or named; the daemon returns when the sockets are there."""
+"""Binding: stale sockets are replaced, anything else is reported; -daemonize returns when the sockets exist."""
 from support import *
 
 
-def story_a_stale_socket_is_replaced():
+def test_a_stale_socket_is_replaced():
     m = Memlogd(start=False)
     for path, type in ((m.log, socket.SOCK_DGRAM), (m.query, socket.SOCK_STREAM)):
         with socket.socket(socket.AF_UNIX, type) as s: s.bind(path)
@@ -14,7 +14,7 @@ def story_a_stale_socket_is_replaced():
     m.stop()
 
 
-def story_another_memlogd_is_alive():
+def test_another_memlogd_is_alive():
     m = Memlogd()
     r, w = os.pipe(); m.send(b"early", [r]); m.opened("early")
     until("the pid is memlogd's, not the engine's that listens too", lambda: m.failure() == f"memlogd: {m.log}: another memlogd is listening (pid {m.pid})")
@@ -26,7 +26,7 @@ def story_another_memlogd_is_alive():
     m.stop()
 
 
-def story_the_pid_is_the_daemons():
+def test_the_pid_is_the_daemons():
     m = Memlogd({"daemonize": "1"}, start=False)
     p = m.spawn(); p.wait(10)
     pid = int(m.failure().split("pid ")[1][:-1])
@@ -35,18 +35,18 @@ def story_the_pid_is_the_daemons():
     until("it ended", lambda: not os.path.exists(m.query))
 
 
-def story_places_where_nothing_can_be_bound():
+def test_paths_where_nothing_can_be_bound():
     def message(path): return Memlogd({"log-path": path}, start=False).failure(status=2)
     d = tempfile.mkdtemp()
     os.chmod(d, 0o755)
     open(d + "/file", "w").close()
-    assert message(d + "/no/log") == f"memlogd: {d}/no/log: the folder {d}/no/ does not exist"
-    assert message(d + "/file/log") == f"memlogd: {d}/file/log: the folder {d}/file/ is not a folder"
+    assert message(d + "/no/log") == f"memlogd: {d}/no/log: the directory {d}/no/ does not exist"
+    assert message(d + "/file/log") == f"memlogd: {d}/file/log: the directory {d}/file/ is not a directory"
     assert message(d + "/file") == f"memlogd: {d}/file: exists and is not a socket: it is left alone"
     assert os.path.isfile(d + "/file")
-    os.mkdir(d + "/folder")
-    assert "exists and is not a socket" in message(d + "/folder")
-    assert message(d + "/folder/") == f"memlogd: {d}/folder/: is a folder"
+    os.mkdir(d + "/directory")
+    assert "exists and is not a socket" in message(d + "/directory")
+    assert message(d + "/directory/") == f"memlogd: {d}/directory/: is a directory"
     assert "longer than 107 bytes" in message(d + "/" + "x" * 107)
     assert message("") == "memlogd: '': a socket needs a path"
     if os.getuid() == 0 and os.path.exists("/usr/bin/python3"):
@@ -56,13 +56,13 @@ def story_places_where_nothing_can_be_bound():
     os.symlink(d + "/file", d + "/link")
     assert "exists and is not a socket" in message(d + "/link")
     for key in ("query-path", "syslog-path"):
-        # A daemon's parent says and exits with what the daemon did.
+        # With -daemonize, the parent prints the daemon's message and exits with its status.
         m = Memlogd({key: d + "/no/socket", "daemonize": "1"}, start=False)
-        assert m.failure(status=2) == f"memlogd: {d}/no/socket: the folder {d}/no/ does not exist"
+        assert m.failure(status=2) == f"memlogd: {d}/no/socket: the directory {d}/no/ does not exist"
         assert not os.path.lexists(m.log), "a failed start leaves no socket"
 
 
-def story_the_longest_path():
+def test_the_longest_path():
     d = tempfile.mkdtemp()
     path = d + "/" + "p" * (107 - len(d) - 1)
     m = Memlogd({"log-path": path})
@@ -71,7 +71,7 @@ def story_the_longest_path():
     m.stop()
 
 
-def story_a_dangling_link_in_the_way():
+def test_a_dangling_link_in_the_way():
     m = Memlogd(start=False)
     os.symlink("/nonexistent/x", m.log)
     m.start()
@@ -79,8 +79,8 @@ def story_a_dangling_link_in_the_way():
     m.stop()
 
 
-def story_the_links_place_is_taken():
-    # A file there is not ours to remove; a living socket neither.
+def test_the_path_of_the_link_is_in_use():
+    # Neither a file nor a live socket is removed.
     m = Memlogd(start=False)
     open(m.link, "w").close()
     assert m.failure(status=2) == f"memlogd: {m.link}: exists and is not a socket: it is left alone"
@@ -89,7 +89,7 @@ def story_the_links_place_is_taken():
     assert "another memlogd is listening" in m.failure() and not os.path.exists(m.log)
 
 
-def story_a_link_in_another_folder():
+def test_a_link_in_another_directory():
     m = Memlogd(start=False)
     os.mkdir(m.dir + "/sub")
     m.config["query-link"] = m.link = m.dir + "/sub/link"
@@ -98,7 +98,7 @@ def story_a_link_in_another_folder():
     m.stop()
 
 
-def story_relative_paths():
+def test_relative_paths():
     m = Memlogd(start=False)
     m.config.update({"log-path": "log.sock", "query-path": "memlogq.sock", "query-link": "memlogdq.sock"})
     m.popen = dict(cwd=m.dir)
@@ -107,7 +107,7 @@ def story_relative_paths():
     m.stop()
 
 
-def story_mode_and_group():
+def test_mode_and_group():
     m = Memlogd({"socket-mode": str(0o660), "socket-gid": "12345"} if os.getuid() == 0 else {"socket-mode": str(0o660)})
     for path in (m.log, m.query):
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
@@ -115,14 +115,14 @@ def story_mode_and_group():
     m.stop()
 
 
-def story_daemonize():
-    # Returns 0 when the sockets are there, keeps nothing of its caller: no terminal, no folder, no descriptor.
+def test_daemonize():
+    # Returns 0 when the sockets exist, and keeps nothing of its caller: no terminal, no directory, no descriptor.
     m = Memlogd({"daemonize": "1"}, start=False)
     r, w = os.pipe()
     os.set_inheritable(w, True)
     begun = time.monotonic()
     p = m.spawn(close_fds=False)
-    out, err = p.communicate(timeout=10)  # ends only if the daemon let go of stdout and stderr
+    out, err = p.communicate(timeout=10)  # returns only if the daemon has closed stdout and stderr
     assert (p.returncode, out, err) == (0, "", ""), (p.returncode, out, err)
     assert os.path.exists(m.log) and os.path.exists(m.query) and os.path.exists(m.link)
     os.close(w)
@@ -132,26 +132,27 @@ def story_daemonize():
     assert os.readlink(f"/proc/{pid}/cwd") == "/" and os.getsid(pid) == pid
     assert [os.readlink(f"/proc/{pid}/fd/{n}") for n in range(3)] == ["/dev/null"] * 3
     until("the engine", m.engines)
-    os.kill(pid, signal.SIGHUP); time.sleep(0.1)
+    os.kill(pid, signal.SIGHUP)
+    m.round_trip()
     os.kill(pid, signal.SIGTERM)
     until("the end", lambda: not os.path.exists(f"/proc/{pid}/stat") or open(f"/proc/{pid}/stat").read().split()[2] == "Z", 2)
     m.check_sanitizer()
 
 
-def story_no_memory_for_the_queue():
-    # What the loop needs is made before memlogd says that it is ready; a limit on the size of files stands for memory that is not there.
+def test_no_memory_for_the_queue():
+    # What the loop needs is made before memlogd reports that it is ready. A limit on file sizes stands in for a lack of memory.
     for daemonize in ({}, {"daemonize": "1"}):
         def limit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
         m = Memlogd(daemonize, start=False, preexec_fn=limit, restore_signals=False)
-        said = m.failure()
-        assert said.startswith("memlogd: could not be started: "), said
+        message = m.failure()
+        assert message.startswith("memlogd: could not be started: "), message
         assert not os.path.exists(m.log) and not os.path.exists(m.query)
 
 
-def story_many_start_at_once():
-    # Ten daemons on the same stale sockets: exactly one runs, nine say who it is.
+def test_many_start_at_once():
+    # Ten daemons on the same stale sockets: exactly one runs, nine report its pid.
     m = Memlogd({"daemonize": "1"}, start=False)
     for path, type in ((m.log, socket.SOCK_DGRAM), (m.query, socket.SOCK_STREAM)):
         with socket.socket(socket.AF_UNIX, type) as s: s.bind(path)
@@ -165,7 +166,7 @@ def story_many_start_at_once():
     until("the end", lambda: not os.path.exists(m.query))
 
 
-def story_descriptors_that_are_not_what_they_should_be():
+def test_descriptors_of_the_wrong_kind():
     d = tempfile.mkdtemp()
     stream = socket.socket(socket.AF_UNIX); r, w = os.pipe()
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -177,7 +178,7 @@ def story_descriptors_that_are_not_what_they_should_be():
     assert message(query_path=None, query_link=None, query_fd=str(stream.fileno())).endswith("is not bound, or connected")
 
 
-def story_bad_network_addresses():
+def test_bad_network_addresses():
     def message(status=1, **config): return Memlogd({k.replace("_", "-"): v for k, v in config.items()}, start=False).failure(status)
     assert message(syslog_udp="zz") == "memlogd: -syslog-udp: the address is not valid"
     assert message(syslog_tcp="02") == "memlogd: -syslog-tcp: the address is not valid"
@@ -188,17 +189,17 @@ def story_bad_network_addresses():
         assert message(syslog_tcp=hexed) == "memlogd: -syslog-tcp: the address is in use"
 
 
-def story_the_config_role_says_no():
-    # Its status is ours: a usage error, a signal.
+def test_the_config_role_refuses():
+    # Its exit status is ours: a usage error, a signal.
     m = Memlogd({"exit": 2}, start=False)
-    assert m.failure(status=2) == "config role says no"
+    assert m.failure(status=2) == "config role refuses"
     assert Memlogd({"kill": 15}, start=False).failure(status=143) == ""
     env = dict(environment(m.dir, {}), MEMLOGD_NODE="/nonexistent/node")
     assert m.failure(status=1, env=env) == "memlogd-config: could not be started: not found"
 
 
-def story_children_of_ignored_sigchld():
-    # Whoever started us ignores SIGCHLD, or left standard descriptors closed: nothing changes.
+def test_children_of_ignored_sigchld():
+    # The caller ignores SIGCHLD and has closed standard input: nothing changes.
     m = Memlogd(start=False)
     m.popen = dict(preexec_fn=lambda: (signal.signal(signal.SIGCHLD, signal.SIG_IGN), os.close(0)))
     m.start()

@@ -1,3 +1,3 @@
-import { describeStories } from './hosted.ts'
+import { describeTests } from './hosted.ts'
 
-describeStories('listen.py')
+describeTests('listen.py')

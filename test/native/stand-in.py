@@ -16,7 +16,7 @@ def config():
     code = answer.pop("exit", 0)
     if "kill" in answer: os.kill(os.getpid(), answer["kill"])
     if code:
-        sys.stderr.write("config role says no\n")
+        sys.stderr.write("config role refuses\n")
         sys.exit(code)
     if answer.pop("skip-from-args", None):
         # logwrite: options are `-n NAME` and `-socket PATH`

@@ -1,15 +1,16 @@
 """
-What the scenarios of the native half share. $NATIVE is the program under test, $STAND_IN the script that plays the
-JavaScript roles. Every scenario is a function that begins with `story_`; `run()` calls the one named on the command line.
+Shared by the tests of the native half. $NATIVE is the program under test, $STAND_IN the script that stands in for the
+JavaScript roles. Every test is a function that begins with `test_`; `run()` calls the one named on the command line.
 """
-import array, ctypes, fcntl, json, os, pty, resource, select, shutil, signal, socket, stat, struct, subprocess, sys, tempfile, threading, time
+import array, ctypes, fcntl, json, os, pty, resource, select, shutil, signal, socket, stat, struct, subprocess, sys, tempfile, termios, threading, time
 
 NATIVE, STAND_IN = os.environ["NATIVE"], os.environ["STAND_IN"]
 EVENTS = dict(started=1, exited=2, without=3, truncated=4, name_cut=5, full=6, refused=7, lost=8, kmsg=9, kmsg_long=10,
               stalled=11, open_failed=12, stopping=13)
 
 
-def until(what, check, seconds=30):
+def until(what, check, seconds=100):
+    """Waits for a condition; returns what `check` returned."""
     end = time.monotonic() + seconds
     while True:
         found = check()
@@ -19,17 +20,17 @@ def until(what, check, seconds=30):
 
 
 def slack():
-    """Seconds that a machine busy with other tests may add to a limit."""
+    """Seconds that a machine which is busy with other tests may add to a limit."""
     return max(0.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 1)
 
 
-def environment(folder, config):
+def environment(directory, config):
     return dict(os.environ, MEMLOGD_NODE=sys.executable, PYTHONHOME=sys.base_prefix, MEMLOGD_BUNDLE=STAND_IN, STAND_IN_CONFIG=json.dumps(config),
-                ASAN_OPTIONS=f"log_path={folder}/sanitizer", UBSAN_OPTIONS=f"log_path={folder}/sanitizer:print_stacktrace=1")
+                ASAN_OPTIONS=f"log_path={directory}/sanitizer", UBSAN_OPTIONS=f"log_path={directory}/sanitizer:print_stacktrace=1")
 
 
 def record(line):
-    """A killed engine may have written half a line; it had not stored its position then, so the frame is seen again."""
+    """A record of the engine. A killed engine may have written half a line; its frame comes again with the next engine."""
     try: return json.loads(line)
     except ValueError: return None
 
@@ -48,6 +49,7 @@ class Memlogd:
         self.config.update(config or {})
         self.config = {k: v for k, v in self.config.items() if v is not None}
         self.popen, self.process = popen, None
+        self.offset, self.seen = 0, []
         if start: self.start()
 
     def spawn(self, **more):
@@ -66,9 +68,15 @@ class Memlogd:
     def pid(self): return self.process.pid
 
     def records(self):
+        """What the engines have written so far."""
         if not os.path.exists(self.out): return []
-        with open(self.out) as file: text = file.read()
-        return [r for line in text[: text.rfind("\n") + 1].splitlines() if (r := record(line))]
+        with open(self.out) as file:
+            file.seek(self.offset)
+            text = file.read()
+        end = text.rfind("\n") + 1
+        self.offset += end  # JSON is ASCII: a character is a byte
+        self.seen += [r for line in text[:end].splitlines() if (r := record(line))]
+        return self.seen
 
     def engines(self): return [r for r in self.records() if "started" in r]
 
@@ -87,7 +95,7 @@ class Memlogd:
     def ended(self, id): return until(f"the end of {id}", lambda: self.frames("END", id=id))[0]
 
     def source(self, name):
-        """Waits for the one source of that name to end; its bytes and its END frame."""
+        """Waits until the source of that name has ended; its bytes and its END frame."""
         id = self.opened(name)[-1]["id"]
         end = self.ended(id)
         return self.data(id), end
@@ -99,10 +107,22 @@ class Memlogd:
         else: s.send(name)
         s.close()
 
+    def round_trip(self):
+        """Waits until memlogd has adopted, read and ended another source: whatever came before has been handled too."""
+        self.trips = getattr(self, "trips", 0) + 1
+        r, w = os.pipe()
+        name = "round-trip-%d" % self.trips
+        self.send(name.encode(), [r]); os.close(r); os.write(w, b"x"); os.close(w)
+        assert self.source(name)[0] == b"x"
+
+    def acknowledged(self):
+        """The queue position that the last engine has acknowledged."""
+        with open(f"/proc/{self.engines()[-1]['started']}/fd/4", "rb") as queue: return struct.unpack("<Q", queue.read(32)[24:])[0]
+
     def do(self, **command):
         with open(self.commands + ".new", "w") as file: file.write(json.dumps(command) + "\n")
         os.rename(self.commands + ".new", self.commands)
-        until("the engine took the command", lambda: not os.path.exists(self.commands))
+        until("the engine has read the command", lambda: not os.path.exists(self.commands))
 
     def hold(self): open(self.pause, "w").close()
     def release(self): os.unlink(self.pause)
@@ -125,7 +145,7 @@ class Memlogd:
         shutil.rmtree(self.dir)
 
     def clean(self):
-        """Whatever became of the story, nothing that it started stays: neither processes nor files."""
+        """Removes what a test has started, even if it failed: processes and files."""
         if self.process is not None and self.process.poll() is None: self.process.kill(); self.process.wait()
         for process in os.listdir("/proc"):
             try:
@@ -147,13 +167,13 @@ class Memlogd:
 
 
 def run(names):
-    stories = {k[6:]: v for k, v in names.items() if k.startswith("story_")}
+    tests = {k[5:]: v for k, v in names.items() if k.startswith("test_")}
     if sys.argv[1:] == ["--list"]:
-        print("\n".join(stories))
+        print("\n".join(tests))
         return
-    for name in sys.argv[1:] or stories:
+    for name in sys.argv[1:] or tests:
         begun = time.monotonic()
-        try: stories[name]()
+        try: tests[name]()
         finally:
             while started: started.pop().clean()
         print(f"ok {name} {time.monotonic() - begun:.2f} s", flush=True)

@@ -1,4 +1,4 @@
-"""A new memlogd meets a running one that hands over nonsense: it says so in one line and ends with 1."""
+"""A new memlogd receives nonsense from a running one: it reports it in one line and exits with 1."""
 import random
 from support import *
 
@@ -17,7 +17,7 @@ def sealed(name, size, content=b""):
 
 
 class Running:
-    """Stands for the running memlogd: hands over what it is told to."""
+    """Stands in for the running memlogd: hands over what a test wants."""
 
     def __init__(self, memlogd):
         self.log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -32,7 +32,7 @@ class Running:
         return socket.socket(fileno=fds[0])
 
     def state(self, pipes):
-        """A whole state with one source for each pipe; its descriptors in order."""
+        """A valid state with one source for each pipe, and its descriptors in order."""
         queue = sealed("queue", HEADER + SOURCES * SLOT + AREA, struct.pack("<5I", 0x31514C4D, 1, AREA, SOURCES, SLOT))
         fds = [queue, os.memfd_create("ring"), self.log.fileno(), self.query.fileno()]
         head = struct.pack("<8I2Q5I", 0x31544C4D, 1, SOURCES, AREA, 1, os.getpid(), 100, 0b1111, 0, 0, 0, 0, 0, 0, 0)
@@ -54,7 +54,7 @@ def hand_over(peer, state, fds, first=b"S", seal=True, size=None):
 
 
 def scene(answer):
-    """One attempt; `answer` gets the fake, the connection and three pipes. What the new memlogd said."""
+    """One attempt. `answer` is called with the stand-in, the connection and three pipes. Returns what the new memlogd printed."""
     memlogd = Memlogd({"takeover": "1"}, start=False)
     running = Running(memlogd)
     process = memlogd.spawn()
@@ -66,27 +66,27 @@ def scene(answer):
     except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError):
         pass
     peer.close()
-    said = process.communicate(timeout=20)[1]
+    printed = process.communicate(timeout=20)[1]
     for pair in pipes: [os.close(fd) for fd in pair]
     memlogd.process = process
-    assert process.returncode == 1, (process.returncode, said)
-    assert said.startswith("memlogd: takeover: ") and said.count("\n") == 1, said
-    assert "Sanitizer" not in said and not [name for name in os.listdir(memlogd.dir) if name.startswith("sanitizer")], said
+    assert process.returncode == 1, (process.returncode, printed)
+    assert printed.startswith("memlogd: takeover: ") and printed.count("\n") == 1, printed
+    assert "Sanitizer" not in printed and not [name for name in os.listdir(memlogd.dir) if name.startswith("sanitizer")], printed
     assert os.path.exists(memlogd.log) and os.path.exists(memlogd.query), "sockets of the running one were removed"
     running.log.close(), running.query.close()
     shutil.rmtree(memlogd.dir)
     started.remove(memlogd)
-    return said
+    return printed
 
 
-def story_a_whole_answer_without_a_last_word_leaves_everything_to_the_old_one():
+def test_without_a_go_everything_stays_with_the_old_one():
     def answer(running, peer, pipes):
         hand_over(peer, *running.state(pipes))
         assert peer.recv(1) == b"R"
-    assert "has not gone, and goes on" in scene(answer)
+    assert "has not handed over, and goes on" in scene(answer)
 
 
-def story_answers_that_are_none():
+def test_invalid_answers():
     def silent(running, peer, pipes): pass
     def text(running, peer, pipes): peer.send(b"hello")
     def no_descriptor(running, peer, pipes): peer.send(b"S")
@@ -104,13 +104,13 @@ def story_answers_that_are_none():
         state, fds = running.state(pipes)
         struct.pack_into("<I", state, SOURCES_AT + 40, 0)
         hand_over(peer, state, fds)
-    for answer in (silent, text, no_descriptor, two, a_pipe, unsealed): assert "can't be used" in (said := scene(answer)) or "does not hand over" in said, said
+    for answer in (silent, text, no_descriptor, two, a_pipe, unsealed): assert "can't be used" in (printed := scene(answer)) or "does not hand over" in printed, printed
     assert "of a version that this one cannot follow" in scene(other_version)
     assert "descriptors of sources are missing" in scene(too_few)
-    assert "a source makes no sense" in scene(same_slot)
+    assert "one of its sources is invalid" in scene(same_slot)
 
 
-def story_any_damage_to_the_state():
+def test_any_damage_to_the_state():
     seed = int(os.environ.get("SEED", 1))
     for number in range(seed, seed + 60):
         generator = random.Random(number)
@@ -127,4 +127,4 @@ def story_any_damage_to_the_state():
         scene(answer)
 
 
-run(globals())
+if __name__ == "__main__": run(globals())

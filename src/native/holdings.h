@@ -1,0 +1,19 @@
+/* What a memlogd holds for others and hands over to the next one: sockets, sources, the queue and the ring. */
+#pragma once
+
+#include "events.h"
+#include "listen.h"
+#include "queue.h"
+#include "sources.h"
+#include "syslog.h"
+
+struct holdings {
+  struct listeners listeners;
+  struct queue queue;
+  int ring_fd;
+  struct sources sources;
+  struct events events;
+  struct syslog syslog;
+  u32 kmsg_slot;
+  u32 taken_from; /* pid of the memlogd that these came from, 0 if they are new */
+};

@@ -1,0 +1,69 @@
+/* Sources: descriptors that the intake reads until their end, and their slots in the queue's source table. */
+#pragma once
+
+#include "events.h"
+#include "queue.h"
+
+/* Where the limit of descriptors is low, sources get at least this many. */
+#define SOURCE_DESCRIPTORS_MIN 16
+
+enum source_state { SOURCE_FREE, SOURCE_OPEN, SOURCE_CLOSING, SOURCE_ENDED };
+/* How a descriptor is read. WAY_NONE: it is not; the source only names what comes by another way. */
+enum source_way { WAY_READ, WAY_RECEIVE, WAY_FILE, WAY_NONE };
+
+struct source {
+  u32 id;
+  u16 kind;
+  u8 state, way;
+  u8 is_datagram, is_busy;
+  int fd;
+  u64 offset;       /* WAY_FILE: where to read next; SOURCE_CLOSING: bytes read since CLOSE */
+  u64 end_position; /* SOURCE_ENDED: queue position after the END frame */
+};
+
+/* Slots in the order in which they were added. */
+struct slot_queue {
+  u32 first, count;
+  u16 slots[SOURCES_MAX];
+};
+
+/* When sources are read next; see PAUSE_US in sources.c. */
+struct pacing {
+  u64 read_us;        /* when sources were last read */
+  u64 pause_until_us; /* none is read before */
+};
+
+struct sources {
+  struct queue *queue;
+  struct events *events;
+  int epoll_fd;
+  i64 descriptors_max; /* descriptors below it may be sources; the others are reserved for the intake */
+  u32 next_id;
+  u32 connections; /* open sources of kind SyslogTcp */
+  struct pacing pacing;
+  struct slot_queue free, ended; /* ended: until the END frame is acknowledged */
+  u32 busy_count, busy_next;
+  u16 busy_slots[SOURCES_MAX]; /* sources that epoll can't watch, or that are being closed */
+  struct source slots[SOURCES_MAX];
+};
+
+/* Every slot is free. */
+void sources_start(struct sources *sources);
+/* Opens a source without a descriptor, for datagrams and records. Truncates its name. False if no slot is free. */
+bool source_open(struct sources *sources, u32 kind, const char *name, u32 name_bytes, u32 *slot);
+/* Takes ownership of `fd`. It becomes a source (true), or it is closed and an event says why. */
+bool source_adopt(struct sources *sources, int fd, u32 kind, u32 token, const char *name, u32 name_bytes);
+/* Puts the source of another memlogd into its slot. False if it can't be watched. */
+bool source_restore(struct sources *sources, u32 slot, const struct source *from);
+/* Every source of the other memlogd has been restored: the remaining slots are free. */
+void sources_restored(struct sources *sources);
+/* Writes the END frame and closes the descriptor. `error` is an errno, 0 at end of file. */
+void source_end(struct sources *sources, u32 slot, int error);
+/* Reads what is there without waiting, then ends the source. Does nothing if there is none with this id. */
+void source_close_when_read(struct sources *sources, u32 id);
+/* Reads each source that epoll reports once. */
+void sources_read(struct sources *sources, u64 now_us);
+/* Reads some of the busy sources once. */
+void sources_read_busy(struct sources *sources);
+/* Frees the slots of the sources whose END frame has been acknowledged. */
+void sources_acknowledged(struct sources *sources);
