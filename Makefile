@@ -20,7 +20,8 @@ test-deps: deps
 	@sh src/build/deps.sh test
 
 # Lint, format, types.
-check: build
+check: test-deps build
+	clang-format --dry-run -Werror src/native/*.[ch] test/native/fuzz.c
 	node_modules/.bin/biome check --error-on-warnings .
 	node_modules/.bin/tsc -p .
 
@@ -71,8 +72,9 @@ sim: deps
 	$(NODE24) test/sim/run.ts $(or $(SEED),1) $(if $(SEED),1,$(or $(SEEDS),10000))
 
 # Damaged input for every parser: INPUTS for each, from SEED on.
-fuzz: deps
-	FUZZ_INPUTS=$(or $(INPUTS),100000) SEED=$(or $(SEED),1) $(VITEST) test/fuzz
+fuzz: test-deps
+	FUZZ_INPUTS=$(or $(INPUTS),100000) SEED=$(or $(SEED),1) MEMLOGD_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
+	    $(VITEST) test/fuzz test/native/fuzz.test.ts
 
 # Everything at once for MINUTES: writers, readers, shipping, deaths and takeovers; memory must stay flat.
 soak: build

@@ -7,7 +7,8 @@ set -eu
 build_tools="node:nodejs npm:npm cc:gcc /usr/include/stdio.h:libc6-dev objcopy:binutils strip:binutils \
 readelf:binutils xz:xz-utils tar:tar"
 run_tools="python3:python3"
-test_tools="$run_tools man:man-db zsh:zsh zstd:zstd /lib/systemd/systemd-journal-remote:systemd-journal-remote"
+test_tools="$run_tools clang-format:clang-format man:man-db zsh:zsh zstd:zstd \
+/lib/systemd/systemd-journal-remote:systemd-journal-remote"
 case $(uname -m) in
 x86_64) machine=aarch64 dashed=aarch64 cpu=arm64 ;;
 *) machine=x86_64 dashed=x86-64 cpu=amd64 ;;

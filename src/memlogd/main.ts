@@ -10,6 +10,7 @@ import {
   engineQueryFd,
   engineQueueFd,
   engineRingFd,
+  roleEngine,
 } from '../protocol/constants.ts'
 import type { ControlMessage } from '../protocol/frame.ts'
 import { version } from '../protocol/version.ts'
@@ -35,6 +36,8 @@ const frugalFromBytes = 64 * 1024
 
 /** Runs until the intake stops it or is dead; resolves with the exit status. */
 export async function runEngine(args: readonly string[]): Promise<number> {
+  // For ps and top: Node calls its main thread MainThread.
+  process.title = roleEngine
   const options = parseEngineOptions(args[0] ?? '')
   // Loaded only where it is wanted: an HTTP server takes half a megabyte.
   const docker = options.docker ? new (await import('./docker/host.ts')).DockerHost(options.dockerState) : undefined
