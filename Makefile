@@ -19,11 +19,12 @@ deps:
 test-deps: deps
 	@sh src/build/deps.sh test
 
-# Lint, format, types.
+# Lint, format, boundaries of rooms (.biome.json); types; exports that nobody uses (.knip.json).
 check: test-deps build
 	clang-format --dry-run -Werror src/native/*.[ch] test/native/fuzz.c
 	node_modules/.bin/biome check --error-on-warnings .
 	node_modules/.bin/tsc -p .
+	$(NODE24) node_modules/knip/bin/knip.js
 
 # Everything; `make test FILES=test/ring` only what matches.
 test: test-deps check

@@ -5,7 +5,7 @@
 import type { Command, Flag } from './flag-table.ts'
 import { commonFlags } from './help.ts'
 
-export const completionShells = ['bash', 'zsh'] as const
+const completionShells = ['bash', 'zsh'] as const
 export type CompletionShell = (typeof completionShells)[number]
 
 /** The row that every command has, so that its table tells the parser and the help of it. */

@@ -17,7 +17,7 @@ interface FlagBase {
 }
 
 /** A shell command that prints the possible values, a line each. */
-export interface ListedBy {
+interface ListedBy {
   readonly listedBy: string
 }
 
@@ -39,22 +39,22 @@ interface FlagWithValue extends FlagBase {
   readonly completes?: 'file' | 'directory' | 'command' | ListedBy
 }
 
-export interface BooleanFlag extends FlagBase {
+interface BooleanFlag extends FlagBase {
   readonly type: 'boolean'
   readonly default?: true
 }
 
-export interface StringFlag extends FlagWithValue {
+interface StringFlag extends FlagWithValue {
   readonly type: 'string'
   readonly default?: string
 }
 
 /** May be given more than once; the values keep their order. */
-export interface StringsFlag extends FlagWithValue {
+interface StringsFlag extends FlagWithValue {
   readonly type: 'strings'
 }
 
-export interface IntegerFlag extends FlagWithValue {
+interface IntegerFlag extends FlagWithValue {
   readonly type: 'integer'
   readonly min: number
   readonly max: number
@@ -62,14 +62,14 @@ export interface IntegerFlag extends FlagWithValue {
 }
 
 /** A number of bytes: `8388608`, `8M`, `8MiB`. */
-export interface BytesFlag extends FlagWithValue {
+interface BytesFlag extends FlagWithValue {
   readonly type: 'bytes'
   readonly min: number
   readonly max: number
   readonly default?: number
 }
 
-export interface ChoiceFlag extends FlagWithValue {
+interface ChoiceFlag extends FlagWithValue {
   readonly type: 'choice'
   readonly choices: readonly string[]
   readonly default?: string
@@ -82,7 +82,7 @@ export type FlagTable = Readonly<Record<string, Flag>>
 type Optional<F, T> = F extends { readonly default: T } ? T : T | undefined
 
 /** What a flag's value is, inferred from its row. */
-export type FlagValue<F extends Flag> = F extends BooleanFlag
+type FlagValue<F extends Flag> = F extends BooleanFlag
   ? boolean
   : F extends StringsFlag
     ? readonly string[]

@@ -26,8 +26,8 @@ export type FlagWords<K extends string> =
     }
 
 /** Every command has these. */
-export const helpNames: readonly string[] = ['help', 'h']
-export const versionNames: readonly string[] = ['version']
+const helpNames: readonly string[] = ['help', 'h']
+const versionNames: readonly string[] = ['version']
 
 export function splitFlagWords<T extends FlagTable>(
   command: Command<T>,

@@ -89,7 +89,7 @@ function withDefaults<T extends FlagTable>(flags: T, found: Record<string, unkno
   return Object.fromEntries(values) as FlagValues<T>
 }
 
-export function defaultValue(flag: Flag): string | number | boolean | readonly string[] | undefined {
+function defaultValue(flag: Flag): string | number | boolean | readonly string[] | undefined {
   switch (flag.type) {
     case 'boolean':
       return flag.default ?? false

@@ -16,13 +16,13 @@ export interface Manual {
 /** A term and what it is. */
 export type Row = readonly [term: string, text: string]
 
-export interface ManualSection {
+interface ManualSection {
   readonly title: string
   readonly paragraphs: readonly string[]
   readonly rows: readonly Row[]
 }
 
-export interface Example {
+interface Example {
   readonly text: string
   /** Lines to type; what they print is not shown. */
   readonly commands: readonly string[]

@@ -27,7 +27,6 @@ export const outputFormats = [
   'syslog',
   'prometheus',
 ] as const
-export type OutputFormat = (typeof outputFormats)[number]
 
 export const logreadCommand = defineCommand({
   name: 'logread',
@@ -273,5 +272,5 @@ export const logreadCommand = defineCommand({
   hasClusters: true,
 })
 
-export type LogreadFlags = (typeof logreadCommand)['flags']
+type LogreadFlags = (typeof logreadCommand)['flags']
 export type LogreadValues = FlagValues<LogreadFlags>

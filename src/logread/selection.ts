@@ -29,7 +29,7 @@ export interface Selection {
 }
 
 /** The error for a wrong expression; positions are shown from 1. */
-export function expressionError(flag: string, text: string, fault: Fault): UsageError {
+function expressionError(flag: string, text: string, fault: Fault): UsageError {
   return new UsageError(`${flag}: ${quoted(text)}, character ${fault.position + 1}: wanted ${fault.wanted}`)
 }
 

@@ -11,7 +11,7 @@ import { SourceMatcher } from './source-matcher.ts'
 
 /** The keys of a request that a filter applies. */
 export const filterKeys = ['sources', 'priority', 'since', 'until'] as const
-export type FilterKey = (typeof filterKeys)[number]
+type FilterKey = (typeof filterKeys)[number]
 export type FilterRequest = Pick<QueryRequest, FilterKey>
 
 /** The part of a request that is left when these keys have been applied. */
@@ -21,12 +21,12 @@ export function withoutKeys(request: QueryRequest, applied: readonly string[]): 
 }
 
 export class EntryFilter {
-  private readonly request: FilterRequest
-  private readonly sources: SourceMatcher | undefined
+  readonly #request: FilterRequest
+  readonly #sources: SourceMatcher | undefined
 
   private constructor(request: FilterRequest, sources: SourceMatcher | undefined) {
-    this.request = request
-    this.sources = sources
+    this.#request = request
+    this.#sources = sources
   }
 
   /** Undefined if the request wants everything. */
@@ -40,7 +40,8 @@ export class EntryFilter {
   /** Whether the request wants this entry. Entries that tell of lost lines are always wanted. */
   isWanted(entry: EntryView): boolean {
     if (entry.kind === entryKindGap) return true
-    const { sources, request } = this
+    const request = this.#request
+    const sources = this.#sources
     if (request.priority !== undefined) {
       const severity = severityOf(entry.priority)
       if (severity < request.priority[0] || severity > request.priority[1]) return false

@@ -16,13 +16,13 @@ interface Answer {
 }
 
 export class SourceMatcher {
-  private readonly included: readonly Glob[]
-  private readonly excluded: readonly Glob[]
-  private readonly answers: (Answer | undefined)[] = new Array(slots)
+  readonly #included: readonly Glob[]
+  readonly #excluded: readonly Glob[]
+  readonly #answers: (Answer | undefined)[] = new Array(slots)
 
   private constructor(included: readonly Glob[], excluded: readonly Glob[]) {
-    this.included = included
-    this.excluded = excluded
+    this.#included = included
+    this.#excluded = excluded
   }
 
   /**
@@ -49,18 +49,18 @@ export class SourceMatcher {
     let hash = fnvOffset
     for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), fnvPrime)
     const slot = hash & (slots - 1)
-    const known = this.answers[slot]
+    const known = this.#answers[slot]
     if (known !== undefined && isSame(known.name, bytes, start, end)) return known.isWanted
     const name = Buffer.from(bytes.subarray(start, end))
-    const isWanted = this.decide(name.toString('utf8'))
-    this.answers[slot] = { name, isWanted }
+    const isWanted = this.#decide(name.toString('utf8'))
+    this.#answers[slot] = { name, isWanted }
     return isWanted
   }
 
-  private decide(name: string): boolean {
+  #decide(name: string): boolean {
     const points = Array.from(name, (character) => character.codePointAt(0) as number)
     const matches = (glob: Glob) => matchesGlob(glob, points)
-    return (this.included.length === 0 || this.included.some(matches)) && !this.excluded.some(matches)
+    return (this.#included.length === 0 || this.#included.some(matches)) && !this.#excluded.some(matches)
   }
 }
 

@@ -31,7 +31,7 @@ export const facilityNames = [
 ] as const
 
 /** What an entry without priority counts as: `info`. */
-export const severityDefault = 6
+const severityDefault = 6
 
 /** The largest priority: facility local7, severity debug. */
 const priorityMax = 191

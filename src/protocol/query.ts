@@ -75,31 +75,31 @@ export function encodeRequest(mode: number, request: QueryRequest): Buffer {
  * request: upstream's clients send nothing else, and ours sends everything in one write.
  */
 export class RequestReader {
-  private readonly chunks: Buffer[] = []
-  private bytes = 0
-  private result: ParsedRequest | undefined
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+  #result: ParsedRequest | undefined
 
   push(chunk: Buffer): ParsedRequest | undefined {
-    if (this.result === undefined && chunk.length > 0) this.result = this.take(chunk)
-    return this.result
+    if (this.#result === undefined && chunk.length > 0) this.#result = this.#take(chunk)
+    return this.#result
   }
 
-  private take(chunk: Buffer): ParsedRequest | undefined {
-    if (this.bytes === 0) {
+  #take(chunk: Buffer): ParsedRequest | undefined {
+    if (this.#bytes === 0) {
       const mode = chunk[0] as number
       if (mode > queryModeDumpFollow) return fault(`mode ${mode}`)
       if (chunk.length === 1) return { kind: 'plain', mode }
       if (chunk[1] !== 0x7b) return fault('the mode is followed by something that is no request')
     }
-    const newline = chunk.indexOf(0x0a, this.bytes === 0 ? 1 : 0)
+    const newline = chunk.indexOf(0x0a, this.#bytes === 0 ? 1 : 0)
     const taken = newline < 0 ? chunk.length : newline
-    if (this.bytes + taken > requestBytesMax) return fault(`a request longer than ${requestBytesMax} bytes`)
+    if (this.#bytes + taken > requestBytesMax) return fault(`a request longer than ${requestBytesMax} bytes`)
     // A copy, since the chunk may be a view of a buffer that is read into again.
-    this.chunks.push(Buffer.from(chunk.subarray(0, taken)))
-    this.bytes += taken
+    this.#chunks.push(Buffer.from(chunk.subarray(0, taken)))
+    this.#bytes += taken
     if (newline < 0) return undefined
-    const line = Buffer.concat(this.chunks)
-    this.chunks.length = 0
+    const line = Buffer.concat(this.#chunks)
+    this.#chunks.length = 0
     return parseRequest(line[0] as number, line.subarray(1))
   }
 }

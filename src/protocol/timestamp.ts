@@ -71,73 +71,73 @@ export function dateFromDays(days: number): [year: number, month: number, day: n
  * same second costs a copy. The caller has made room: `stampBytesMax`, all of which may be written to.
  */
 export class StampWriter {
-  private readonly text = Buffer.alloc(dateTimeBytes)
-  private readonly zone = Buffer.alloc(6)
-  private zoneBytes = 0
-  private second = -1
-  private readonly offsetOf: OffsetOf | undefined
+  readonly #text = Buffer.alloc(dateTimeBytes)
+  readonly #zone = Buffer.alloc(6)
+  #zoneBytes = 0
+  #second = -1
+  readonly #offsetOf: OffsetOf | undefined
 
   /** Without `offsetOf`, stamps are UTC and end with `Z`. */
   constructor(offsetOf?: OffsetOf) {
-    this.offsetOf = offsetOf
+    this.#offsetOf = offsetOf
   }
 
   /** `2017-04-15T15:37:37Z`. Returns where it ends. */
   writeSeconds(target: Buffer, at: number, seconds: number): number {
-    return this.writeZone(target, this.writeDateTime(target, at, seconds))
+    return this.#writeZone(target, this.#writeDateTime(target, at, seconds))
   }
 
   /** As Go's RFC3339Nano: `2017-04-15T15:37:37.12Z`. Returns where it ends. */
   writeNanos(target: Buffer, at: number, seconds: number, nanos: number): number {
-    let end = this.writeDateTime(target, at, seconds)
+    let end = this.#writeDateTime(target, at, seconds)
     if (nanos !== 0) {
       target[end] = 0x2e
       writeDigits(target, end + 1, nanos, 9)
       end += 10
       while (target[end - 1] === zero) end--
     }
-    return this.writeZone(target, end)
+    return this.#writeZone(target, end)
   }
 
   /** With `digits` (1..9) fraction digits, always, the rest cut off. Returns where it ends. */
   writeFraction(target: Buffer, at: number, seconds: number, nanos: number, digits: number): number {
-    const end = this.writeDateTime(target, at, seconds)
+    const end = this.#writeDateTime(target, at, seconds)
     target[end] = 0x2e
     writeDigits(target, end + 1, Math.floor(nanos / 10 ** (9 - digits)), digits)
-    return this.writeZone(target, end + 1 + digits)
+    return this.#writeZone(target, end + 1 + digits)
   }
 
-  private writeDateTime(target: Buffer, at: number, seconds: number): number {
-    if (seconds !== this.second) this.remember(seconds)
+  #writeDateTime(target: Buffer, at: number, seconds: number): number {
+    if (seconds !== this.#second) this.#remember(seconds)
     // A loop of nineteen is faster than a call into the runtime.
-    for (let index = 0; index < dateTimeBytes; index++) target[at + index] = this.text[index] as number
+    for (let index = 0; index < dateTimeBytes; index++) target[at + index] = this.#text[index] as number
     return at + dateTimeBytes
   }
 
-  private writeZone(target: Buffer, at: number): number {
-    for (let index = 0; index < this.zoneBytes; index++) target[at + index] = this.zone[index] as number
-    return at + this.zoneBytes
+  #writeZone(target: Buffer, at: number): number {
+    for (let index = 0; index < this.#zoneBytes; index++) target[at + index] = this.#zone[index] as number
+    return at + this.#zoneBytes
   }
 
-  private remember(seconds: number): void {
-    const offset = this.offsetOf === undefined ? 0 : this.offsetOf(seconds)
+  #remember(seconds: number): void {
+    const offset = this.#offsetOf === undefined ? 0 : this.#offsetOf(seconds)
     const local = seconds + offset * 60
     const days = Math.floor(local / secondsPerDay)
     const [year, month, day] = dateFromDays(days)
     const ofDay = local - days * secondsPerDay
-    writeDigits(this.text, 0, year, 4)
-    writeDigits(this.text, 5, month, 2)
-    writeDigits(this.text, 8, day, 2)
-    writeDigits(this.text, 11, Math.floor(ofDay / 3600), 2)
-    writeDigits(this.text, 14, Math.floor(ofDay / 60) % 60, 2)
-    writeDigits(this.text, 17, ofDay % 60, 2)
-    this.text[4] = 0x2d
-    this.text[7] = 0x2d
-    this.text[10] = 0x54
-    this.text[13] = 0x3a
-    this.text[16] = 0x3a
-    this.zoneBytes = this.zone.write(this.offsetOf === undefined ? 'Z' : zoneText(offset), 'latin1')
-    this.second = seconds
+    writeDigits(this.#text, 0, year, 4)
+    writeDigits(this.#text, 5, month, 2)
+    writeDigits(this.#text, 8, day, 2)
+    writeDigits(this.#text, 11, Math.floor(ofDay / 3600), 2)
+    writeDigits(this.#text, 14, Math.floor(ofDay / 60) % 60, 2)
+    writeDigits(this.#text, 17, ofDay % 60, 2)
+    this.#text[4] = 0x2d
+    this.#text[7] = 0x2d
+    this.#text[10] = 0x54
+    this.#text[13] = 0x3a
+    this.#text[16] = 0x3a
+    this.#zoneBytes = this.#zone.write(this.#offsetOf === undefined ? 'Z' : zoneText(offset), 'latin1')
+    this.#second = seconds
   }
 }
 

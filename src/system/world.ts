@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import type { Stamp } from '../protocol/timestamp.ts'
 
 /** Longest wait of one timer, in milliseconds: Node runs a longer one at once. */
-export const timerMsMax = 2 ** 31 - 1
+const timerMsMax = 2 ** 31 - 1
 
 export interface World {
   /** Both clocks at this moment. */

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { logSocketPath, querySocketPath } from '../../src/protocol/constants.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
-export const cacheFolder = join(root, '.cache/bench')
+const cacheFolder = join(root, '.cache/bench')
 export const load = join(cacheFolder, 'load')
 export const bin = join(root, 'dist/bin')
 const cpu = process.arch === 'arm64' ? 'arm64' : 'amd64'
@@ -138,7 +138,7 @@ function schedule(pid: number): [number, number] {
   return [nanos, turns]
 }
 
-export function waitFor<T>(what: string, check: () => T | undefined): T {
+function waitFor<T>(what: string, check: () => T | undefined): T {
   for (let tries = 0; tries < 1000; tries++) {
     const found = check()
     if (found !== undefined) return found

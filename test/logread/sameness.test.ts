@@ -19,31 +19,31 @@ const sourceNames = ['rngd.stderr', 'rngd.stdout', '002-dhcpcd.stdout', 'sshd', 
 
 /** An engine whose ring holds lines of several sources and severities, the oldest of them gone. */
 class Bench {
-  private readonly queue = new FakeQueue()
-  private readonly server: QueryServer
-  private readonly world = new FakeWorld()
+  readonly #queue = new FakeQueue()
+  readonly #server: QueryServer
+  readonly #world = new FakeWorld()
 
   constructor(random: Random, lines: number) {
-    const engine = startEngine(this.queue, { world: this.world, options: { maxLines: 60, maxBytes: 1 << 20 } })
-    this.server = new QueryServer({
+    const engine = startEngine(this.#queue, { world: this.#world, options: { maxLines: 60, maxBytes: 1 << 20 } })
+    this.#server = new QueryServer({
       readers: new Readers(engine),
       version: '1.2.3',
       pid: 42,
       statistics: () => '{}\n',
     })
-    const sources = sourceNames.map((name) => this.queue.open(name))
+    const sources = sourceNames.map((name) => this.#queue.open(name))
     for (let index = 0; index < lines; index++) {
       const prefix = random.pick(['', '', '<3>', '<4>', '<7>'])
-      this.queue.data(random.pick(sources), `${prefix}line ${index} ${random.pick(['ok', 'failed', 'Failed'])}\n`)
-      storeAll(engine, this.queue.head)
+      this.#queue.data(random.pick(sources), `${prefix}line ${index} ${random.pick(['ok', 'failed', 'Failed'])}\n`)
+      storeAll(engine, this.#queue.head)
     }
   }
 
   /** The whole reply to a request. */
   ask(request: QueryRequest): Buffer {
-    const connection = new FakeConnection(() => this.world.runSoon())
-    this.server.accept(connection)?.data(encodeRequest(0, request))
-    this.world.runSoon()
+    const connection = new FakeConnection(() => this.#world.runSoon())
+    this.#server.accept(connection)?.data(encodeRequest(0, request))
+    this.#world.runSoon()
     return connection.takeAll()
   }
 }

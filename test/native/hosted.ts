@@ -43,7 +43,7 @@ const fuzzLeavesOut = [
 ]
 
 /** The whole native half as a program. */
-export function hostedProgram(): string {
+function hostedProgram(): string {
   return compile('memlogd', testConstants, cFiles())
 }
 
@@ -77,7 +77,7 @@ function compile(name: string, values: object, sources: readonly string[]): stri
   return program
 }
 
-export function environment(program: string): NodeJS.ProcessEnv {
+function environment(program: string): NodeJS.ProcessEnv {
   return { ...process.env, NATIVE: program, STAND_IN: join(import.meta.dirname, 'stand-in.py') }
 }
 

@@ -14,14 +14,14 @@ const draft = new EntryDraft()
 class Model {
   entries: { sequence: number; text: string; size: number }[] = []
   next = 1
-  private readonly options: RingOptions
+  readonly #options: RingOptions
   constructor(options: RingOptions) {
-    this.options = options
+    this.#options = options
   }
   append(text: string, size: number): void {
     this.entries.push({ sequence: this.next++, text, size })
     const bytes = (): number => this.entries.reduce((sum, entry) => sum + entry.size, 0)
-    while (this.entries.length > this.options.maxLines || bytes() > this.options.maxBytes) this.entries.shift()
+    while (this.entries.length > this.#options.maxLines || bytes() > this.#options.maxBytes) this.entries.shift()
   }
 }
 

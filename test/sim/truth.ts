@@ -13,7 +13,7 @@ import {
 import { encodeEntry, encodeFields } from '../../src/protocol/entry.ts'
 import type { Stamp } from '../../src/protocol/timestamp.ts'
 
-export class SimulationFault extends Error {
+class SimulationFault extends Error {
   readonly code = 'SIMULATION_FAULT'
 }
 

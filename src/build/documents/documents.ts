@@ -21,7 +21,7 @@ export const documented: readonly (readonly [Command, Manual])[] = [
 ]
 
 /** Where each document goes, below dist/: as distributions lay out /usr/share. */
-export function documents(version: string): ReadonlyMap<string, string> {
+function documents(version: string): ReadonlyMap<string, string> {
   const files = new Map<string, string>()
   for (const [command, manual] of documented) {
     files.set(`man/man${manual.section}/${command.name}.${manual.section}`, manPage(command, manual, version))

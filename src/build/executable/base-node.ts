@@ -14,7 +14,7 @@ import { sha256File } from '../step.ts'
 import { runTool } from '../tool.ts'
 import { isStatic, parseElf } from './elf.ts'
 
-export type Origin = 'named' | 'supplied' | 'pkg' | 'npm'
+type Origin = 'named' | 'supplied' | 'pkg' | 'npm'
 
 export interface BaseNode {
   readonly cpu: Cpu

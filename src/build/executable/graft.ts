@@ -35,12 +35,12 @@ const pageBytes: ReadonlyMap<number, number> = new Map([
   [183, 64 * 1024],
 ])
 /** Far more than the native half is: a larger one is a mistake of the linker script. */
-export const blobBytesMax = 1024 * 1024
+const blobBytesMax = 1024 * 1024
 
 // The blob: offset 0 a branch to its entry, 8 the marker, 16 the slot for the old entry, as an i64
 // relative to the blob's own address.
 const markerOffset = 8
-export const blobMarker = Buffer.from('MLNATIVE')
+const blobMarker = Buffer.from('MLNATIVE')
 const slotOffset = 16
 const blobBytesMin = 24
 

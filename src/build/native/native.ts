@@ -30,7 +30,7 @@ export function blobFile(layout: Layout, cpu: Cpu): string {
   return join(layout.dist, 'native', `${cpu}.bin`)
 }
 
-export function hostedFile(layout: Layout): string {
+function hostedFile(layout: Layout): string {
   return join(layout.dist, 'native', 'memlogd')
 }
 

@@ -5,7 +5,7 @@ import { applets, BuildError, type Cpu, type Layout } from '../project.ts'
 import { findTool, runTool } from '../tool.ts'
 
 /** Where `make image` leaves it: an OCI layout as a tar file, for `docker load`, `skopeo` or `linuxkit cache import`. */
-export function imageFile(layout: Layout): string {
+function imageFile(layout: Layout): string {
   return join(layout.dist, 'memlogd-image.tar')
 }
 

@@ -24,7 +24,7 @@ function appendJsonText(sink: ByteSink, bytes: Buffer, start: number, end: numbe
 }
 
 /** Appends an entry as a JSON object, without a newline. */
-export function makeAppendJson(options: Pick<FormatOptions, 'offsetOf'>): WriteEntry {
+function makeAppendJson(options: Pick<FormatOptions, 'offsetOf'>): WriteEntry {
   const stamp = new StampWriter(options.offsetOf)
   return (entry, sink) => {
     const { bytes } = entry

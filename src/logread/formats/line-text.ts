@@ -13,12 +13,12 @@ const newline = 0x0a
  * Room that a text may need. Elsewhere than on a terminal bytes are passed on as they came, but a newline inside
  * a message is shown as `\n`: nobody can make one line look like two.
  */
-export function lineTextBytesMax(bytes: number, isTerminal: boolean): number {
+function lineTextBytesMax(bytes: number, isTerminal: boolean): number {
   return isTerminal ? visibleBytesMax(bytes) : bytes * 2
 }
 
 /** Writes a text on one line and returns where it ends. */
-export function writeLineText(
+function writeLineText(
   target: Buffer,
   at: number,
   bytes: Buffer,

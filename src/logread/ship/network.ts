@@ -39,7 +39,7 @@ export class NetworkError extends Error {
 }
 
 /** A peer that does not answer a connect, TLS handshake included, by then is away. */
-export const connectMs = 10_000
+const connectMs = 10_000
 /** The kernel asks a silent peer after so long whether it lives. */
 const keepAliveMs = 30_000
 

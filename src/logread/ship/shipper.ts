@@ -10,11 +10,11 @@ import type { Batch, EntrySource } from './memlogd-source.ts'
 import { type Report, type Target, TargetError, unconfirmedMax } from './target.ts'
 
 /** A changed place is written to the state folder at most so often. */
-export const stateSaveMs = 1000
+const stateSaveMs = 1000
 /** The same trouble is told again at most so often. */
-export const repeatMs = 60_000
+const repeatMs = 60_000
 /** A target that failed so recently is not trusted yet: its waits go on growing. */
-export const settledMs = 10_000
+const settledMs = 10_000
 /** What a shipper needs of the world. */
 export interface ShipperWorld {
   nowMs(): number

@@ -90,6 +90,7 @@ function parseSyslogUdp(text: TargetText): ParsedTarget['open'] {
   const { before, query } = text.splitQuery()
   const { host, port } = parseAddress(text, before, ports.syslog, { hasUser: false, hasPath: false })
   const hostname = query.text('hostname')
+  // At most the largest UDP payload. 1452 fits into one packet of an Ethernet (1500) with the headers of IPv6 and UDP.
   const bytesMax = query.bytes('max-size', 480, 65_507, 1452)
   query.finish()
   return async () => {

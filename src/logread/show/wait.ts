@@ -19,13 +19,13 @@ import type { Printer } from './printer.ts'
 import { daemonGone, makePrinter, standardOutput } from './read-command.ts'
 
 /** What `--wait` exits with. */
-export const exitMatched = 0
-export const exitNotThere = 1
+const exitMatched = 0
+const exitNotThere = 1
 /** Not there, but lines were lost: nobody can say whether it was one of these. */
-export const exitLost = 2
-export const exitFailLine = 3
+const exitLost = 2
+const exitFailLine = 3
 /** As timeout(1) has it. */
-export const exitTimedOut = 124
+const exitTimedOut = 124
 
 export interface WaitOptions {
   /** Which lines are looked at. */

@@ -39,7 +39,7 @@ export const engineOptionsDefault: EngineOptions = {
 }
 
 /** The engine was started with options that memlogd-config does not write. */
-export class EngineOptionsError extends Error {
+class EngineOptionsError extends Error {
   readonly code = 'ENGINE_OPTIONS'
 }
 

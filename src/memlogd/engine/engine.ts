@@ -33,7 +33,7 @@ import { eventGap, gapFields } from './gap.ts'
 import type { Input, InputContext, InputFactory } from './input.ts'
 
 /** Unfinished lines of all sources together, in bytes: they are written with each commit. */
-export const partialBytesMax = 16 * 1024 * 1024
+const partialBytesMax = 16 * 1024 * 1024
 /** Frames are read from the queue in pieces of so many bytes; the longest frame fits. */
 const chunkBytes = 2 * queuePayloadBytesMax
 

@@ -10,7 +10,7 @@ import {
 import { parseSourceSlot, type SourceSlot } from '../../protocol/frame.ts'
 import type { FrameQueue } from './engine.ts'
 
-export class QueueUnreadable extends Error {
+class QueueUnreadable extends Error {
   readonly code = 'QUEUE_UNREADABLE'
 }
 

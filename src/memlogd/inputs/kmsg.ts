@@ -12,7 +12,7 @@ import { FieldsBuilder } from './fields-builder.ts'
 import { type KmsgEntry, KmsgJoiner, KmsgRecord } from './kmsg-record.ts'
 import { priorityMax } from './priority-prefix.ts'
 
-export const kernelSource = Buffer.from('kernel')
+const kernelSource = Buffer.from('kernel')
 const nanosPerSecond = 1_000_000_000
 /** Facility user: where the record's own is one that syslog does not know. */
 const facilityUser = 1 << 3

@@ -1,7 +1,7 @@
 import { sourceNameBytesMax } from '../../protocol/constants.ts'
 
 /** The name of a source whose client gave none. */
-export const unnamed = 'unnamed'
+const unnamed = 'unnamed'
 
 // C0, space, DEL, C1 and Unicode's line separators: a name must not break a line of output or move a cursor.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for

@@ -16,17 +16,17 @@ import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priorit
 import { safeSourceName } from './source-name.ts'
 
 /** Priority of a message that states none: user.notice, as RFC 3164 section 4.3.3 wants it. */
-export const priorityDefault = 13
+const priorityDefault = 13
 /** Name of the source where the message names none. */
-export const syslogSourceDefault = Buffer.from('syslog')
+const syslogSourceDefault = Buffer.from('syslog')
 /** Longest tag that is taken for one. RFC 3164 says 32, RFC 5424 says 48, systemd's unit names are longer. */
-export const tagBytesMax = 255
+const tagBytesMax = 255
 /** Longest pid in `tag[pid]`: RFC 5424's limit for PROCID. */
 const pidBytesMax = 128
 /** Longest RFC 5424 header field that is kept (HOSTNAME, section 6). Longer ones are a broken header. */
-export const headerFieldBytesMax = 255
+const headerFieldBytesMax = 255
 /** Structured-data parameters of one message that become fields. */
-export const structuredParametersMax = 64
+const structuredParametersMax = 64
 
 /** Why a message was not taken as its sender meant it. */
 export type SyslogFault = 'none' | 'no-priority' | 'rfc5424-header' | 'structured-data' | 'fields-left-out'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
 /** Where groups are listed: there is no name service in the places where memlogd runs. */
-export const groupFilePath = '/etc/group'
+const groupFilePath = '/etc/group'
 
 /** The text of /etc/group; empty where there is none. */
 export function readGroupFile(): string {

@@ -220,7 +220,7 @@ export const memlogdCommand = defineCommand({
   dashes: '-',
 })
 
-export type MemlogdValues = FlagValues<(typeof memlogdCommand)['flags']>
+type MemlogdValues = FlagValues<(typeof memlogdCommand)['flags']>
 
 /** What of the machine the options depend on. */
 export interface MemlogdSurroundings {

@@ -6,7 +6,7 @@ import type { Cursor } from '../../../src/protocol/query.ts'
 
 export const testRing = '0123456789abcdef0123456789abcdef'
 /** 2017-04-15T15:37:37Z */
-export const testSeconds = 1492270657
+const testSeconds = 1492270657
 
 export function line(
   sequence: number,

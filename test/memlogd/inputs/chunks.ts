@@ -3,7 +3,7 @@ export function atEveryChunkSize(bytes: Buffer, run: (chunks: Buffer[], size: nu
   for (let size = 1; size <= bytes.length; size++) run(chunksOf(bytes, size), size)
 }
 
-export function chunksOf(bytes: Buffer, size: number): Buffer[] {
+function chunksOf(bytes: Buffer, size: number): Buffer[] {
   const chunks: Buffer[] = []
   for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.subarray(at, at + size))
   return chunks

@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 
 /** What `stat` says, as far as anybody asks. */
-export interface FileFacts {
+interface FileFacts {
   device: number
   inode: number
   size: number

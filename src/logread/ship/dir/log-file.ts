@@ -5,10 +5,10 @@ import type { FileLayer, OpenFile } from './file-layer.ts'
 
 const lineFeed = 0x0a
 /** How far back a torn last line is looked for: more than the longest line can have. */
-export const tornLineBytesMax = 2 * 1024 * 1024
+const tornLineBytesMax = 2 * 1024 * 1024
 
 /** The path is taken by something that is no regular file. */
-export class NotAFileError extends Error {
+class NotAFileError extends Error {
   override readonly name = 'NotAFileError'
   readonly code = 'not-a-file'
 }

@@ -6,7 +6,7 @@ import type { FileLayer } from './file-layer.ts'
 import { parseLogFileName } from './file-name.ts'
 import { LogFile } from './log-file.ts'
 
-export const ownedListName = '.logread-files'
+const ownedListName = '.logread-files'
 /** Names have at most 255 bytes: this is some 16,000 sources. */
 const ownedListBytesMax = 4 * 1024 * 1024
 

@@ -9,9 +9,9 @@ import { Unconfirmed } from '../unconfirmed.ts'
 import { ShellCommand, type ShellEnd } from './shell-command.ts'
 
 /** A command that lives has read what the pipe took after so long; what is younger is written again to its successor. */
-export const settleMs = 5000
+const settleMs = 5000
 /** How long a command may take to end after its input has been closed. */
-export const closeMs = 2000
+const closeMs = 2000
 
 export class ExecTarget implements Target {
   readonly name: string

@@ -13,16 +13,16 @@ import { endText } from './exec-target.ts'
 import { ShellCommand } from './shell-command.ts'
 
 /** A command that runs longer is ended. */
-export const runMs = 30_000
+const runMs = 30_000
 /** So many commands may be run in a row; then one in each `refillMs`. */
-export const burstRuns = 10
-export const refillMs = 1000
+const burstRuns = 10
+const refillMs = 1000
 /** Matches that wait for their command. */
 export const pendingMax = 64
 /** Drops are told of at most so often. */
-export const dropsMs = 10_000
+const dropsMs = 10_000
 /** Longest value in the environment: the kernel takes 128 KiB for one string. */
-export const valueBytesMax = 64 * 1024
+const valueBytesMax = 64 * 1024
 
 export interface HookTimes {
   runMs: number

@@ -16,7 +16,7 @@ export interface ShellEnd {
 }
 
 /** A command that still runs so long after SIGTERM is ended by SIGKILL. */
-export const killMs = 2000
+const killMs = 2000
 
 export class ShellCommand {
   /** Resolves when the command has ended; never rejects. */

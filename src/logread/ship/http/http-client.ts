@@ -6,9 +6,9 @@ import { gzip as gzipBytes } from 'node:zlib'
 import { NetworkError, readTlsFiles, type TlsFiles, toNetworkError } from '../network.ts'
 
 /** An answer that has not come whole by then will not come. */
-export const requestMs = 30_000
+const requestMs = 30_000
 /** More of an answer is not looked at. */
-export const answerBytesMax = 64 * 1024
+const answerBytesMax = 64 * 1024
 
 export interface HttpAddress {
   host: string

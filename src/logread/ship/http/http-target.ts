@@ -7,15 +7,13 @@ import { NetworkError } from '../network.ts'
 import { type Report, type Target, TargetError } from '../target.ts'
 import { gzip, type HttpAddress, type HttpAnswer, HttpClient } from './http-client.ts'
 
-/** Entries in one request are at most so many bytes (as memlogd holds them), unless there is one alone. */
-export const batchBytesDefault = 512 * 1024
-export const batchEntriesMax = 2000
+const batchEntriesMax = 2000
 /** Requests with few lines begin at least so far apart, so that lines that come one by one are gathered. */
 export const requestGapMs = 200
 /** Few lines: fewer bytes than this. More is sent at once, so that a backlog is worked off. */
 export const fewBytes = 32 * 1024
 /** Refusals are told of at most so often, with their number. */
-export const refusalsMs = 10_000
+const refusalsMs = 10_000
 
 /** Longest bearer token: what servers take as one header. */
 const tokenBytesMax = 8 * 1024

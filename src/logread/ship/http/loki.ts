@@ -72,6 +72,6 @@ function metadataOf(entry: EntryView): Map<string, string> {
 }
 
 /** Names are letters, digits and `_`, and begin with no digit. */
-export function labelName(key: string): string {
+function labelName(key: string): string {
   return key.replace(/[^a-zA-Z0-9_]/g, '_').replace(/^(?=[0-9])/, '_')
 }

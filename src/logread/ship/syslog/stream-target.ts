@@ -8,13 +8,13 @@ import { Unconfirmed } from '../unconfirmed.ts'
 import { SyslogWriter } from './message.ts'
 
 /** A receiver that lives has read what its kernel acknowledged after so long. */
-export const settleMs = 5000
+const settleMs = 5000
 /** How often the kernel is asked what the peer has acknowledged. */
-export const probeMs = 1000
+const probeMs = 1000
 /** A peer that acknowledges nothing for so long is half dead: the connection is made anew. */
-export const stallMs = 30_000
+const stallMs = 30_000
 /** How long the peer may take to close its side when we stop. */
-export const closeMs = 2000
+const closeMs = 2000
 /** Messages are written in pieces of about this size. */
 const writeBytes = 64 * 1024
 

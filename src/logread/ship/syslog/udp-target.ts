@@ -12,15 +12,11 @@ import { Unconfirmed } from '../unconfirmed.ts'
 import { SyslogWriter } from './message.ts'
 import { toTargetError } from './stream-target.ts'
 
-/** Fits into one packet of an Ethernet (1500), with the headers of IPv6 and UDP; RFC 5426 wants no fragments. */
-export const datagramBytesDefault = 1452
-/** Largest UDP payload. */
-export const datagramBytesLimit = 65_507
 /** So many datagrams are sent at once, then there is a pause: some 10,000 a second. */
-export const burstDatagrams = 50
-export const burstPauseMs = 5
+const burstDatagrams = 50
+const burstPauseMs = 5
 /** What was sent so recently is sent again when the receiver turns out to be gone. */
-export const settleMs = 1000
+const settleMs = 1000
 
 export class SyslogUdpTarget implements Target {
   readonly name: string
