@@ -1,9 +1,9 @@
 // Readers of a real memlogd whose engine is killed, or which is stopped and started again: nothing is shown twice,
-// nothing is left out, and what is gone is told of.
-import { spawn } from 'node:child_process'
+// nothing is left out, and what is lost is reported.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startCommand, stopCommands } from '../support/command.ts'
 import { binFolder, Daemon } from '../support/daemon.ts'
 import { eventually } from '../support/wait.ts'
 
@@ -11,22 +11,13 @@ let daemon: Daemon
 beforeEach(async () => {
   daemon = await Daemon.start()
 })
-afterEach(() => daemon.stop())
+afterEach(async () => {
+  await stopCommands()
+  await daemon.stop()
+})
 
-/** A logread that goes on; what it prints is collected. */
-function startLogread(...args: string[]) {
-  const child = spawn(join(binFolder, 'logread'), ['--socket', daemon.querySocket, ...args])
-  let out = ''
-  let err = ''
-  child.stdout.on('data', (bytes) => {
-    out += bytes
-  })
-  child.stderr.on('data', (bytes) => {
-    err += bytes
-  })
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
-  return { child, ended, out: () => out, err: () => err }
-}
+const startLogread = (...args: string[]) =>
+  startCommand(join(binFolder, 'logread'), ['--socket', daemon.querySocket, ...args])
 
 const write = (from: number, to: number) =>
   daemon.logwrite(['-n', 'count', 'seq', '-f', 'number-%05g', String(from), String(to)])
@@ -43,24 +34,26 @@ describe('a reader that follows', () => {
     const reader = startLogread('-f', '-s', 'count.*')
     for (let round = 0; round < 3; round++) {
       write(round * 500 + 1, round * 500 + 500)
-      await eventually('the lines are shown', () => numbers(reader.out()).length >= round * 500 + 100)
+      await eventually('the lines are shown', () => numbers(reader.stdout()).length >= round * 500 + 100)
       const { enginePid } = daemon
       if (enginePid !== undefined) process.kill(enginePid, 'SIGKILL')
     }
-    await eventually('all lines are shown', () => numbers(reader.out()).length >= 1500)
+    await eventually('all lines are shown', () => numbers(reader.stdout()).length >= 1500)
     reader.child.kill()
-    await reader.ended
-    expect(numbers(reader.out())).toEqual(upTo(1500))
-    expect(reader.err()).toBe('')
+    const { stdout, stderr } = await reader.finished
+    expect(numbers(stdout)).toEqual(upTo(1500))
+    expect(stderr).toBe('')
   })
 
   it('says that memlogd went away, and ends with 1', async () => {
     const reader = startLogread('-f')
-    await eventually('it reads', () => reader.out().includes('memlogd started'))
+    await eventually('it reads', () => reader.stdout().includes('memlogd started'))
     const { querySocket } = daemon
     daemon.process.kill('SIGTERM')
-    expect(await reader.ended).toBe(1)
-    expect(reader.err()).toBe(`logread: ${querySocket}: memlogd went away\n`)
+    expect(await reader.finished).toMatchObject({
+      status: 1,
+      stderr: `logread: ${querySocket}: memlogd went away\n`,
+    })
   })
 })
 
@@ -85,7 +78,7 @@ describe('a cursor file', () => {
     }
   })
 
-  it('tells the number of lines that were overwritten between two runs', async () => {
+  it('reports how many lines were overwritten between two runs', async () => {
     const small = await Daemon.start('-max-lines', '20')
     try {
       const path = join(small.folder, 'cursor')
@@ -106,10 +99,9 @@ describe('a cursor file', () => {
 
 describe('waiting for a line', () => {
   it('ends as soon as it is written', async () => {
-    const waiting = startLogread('--wait', 'number-0*5', '--fail-on', 'panic', '--timeout', '20s', '-o', 'cat')
+    const waiting = startLogread('--wait', 'number-0*5', '--fail-on', 'panic', '--timeout', '1h', '-o', 'cat')
     write(1, 9)
-    expect(await waiting.ended).toBe(0)
-    expect(waiting.out()).toBe('number-00005\n')
+    expect(await waiting.finished).toMatchObject({ status: 0, stdout: 'number-00005\n' })
     expect(daemon.logread('--wait', 'never', '--timeout', '0s').status).toBe(1)
   })
 

@@ -1,9 +1,9 @@
-// A command runs under logwrite: its output is shown and logged, and it notices nothing else: not its
-// streams, not its signals, not its exit status; not even memlogd's end.
-import { type ChildProcess, spawn } from 'node:child_process'
+// A command runs under logwrite: its output is shown and logged. Its streams, its signals and its exit status are as
+// without logwrite, even when memlogd ends.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startCommand, stopCommands } from '../support/command.ts'
 import { binFolder, Daemon, run } from '../support/daemon.ts'
 import { eventually } from '../support/wait.ts'
 
@@ -12,22 +12,11 @@ let daemon: Daemon
 beforeAll(async () => {
   daemon = await Daemon.start()
 })
+afterEach(stopCommands)
 afterAll(() => daemon.stop())
 
-function start(socket: string, ...args: string[]): ChildProcess & { output: string; errors: string } {
-  const child = Object.assign(spawn(logwrite, ['-socket', socket, ...args]), { output: '', errors: '' })
-  child.stdout?.on('data', (bytes: Buffer) => {
-    child.output += bytes
-  })
-  child.stderr?.on('data', (bytes: Buffer) => {
-    child.errors += bytes
-  })
-  return child
-}
-
-function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
-  return new Promise((resolve) => child.once('close', (status, signal) => resolve([status, signal])))
-}
+const start = (socket: string, ...args: string[]) =>
+  startCommand(logwrite, ['-socket', socket, ...args], { stdin: 'pipe' })
 
 describe('the command', () => {
   it('shows its output and logs it as CMD.stdout and CMD.stderr', async () => {
@@ -76,18 +65,11 @@ describe('the command', () => {
   })
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('gets %s', async (signal) => {
-    const child = start(
-      daemon.logSocket,
-      '-n',
-      signal,
-      'sh',
-      '-c',
-      `trap 'echo caught; exit 7' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`,
-    )
-    await eventually('it is ready', () => child.output.includes('ready'))
-    child.kill(signal)
-    expect(await ended(child)).toEqual([7, null])
-    expect(child.output).toBe('ready\ncaught\n')
+    const script = `trap 'echo caught; exit 7' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`
+    const running = start(daemon.logSocket, '-n', signal, 'sh', '-c', script)
+    await eventually('it is ready', () => running.stdout().includes('ready'))
+    running.child.kill(signal)
+    expect(await running.finished).toMatchObject({ status: 7, signal: null, stdout: 'ready\ncaught\n' })
   })
 
   it('gets SIGPIPE when logwrite has no reader any more', () => {
@@ -98,18 +80,25 @@ describe('the command', () => {
   })
 
   it('runs without a JavaScript engine in memory', async () => {
-    const child = start(daemon.logSocket, 'sh', '-c', 'echo ready; sleep 5')
-    await eventually('it runs', () => child.output.includes('ready'))
-    const anonymous = Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1])
-    child.kill('SIGTERM')
-    await ended(child)
+    const running = start(daemon.logSocket, 'sh', '-c', 'echo ready; read end')
+    await eventually('it runs', () => running.stdout().includes('ready'))
+    const status = readFileSync(`/proc/${running.child.pid}/status`, 'utf8')
+    const anonymous = Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1])
+    running.child.stdin?.end()
+    await running.finished
     expect(anonymous).toBeLessThan(1024)
   })
 
-  it('may leave children behind: their output is copied for a second, then logwrite ends', async () => {
-    const begin = Date.now()
-    const ran = daemon.logwrite(['-n', 'orphans', 'sh', '-c', '(sleep 0.3; echo late; sleep 20) & echo early'])
-    expect(Date.now() - begin).toBeLessThan(5000)
+  it('may leave a child behind: what that writes at once is copied, then logwrite ends without it', () => {
+    const pidFile = join(daemon.folder, 'orphan')
+    // The command holds the FIFO open: the child goes on when the command has ended.
+    const fifo = join(daemon.folder, 'fifo')
+    const child = `read end <'${fifo}'; echo late; exec sleep 1000`
+    const script = `mkfifo '${fifo}'; (${child}) & echo $! >'${pidFile}'; exec 7>'${fifo}'; echo early`
+    const ran = daemon.logwrite(['-n', 'orphans', 'sh', '-c', script])
+    const orphan = Number(readFileSync(pidFile, 'utf8'))
+    expect(isAlive(orphan)).toBe(true)
+    process.kill(orphan, 'SIGKILL')
     expect(ran).toMatchObject({ status: 0, stdout: 'early\nlate\n' })
   })
 })
@@ -133,14 +122,15 @@ describe('memlogd', () => {
     async (_name, signal) => {
       const own = await Daemon.start()
       const lines = 50_000
-      const child = start(own.logSocket, 'sh', '-c', `echo begin; read go; seq 1 ${lines}; echo end >&2`)
-      await eventually('it runs', () => child.output.includes('begin'))
+      const running = start(own.logSocket, 'sh', '-c', `echo begin; read go; seq 1 ${lines}; echo end >&2`)
+      await eventually('it runs', () => running.stdout().includes('begin'))
       const engine = own.enginePid
       own.process.kill(signal)
-      child.stdin?.end('go\n')
-      expect(await ended(child)).toEqual([0, null])
-      expect(child.output.split('\n')).toHaveLength(lines + 2)
-      const report = /^logwrite: (\d+) lines? .*sh\.stdout/m.exec(child.errors)
+      running.child.stdin?.end('go\n')
+      const { status, stdout, stderr } = await running.finished
+      expect(status).toBe(0)
+      expect(stdout.split('\n')).toHaveLength(lines + 2)
+      const report = /^logwrite: (\d+) lines? .*sh\.stdout/m.exec(stderr)
       expect(Number(report?.[1])).toBeGreaterThan(1000)
       expect(Number(report?.[1])).toBeLessThanOrEqual(lines)
       if (signal === 'SIGSTOP') own.process.kill('SIGCONT')

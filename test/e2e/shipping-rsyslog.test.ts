@@ -13,7 +13,8 @@ import { SyslogUdpTarget } from '../../src/logread/ship/syslog/udp-target.ts'
 import type { Target } from '../../src/logread/ship/target.ts'
 import { monotonicMs, sleep } from '../../src/system/world.ts'
 import { ListSource } from '../logread/ship/entries.ts'
-import { freePort, isInstalled, makeCertificates, Rsyslog, type Transport } from '../logread/ship/syslog/receivers.ts'
+import { isInstalled, makeCertificates, Rsyslog, type Transport } from '../logread/ship/syslog/receivers.ts'
+import { freePort } from '../support/free-port.ts'
 
 const world = { nowMs: monotonicMs, sleep, random: () => 0.1 }
 const hasRsyslog = isInstalled('rsyslogd') && isInstalled('openssl') && isInstalled('/usr/lib/*/rsyslog/lmnsd_ossl.so')

@@ -5,11 +5,12 @@ import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Daemon, python, run } from '../support/daemon.ts'
+import { freePort } from '../support/free-port.ts'
 import { queryEntries, type WireEntry } from '../support/query-entries.ts'
 import { eventually } from '../support/wait.ts'
 
-const udpPort = 20_000 + (process.pid % 10_000)
-const tcpPort = udpPort + 10_000
+const udpPort = await freePort()
+const tcpPort = await freePort()
 
 let daemon: Daemon
 let devLog: string
@@ -157,7 +158,7 @@ describe.each(['gcc', 'musl-gcc'])('a C program made by %s', (compiler) => {
       const mine = (await queryEntries(daemon.querySocket)).filter((one) => one.source === `c-${compiler}`)
       return mine.length === 3 && mine
     })
-    // glibc sends any length, and what is beyond our limit is cut and told; musl sends 1024 bytes at most.
+    // glibc sends any length, and what is beyond our limit is cut, and the entry says so; musl sends 1024 bytes at most.
     const long = all[2]
     expect(all[1]?.text).toBe('')
     if (compiler === 'gcc') expect(long).toMatchObject({ text: 'x'.repeat(1024), cutBytes: 975 })
@@ -180,7 +181,7 @@ for i in range(int(sys.argv[3])): log.send(b"<14>Nov 23 03:46:57 %s[%d]: %d" % (
   const sendAll = (name: string) => Promise.all(Array.from({ length: senders }, (_, at) => send(`${name}-${at}`)))
   const allWell = Array.from({ length: senders }, () => 0)
 
-  /** Waits until every message is stored or its loss is told. */
+  /** Waits until every message is stored or reported lost. */
   async function account(name: string, lostBefore: number): Promise<{ stored: WireEntry[]; lost: number }> {
     const found = await eventually('an account of all', async () => {
       const entries = await queryEntries(daemon.querySocket)
@@ -200,19 +201,19 @@ for i in range(int(sys.argv[3])): log.send(b"<14>Nov 23 03:46:57 %s[%d]: %d" % (
       .filter(({ fields }) => fields.reason === 'datagrams-dropped')
       .reduce((sum, { fields }) => sum + Number(fields.lost), 0)
 
-  it('is all there, or its loss is told to the message', async () => {
+  it('is stored whole, or its loss is reported to the message', async () => {
     const before = lostIn(await queryEntries(daemon.querySocket))
     expect(await sendAll('burst')).toEqual(allWell)
     await account('burst', before)
   })
 
-  it('blocks nobody while the engine stands still, and every message is accounted for when it goes on', async () => {
+  it('blocks no sender while the engine is stopped, and every message is accounted for when it goes on', async () => {
     const before = lostIn(await queryEntries(daemon.querySocket))
     const engine = daemon.enginePid ?? 0
     process.kill(engine, 'SIGSTOP')
-    // Senders end although nobody takes anything: the queue is full before they are through.
+    // Senders end although nothing is read: the queue is full before they are through.
     expect(await sendAll('stall')).toEqual(allWell)
-    // On a machine that is busy with others the intake may have lost its patience by now, and have another engine.
+    // On a busy machine the intake may have replaced the stopped engine by now.
     if (daemon.enginePid === engine) process.kill(engine, 'SIGCONT')
     const { lost } = await account('stall', before)
     expect(lost).toBeGreaterThan(0)

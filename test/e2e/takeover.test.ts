@@ -1,5 +1,5 @@
-// A new memlogd takes the place of the running one, again and again, while eight programs log as fast as they can and one
-// follows. No program notices: no write fails, no line is lost or doubled, the sockets stay, the follower goes on.
+// A new memlogd takes over from the running one, again and again, while eight programs log as fast as they can and one
+// follows. No write fails, no line is lost or doubled, the sockets stay, the follower goes on.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,7 +39,7 @@ function successor(of: Daemon, ...flags: string[]): ChildProcess {
   return child
 }
 
-it('five times in a row under full load: nothing is lost and nobody notices', async () => {
+it('five takeovers in a row under full load lose nothing and fail no writer', async () => {
   const limits = ['-max-lines', '2000000', '-max-bytes', '256m']
   daemon = await Daemon.start(...limits, '-syslog', '{syslog}')
   const { logSocket, querySocket, syslogSocket } = daemon
@@ -75,8 +75,8 @@ it('five times in a row under full load: nothing is lost and nobody notices', as
   expect(books.delivered).toBe(books.next - books.first)
   expect(books.connections).toBeGreaterThan(1)
   expect(books.messages['early.stdout']).toEqual(['before', 'after'])
-  const told = books.messages.memlogd?.filter((text) => text.startsWith('memlogd took over from the one that ran'))
-  expect(told).toHaveLength(takeovers)
+  const reports = books.messages.memlogd?.filter((text) => text.startsWith('memlogd took over from the one that ran'))
+  expect(reports).toHaveLength(takeovers)
   const { counters, sources } = await statistics(querySocket)
   expect(counters.sourcesOpened).toBe((counters.sourcesClosed ?? 0) + sources)
 
@@ -86,7 +86,7 @@ it('five times in a row under full load: nothing is lost and nobody notices', as
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
 })
 
-it('a memlogd with other limits takes over: what fits is kept, and a long line of before can be read', async () => {
+it('a memlogd with smaller limits keeps what fits, and a longer line from before can be read', async () => {
   daemon = await Daemon.start('-max-line-len', '300k', '-max-bytes', '4m')
   const long = 'x'.repeat(100_000)
   daemon.logwrite(['-n', 'long', 'echo', long])
@@ -99,7 +99,7 @@ it('a memlogd with other limits takes over: what fits is kept, and a long line o
   expect(next.exitCode).toBeNull()
 })
 
-it('without a running memlogd it ends with 1 and says so', () => {
+it('memlogd -takeover ends with 1 and says so where no memlogd runs', () => {
   const folder = mkdtempSync(join(tmpdir(), 'memlogd-'))
   const memlogd = join(binFolder, 'memlogd')
   const paths = ['-socket-log', join(folder, 'log.sock'), '-socket-query', join(folder, 'query.sock')]
@@ -111,31 +111,31 @@ it('without a running memlogd it ends with 1 and says so', () => {
 })
 
 it.skipIf(process.getuid?.() !== 0)(
-  'only root and its own user may take over; whoever else asks is told of in the log',
+  'only root and its own user may take over; the log says when somebody else asks',
   async () => {
     daemon = await Daemon.start('-socket-mode', '0666')
     chmodSync(daemon.folder, 0o755)
-    // nobody can't run the executable of a folder that is closed to it: the request is made by hand.
+    // nobody can't run the executable in a directory that is closed to it: the request is made by hand.
     const reply = daemon.client(`
 os.setgid(65534); os.setuid(65534)
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()]); theirs.close()
 print(ours.recv(10))`)
     expect(reply.trim()).toBe("b''")
-    await eventually('the log tells', () =>
+    await eventually('the log says so', () =>
       daemon?.messages('memlogd').includes('refused to hand over: only root and my own user may ask'),
     )
     expect(daemon.process.exitCode).toBeNull()
   },
 )
 
-it('one that takes everything and then dies before the end leaves everything to the running one', async () => {
+it('a successor that receives everything and then dies leaves everything to the running one', async () => {
   daemon = await Daemon.start()
   daemon.client(`
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()]); theirs.close()
 print(socket.recv_fds(ours, 10, 10)[0])`)
-  await eventually('the log tells', () => daemon?.messages('memlogd').includes('could not hand over, and went on'))
+  await eventually('the log says so', () => daemon?.messages('memlogd').includes('could not hand over, and went on'))
   daemon.logwrite(['-n', 'still', 'echo', 'here'])
-  await eventually('lines are taken', () => daemon?.messages('still.stdout').includes('here'))
+  await eventually('lines are stored', () => daemon?.messages('still.stdout').includes('here'))
 })

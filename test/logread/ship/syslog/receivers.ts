@@ -2,7 +2,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -12,15 +11,6 @@ export type Transport = 'udp' | 'tcp' | 'tls'
 export function isInstalled(program: string): boolean {
   const test = program.startsWith('/') ? `ls ${program}` : `command -v ${program}`
   return spawnSync('sh', ['-c', test]).status === 0
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 /** An authority of our own, and a certificate of 127.0.0.1 and localhost by it. */

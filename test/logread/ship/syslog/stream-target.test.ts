@@ -6,8 +6,9 @@ import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sendQueueBytes, type TlsFiles } from '../../../../src/logread/ship/network.ts'
 import { SyslogStreamTarget } from '../../../../src/logread/ship/syslog/stream-target.ts'
+import { freePort } from '../../../support/free-port.ts'
 import { line } from '../entries.ts'
-import { freePort, isInstalled, makeCertificates } from './receivers.ts'
+import { isInstalled, makeCertificates } from './receivers.ts'
 
 let folder = ''
 let servers: Server[] = []

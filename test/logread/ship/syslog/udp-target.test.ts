@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { SyslogUdpTarget } from '../../../../src/logread/ship/syslog/udp-target.ts'
+import { freePort } from '../../../support/free-port.ts'
 import { line } from '../entries.ts'
-import { datagramReceiver, freePort } from './receivers.ts'
+import { datagramReceiver } from './receivers.ts'
 
 const signal = new AbortController().signal
 let opened: SyslogUdpTarget[] = []
