@@ -113,7 +113,9 @@ class EngineProcess {
   }
 
   #storeFrames(): void {
+    const begin = systemWorld.monotonicMs()
     this.#isStoring = this.#engine.storeFrames(this.#end)
+    this.#readers.stored(systemWorld.monotonicMs() - begin)
     this.#keepHeapSmall()
     this.#control.send(controlAck, 0, this.#engine.position)
     this.#letReadersIn()

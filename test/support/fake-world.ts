@@ -106,6 +106,11 @@ export class FakeWorld implements World {
     }
   }
 
+  /** Runs what is to be done soon, and not yet what that adds: one turn of the event loop. */
+  runSoonOnce(): void {
+    for (const call of this.#soon.splice(0)) call()
+  }
+
   /** Runs what is to be done soon until promises and pending I/O have settled too. */
   async settle(): Promise<void> {
     do {

@@ -55,6 +55,7 @@ const view = new EntryView()
 export class Reader implements Task {
   /** Who reads, once it is known. */
   peer: Peer | undefined
+  usedMs = 0
   readonly #parts: ReaderParts
   readonly #ring: Ring
   readonly #world: World

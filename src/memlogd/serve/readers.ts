@@ -33,4 +33,9 @@ export class Readers implements ReaderParts {
   committed(): void {
     this.scheduler.committed()
   }
+
+  /** Frames were stored, which took `ms`: readers may use as much time while more frames wait. */
+  stored(ms: number): void {
+    this.scheduler.stored(ms)
+  }
 }
