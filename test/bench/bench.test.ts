@@ -39,7 +39,7 @@ describe.runIf(canIsolate && isBuilt)('make bench', () => {
     const { status, stdout, stderr } = bench('--runs', '1', '--scale', '0.002', ...quick)
     expect({ status, stderr }).toEqual({ status: 0, stderr: quick.map((name) => `${name}\n`).join('') })
     const rows = stdout.split('\n').filter((line) => /^\| [^w-]/.test(line))
-    expect(rows.length).toBe(9)
+    expect(rows.length).toBe(15)
     for (const row of rows) expect(row).toMatch(/^\| .* \| \d[^|]* \|/)
     expect(stdout).not.toMatch(/NaN|Infinity|undefined/)
   })

@@ -6,6 +6,7 @@
  *   load cat SOURCES LINES PER_WRITE BYTES              the same writers into the one pipe of a `cat >/dev/null`: seconds until it ends
  *   load datagrams PATH SOURCES LINES BYTES             a syslog datagram for each line: seconds until all are sent
  *   load print SOURCE LINES BYTES                       writes `2017-04-15T15:37:37Z SOURCE LINE` to standard output
+ *   load follow QUERY                                   follows by upstream's protocol as fast as it can, until it is killed
  *   load time COMMAND...                                runs the command: seconds from fork to its end
  *   load latency LOG LINES GAP_US COMMAND...            runs the command (a follower) on a terminal of its own and writes a line every
  *                                                       GAP_US microseconds: for each, the microseconds until it is on the terminal
@@ -224,6 +225,14 @@ static int run_print(const char *source, long lines, long line_bytes) {
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
+static int run_follow(const char *query) {
+    static char lines[65536];
+    int fd = connect_to(query, SOCK_STREAM);
+    if (write(fd, "\1", 1) != 1) die(query);
+    while (read(fd, lines, sizeof lines) > 0) continue;
+    return 0;
+}
+
 static int run_time(char **command) {
     double start = now();
     pid_t pid = fork();
@@ -296,6 +305,7 @@ static struct load load_of(char **numbers, int count) {
 
 int main(int count, char **words) {
     const char *what = count > 1 ? words[1] : "";
+    if (strcmp(what, "follow") == 0 && count == 3) return run_follow(words[2]);
     if (strcmp(what, "pass") == 0 && count == 8) {
         struct load load = load_of(words + 4, 4);
         return run_pass(words[2], words[3], &load);

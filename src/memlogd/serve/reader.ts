@@ -19,7 +19,7 @@ import { TailSearch } from './tail-search.ts'
 export interface Connection {
   /** Its number in this process, where it has one. */
   readonly descriptor?: number | undefined
-  /** Sends bytes; `done` is called when they may be reused. One write at a time. */
+  /** Sends bytes after those of earlier writes; `done` is called when they may be reused. */
   write(bytes: Buffer, done: () => void): void
   /** Ends the stream after what was written. */
   end(): void
@@ -73,7 +73,7 @@ export class Reader implements Task {
   #lost = 0
   #isWriting = false
   #isFinished = false
-  /** What is sent before anything else of the ring. */
+  /** The header and gaps: sent before what comes next of the ring, and with it where possible. */
   #pending: Buffer[] = []
   /** What is being written of the ring. */
   #piece: Piece | undefined
@@ -96,8 +96,8 @@ export class Reader implements Task {
       else this.#tailSearch = new TailSearch(this.#ring, { first: from, end: committed, filter, count: tail })
     }
     this.#next = from
-    if (options.header !== undefined) this.#pending.push(options.header)
-    if (options.gap !== undefined) this.#pending.push(this.#encodeGap(options.gap, this.#next))
+    if (options.header !== undefined) this.#pend(options.header)
+    if (options.gap !== undefined) this.#pend(this.#encodeGap(options.gap, this.#next))
     parts.scheduler.ready(this)
   }
 
@@ -123,18 +123,16 @@ export class Reader implements Task {
     if (this.#isWriting || this.#isFinished) return 'for-itself'
     // The search does not wait for a client that is slow to receive the header: entries might be overwritten meanwhile.
     if (this.#tailSearch !== undefined) return this.#searchTail(this.#tailSearch, isOver)
-    const pending = this.#pending.shift()
-    if (pending !== undefined) return this.#write(pending)
     // What is overwritten after the last entry that was asked for is not lost to this reader.
     if (this.#remaining <= 0) return this.#finished('limit')
     if (this.#next >= this.#end) return this.#finished(this.#endReason)
-    if (this.#next >= this.#ring.committedSequence) return 'for-entries'
+    if (this.#next >= this.#ring.committedSequence) return this.#pending.length > 0 ? this.#write() : 'for-entries'
     const piece = this.#nextPiece(isOver)
     if (piece === undefined) return this.#reportLost()
     this.#next = piece.next
     this.#delivered += piece.count
     this.#parts.engine.counters.add('entriesDelivered', piece.count)
-    if (piece.bytes.length > 0) return this.#write(piece.bytes, piece)
+    if (piece.count > 0 || this.#pending.length > 0) return this.#write(piece)
     piece.release()
     return 'ready'
   }
@@ -202,15 +200,24 @@ export class Reader implements Task {
     this.#next += lost
     this.#lost += lost
     this.#parts.engine.counters.add('entriesLostByReaders', lost)
-    const gap = this.#encodeGap({ lost, reason: 'overwritten', first, last: this.#next - 1 }, first)
-    return gap.length > 0 ? this.#write(gap) : 'ready'
+    this.#pend(this.#encodeGap({ lost, reason: 'overwritten', first, last: this.#next - 1 }, first))
+    return 'ready'
   }
 
-  #write(bytes: Buffer, piece?: Piece): Progress {
+  #pend(bytes: Buffer): void {
+    if (bytes.length > 0) this.#pending.push(bytes)
+  }
+
+  /** Sends what is pending, and the piece of the ring that comes after it. */
+  #write(piece?: Piece): Progress {
     this.#isWriting = true
     this.#piece = piece
     this.#watchStall()
-    this.#connection.write(bytes, () => {
+    const parts = this.#pending.splice(0)
+    if (piece !== undefined && piece.count > 0) parts.push(piece.bytes)
+    const last = parts.pop() as Buffer
+    for (const part of parts) this.#connection.write(part, () => {})
+    this.#connection.write(last, () => {
       this.#releasePiece()
       this.#isWriting = false
       if (this.#isFinished) return
