@@ -138,7 +138,7 @@ function schedule(pid: number): [number, number] {
   return [nanos, turns]
 }
 
-function waitFor<T>(what: string, check: () => T | undefined): T {
+export function waitFor<T>(what: string, check: () => T | undefined): T {
   for (let tries = 0; tries < 1000; tries++) {
     const found = check()
     if (found !== undefined) return found
