@@ -2,34 +2,36 @@ import { openCommand, printOut } from '../cli/command.ts'
 import { ExitError, exitOk, UsageError } from '../cli/errors.ts'
 import { systemWorld } from '../system/world.ts'
 import { QueryError } from './ask/query.ts'
-import { type LogreadValues, logreadCommand } from './options.ts'
+import { type LogreadFlags, type LogreadValues, logreadCommand } from './options.ts'
 import { makeSelection, type ReadValues } from './selection.ts'
 import { runSources, runStats, sourceNames } from './show/about/about-command.ts'
-import { OutputError } from './show/output.ts'
 import { runRead } from './show/read-command.ts'
 import { runWait } from './show/wait.ts'
 import { localOffset } from './time.ts'
+
+type Given = ReadonlySet<keyof LogreadFlags>
 
 /** logread's entry. */
 export async function runLogread(args: readonly string[]): Promise<number> {
   const parsed = await openCommand(logreadCommand, args)
   if (parsed === undefined) return exitOk
+  const { values, given } = parsed
+  checkTasks(values, given)
   try {
-    return await run(withCaseFlag(parsed.values, parsed.given))
+    return await run(withCaseFlag(values, given))
   } catch (error) {
-    if (error instanceof QueryError || error instanceof OutputError) throw new ExitError(error.message)
+    if (error instanceof QueryError) throw new ExitError(error.message)
     throw error
   }
 }
 
-/** Whether -i was given counts: without it the pattern itself tells whether case does. */
-function withCaseFlag(values: LogreadValues, given: ReadonlySet<string>): ReadValues {
+/** Whether -i was given counts: without it the pattern itself decides whether case does. */
+function withCaseFlag(values: LogreadValues, given: Given): ReadValues {
   return { ...values, caseFlag: given.has('ignoreCase') ? values.ignoreCase : undefined }
 }
 
 /** One of the things that logread does, by the flags. */
 async function run(values: ReadValues): Promise<number> {
-  checkTasks(values)
   if (values.sourceNames) {
     printOut((await sourceNames(values.socket)).map((name) => `${name}\n`).join(''))
     return exitOk
@@ -47,19 +49,37 @@ async function run(values: ReadValues): Promise<number> {
   return await runRead(values, selection)
 }
 
-function checkTasks(values: LogreadValues): void {
-  const isShipping = values.to.length + values.on.length > 0
-  const tasks = [
-    isShipping && '--to',
-    values.stats && '--stats',
-    values.sources && '--sources',
-    values.wait !== undefined && '--wait',
-  ]
-  const given = tasks.filter((task) => task !== false)
-  if (given.length > 1) throw new UsageError(`${given[1]}: cannot be used with ${given[0]}`)
-  const about = values.stats ? '--stats' : values.sources ? '--sources' : undefined
-  if (values.follow && about !== undefined) throw new UsageError(`--follow: cannot be used with ${about}`)
+const contextFlags = ['afterContext', 'beforeContext', 'context'] as const
+
+/** A task, and the flags that mean nothing to it: they would be accepted and ignored. */
+const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof LogreadFlags)[] }[] = [
+  { flag: 'to', others: ['output'] },
+  { flag: 'on', others: ['output'] },
+  {
+    flag: 'stats',
+    others: [
+      ...(['file', 'follow', 'cursorFile', 'source', 'priority', 'grep', 'ignoreCase', 'invertMatch'] as const),
+      ...(['since', 'until', 'lines', 'reverse', 'count', ...contextFlags] as const),
+    ],
+  },
+  { flag: 'sources', others: ['follow', 'cursorFile', 'reverse', ...contextFlags] },
+  { flag: 'wait', others: ['follow', 'cursorFile', 'reverse', 'count', ...contextFlags] },
+]
+
+function checkTasks(values: LogreadValues, given: Given): void {
+  const named = tasks.filter(({ flag }) => given.has(flag) && values[flag] !== false)
+  const [first, second] = named.filter(({ flag }) => flag !== 'on' || !given.has('to'))
+  if (first !== undefined && second !== undefined) throw cannotBeUsed(second.flag, first.flag)
+  for (const { flag, others } of named) {
+    const other = others.find((each) => given.has(each) && values[each] !== false)
+    if (other !== undefined) throw cannotBeUsed(other, flag)
+  }
   if (values.wait !== undefined) return
   if (values.failOn !== undefined) throw new UsageError('--fail-on: needs a line to wait for (--wait)')
   if (values.timeout !== undefined) throw new UsageError('--timeout: needs a line to wait for (--wait)')
+}
+
+function cannotBeUsed(flag: keyof LogreadFlags, task: keyof LogreadFlags): UsageError {
+  const { flags } = logreadCommand
+  return new UsageError(`--${flags[flag].name}: cannot be used with --${flags[task].name}`)
 }

@@ -272,5 +272,5 @@ export const logreadCommand = defineCommand({
   hasClusters: true,
 })
 
-type LogreadFlags = (typeof logreadCommand)['flags']
+export type LogreadFlags = (typeof logreadCommand)['flags']
 export type LogreadValues = FlagValues<LogreadFlags>

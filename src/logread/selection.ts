@@ -1,6 +1,6 @@
 /** The flags that say which entries are wanted, parsed. A wrong value is reported in one line. */
 import { quoted, UsageError } from '../cli/errors.ts'
-import { EntryFilter, type FilterRequest } from '../match/entry-filter.ts'
+import { EntryFilter, type FilterRequest, withoutKeys } from '../match/entry-filter.ts'
 import { Fault } from '../match/fault.ts'
 import { parsePriorityRange } from '../match/priority-range.ts'
 import { queryModeDump, requestBytesMax } from '../protocol/constants.ts'
@@ -26,6 +26,10 @@ export interface Selection {
   isReversed?: boolean
   /** At most N entries. */
   limit?: number | undefined
+  /** Following: nothing of what is buffered. */
+  isNewOnly?: boolean
+  /** Another run goes on after this one: the first entry that `until` leaves out has to be seen. */
+  isResumed?: boolean
 }
 
 /** The error for a wrong expression; positions are shown from 1. */
@@ -53,22 +57,32 @@ export function makeSelection(values: ReadValues, context: TimeContext): Selecti
     tail: values.lines,
     isReversed: values.reverse,
     limit: values.count,
+    isResumed: values.cursorFile !== undefined,
   }
+}
+
+/** The selection of a run that follows: with `-n 0` nothing is buffered of which the last entries are wanted. */
+export function followed(selection: Selection): Selection {
+  return selection.tail === 0 ? { ...selection, tail: undefined, isNewOnly: true } : selection
 }
 
 /** Flags that make no sense together. */
 function checkCombinations(values: ReadValues): void {
   if (values.reverse && values.follow) throw new UsageError('--reverse: cannot be used with --follow')
   if (values.utc && values.local) throw new UsageError('--local: cannot be used with --utc')
+  if (values.cursorFile !== undefined && values.reverse && values.count !== undefined) {
+    // The older lines, which it leaves out, would never be shown.
+    throw new UsageError('--count: cannot be used with --reverse and --cursor-file')
+  }
   if (values.grep !== undefined) return
   for (const [flag, isGiven] of [
     ['--invert-match', values.invertMatch],
-    ['--ignore-case', values.caseFlag !== undefined || values.ignoreCase],
+    ['--ignore-case', values.wait === undefined && (values.caseFlag !== undefined || values.ignoreCase)],
     ['--after-context', values.afterContext !== undefined],
     ['--before-context', values.beforeContext !== undefined],
     ['--context', values.context !== undefined],
   ] as const) {
-    if (isGiven && values.wait === undefined) throw new UsageError(`${flag}: needs a pattern (--grep)`)
+    if (isGiven) throw new UsageError(`${flag}: needs a pattern (--grep)`)
   }
 }
 
@@ -133,10 +147,20 @@ const requestRoomBytes = requestBytesMax - 256
 /** The part of a selection that a server may be asked for. */
 export function requestOf(selection: Selection): QueryRequest {
   const whole = fullRequestOf(selection)
-  if (whole.sources === undefined || encodeRequest(queryModeDump, whole).length <= requestRoomBytes) return whole
-  // Globs that do not fit into a request are applied here, and so is everything that depends on them.
-  const { sources: _sources, tail: _tail, limit: _limit, ...rest } = whole
-  return rest
+  const left = new Set<keyof QueryRequest>()
+  if (encodeRequest(queryModeDump, whole).length > requestRoomBytes) left.add('sources')
+  if (selection.isResumed === true && whole.until !== undefined) left.add('until')
+  if (left.size === 0) return whole
+  // What depends on a filter that is applied here is applied here too.
+  for (const key of ['tail', 'limit'] as const) left.add(key)
+  return Object.fromEntries(Object.entries(whole).filter(([key]) => !left.has(key as keyof QueryRequest)))
+}
+
+/** The filters that a server has not applied; undefined if it has applied all. */
+export function unappliedFilter({ filter }: Selection, applied: readonly string[]): EntryFilter | undefined {
+  const made = EntryFilter.make(withoutKeys(filter, applied))
+  if (made !== undefined && 'fault' in made) throw new Error(`a glob was not checked: ${made.glob}`)
+  return made
 }
 
 function fullRequestOf(selection: Selection): QueryRequest {

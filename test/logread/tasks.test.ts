@@ -1,12 +1,29 @@
 /** What logread does besides showing lines, as a process of its own. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import os, { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { UsageError } from '../../src/cli/errors.ts'
 import { exportFormat } from '../../src/logread/formats/export.ts'
 import { jsonFormat } from '../../src/logread/formats/json.ts'
+import { runLogread } from '../../src/logread/main.ts'
+import type { QueryRequest } from '../../src/protocol/query.ts'
 import { runApplet, startApplet } from '../support/applet.ts'
-import { endEntry, gap, sample } from '../support/entries.ts'
+import { baseSeconds, endEntry, gap, sample } from '../support/entries.ts'
 import { formattedBytes } from '../support/formatted.ts'
 import { headerLine, ringId, type StandIn, standIn, upstreamStandIn } from '../support/stand-in.ts'
 import { eventually } from '../support/wait.ts'
@@ -22,6 +39,7 @@ afterEach(async () => {
   server = undefined
 })
 
+const mainPath = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const head = headerLine({ next: 4 })
 const three = [sample(1), sample(2, { source: 'sshd', priority: 35, message: 'Failed' }), sample(3)]
 const dump = Buffer.concat([head, ...three, endEntry(3)])
@@ -47,7 +65,9 @@ describe('logread --wait', () => {
   })
 
   it('and -f end by themselves when --until has passed', async () => {
-    server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
+    server = await standIn((socket, request) =>
+      socket.write(request.kind === 'extended' && request.mode === 0 ? dump : Buffer.concat([head, ...three])),
+    )
     expect(await ask('--wait', 'never', '--until', 'now')).toMatchObject({ status: 1, stdout: '', stderr: '' })
     expect(await ask('-f', '--until', '+200ms', '-o', 'cat')).toMatchObject({ status: 0, stderr: '' })
   })
@@ -107,9 +127,100 @@ describe('logread --cursor-file', () => {
     expect([ran.status, ran.stdout]).toEqual([1, ''])
     expect(ran.stderr).toContain('knows no cursors')
   })
+
+  it('goes on with what --until left out', async () => {
+    server = await standIn((socket) => socket.end(dump))
+    const path = join(folder, 'cursor')
+    // The second of the three lines is the first one after that time.
+    const until = ['--until', `@${baseSeconds + 1}.5`]
+    expect((await ask('--cursor-file', path, '-o', 'cat', ...until)).stdout).toBe('line 1\n')
+    expect(server.requests[0]).toMatchObject({ request: {} })
+    expect(readFileSync(path, 'utf8')).toContain('"sequence":2}')
+  })
+})
+
+/** Whether there is a byte to read; it is read. */
+function isReadable(fd: number): boolean {
+  try {
+    return readSync(fd, Buffer.alloc(1)) > 0
+  } catch {
+    return false
+  }
+}
+
+/** Whether a process has a handler for a signal. */
+function isCaught(pid: number, signal: number): boolean {
+  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '0'
+  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n
+}
+
+/** More than a pipe or a socket holds. */
+const many = Array.from({ length: 20_000 }, (_, index) => sample(index + 1))
+
+describe('an output that nobody empties', () => {
+  it('keeps no signal from ending the run, and the cursor stays before what was not printed', async () => {
+    server = await standIn((socket) => socket.write(Buffer.concat([headerLine({ next: 20_001 }), ...many])))
+    const path = join(folder, 'cursor')
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', [fifo])
+    const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK)
+    const writer = openSync(fifo, constants.O_WRONLY)
+    const args = [mainPath, '-f', '--cursor-file', path, '--socket', server.path]
+    const child = spawn(process.execPath, args, { argv0: 'logread', stdio: ['ignore', writer, 'inherit'] })
+    await eventually('the first byte', () => isReadable(reader))
+    child.kill('SIGTERM')
+    expect(await once(child, 'close')).toEqual([143, null])
+    closeSync(reader)
+    closeSync(writer)
+    const kept = existsSync(path) ? Number(/sequence":(\d+)/.exec(readFileSync(path, 'utf8'))?.[1]) : 1
+    expect(kept).toBeLessThan(20_000)
+  })
+
+  it('costs -f --until no line', async () => {
+    server = await standIn((socket, request) => {
+      const { mode, request: asked } = request as { mode: number; request: QueryRequest }
+      const rest = many.slice((asked.cursor?.sequence ?? 1) - 1)
+      const start = Buffer.concat([headerLine({ next: 20_001 }), ...rest])
+      if (mode === 0) socket.end(Buffer.concat([start, endEntry(rest.length)]))
+      else socket.write(start)
+    })
+    const script = `(exec -a logread "$0" "$1" -f -U now -o cat --socket "$2") | { sleep 1; wc -l; }`
+    const shell = spawn('bash', ['-c', script, process.execPath, mainPath, server.path])
+    let printed = ''
+    shell.stdout.on('data', (chunk) => {
+      printed += chunk
+    })
+    await once(shell, 'close')
+    expect(printed).toBe('20000\n')
+  })
 })
 
 describe('logread --file', () => {
+  it('does not block on a pipe: time-outs and signals have their turn', async () => {
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', [fifo])
+    const writer = openSync(fifo, constants.O_RDWR)
+    expect(await runApplet('logread', ['--file', fifo, '--wait', 'never', '--timeout', '10ms'])).toMatchObject({
+      status: 124,
+      stderr: '',
+    })
+    const waiting = spawn(process.execPath, [mainPath, '--file', '-', '--wait', 'Failed'], {
+      argv0: 'logread',
+      stdio: [writer, 'pipe', 'inherit'],
+    })
+    writeSync(writer, formattedBytes(jsonFormat, three))
+    expect(await once(waiting, 'close')).toEqual([0, null])
+    const stopped = spawn(process.execPath, [mainPath, '--file', '-', '--wait', 'never', '--fail-on', 'line'], {
+      argv0: 'logread',
+      stdio: [writer, 'pipe', 'inherit'],
+    })
+    // Node itself catches SIGTERM from the start; SIGHUP is the last of ours.
+    await eventually('its signal handlers', () => isCaught(stopped.pid as number, os.constants.signals.SIGHUP))
+    stopped.kill('SIGTERM')
+    expect(await once(stopped, 'close')).toEqual([143, null])
+    closeSync(writer)
+  })
+
   it('answers from a saved file', async () => {
     const json = join(folder, 'log.json')
     const journal = join(folder, 'log.export')
@@ -213,10 +324,29 @@ describe('what is wrong with a command line', () => {
     [['-o', 'prometheus'], '--output: "prometheus" is for --stats'],
     [['--to', 'dir:a', '--to', 'dir:./a/?max-size=2M'], '--to: two dir: targets cannot share the folder'],
     [['--file', 'x', '-f'], '--follow: cannot be used with --file'],
+    [['--wait', 'x', '-v'], '--invert-match: needs a pattern (--grep)'],
+    [['--wait', 'x', '-g', 'y', '-C', '5'], '--context: cannot be used with --wait'],
+    [['--wait', 'x', '-c', '5'], '--count: cannot be used with --wait'],
+    [['--wait', 'x', '--cursor-file', 'y'], '--cursor-file: cannot be used with --wait'],
+    [['--sources', '--cursor-file', 'x'], '--cursor-file: cannot be used with --sources'],
+    [['--stats', '--cursor-file', 'x'], '--cursor-file: cannot be used with --stats'],
+    [['--stats', '-n', '5'], '--lines: cannot be used with --stats'],
+    [['--stats', '-g', 'x'], '--grep: cannot be used with --stats'],
+    [['--stats', '--file', 'x'], '--file: cannot be used with --stats'],
+    [['--to', 'exec:true', '-o', 'logfmt'], '--output: cannot be used with --to'],
+    [['--wait', 'x', '--stats'], '--wait: cannot be used with --stats'],
+    [['--on', 'x', '--run', 'y', '--sources'], '--sources: cannot be used with --on'],
+    [['-r', '-c', '2', '--cursor-file', 'x'], '--count: cannot be used with --reverse and --cursor-file'],
   ])('%j', async (args, text) => {
-    const ran = await runApplet('logread', ['--socket', '/nowhere', ...args])
-    expect([ran.status, ran.stdout]).toEqual([2, ''])
-    expect(ran.stderr).toContain(`logread: ${text}`)
-    expect(ran.stderr.split('\n')).toHaveLength(2)
+    const error: unknown = await runLogread(['--socket', '/nowhere', ...args]).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(UsageError)
+    expect(String(error)).toContain(`: ${text}`)
+    expect(String(error).split('\n')).toHaveLength(1)
+  })
+
+  it('is reported in one line, with status 2', async () => {
+    const ran = await runApplet('logread', ['--timeout', '30s'])
+    const stderr = 'logread: --timeout: needs a line to wait for (--wait)\n'
+    expect(ran).toMatchObject({ status: 2, stdout: '', stderr })
   })
 })

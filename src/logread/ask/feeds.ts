@@ -12,30 +12,29 @@ export interface FeedOptions {
   isFollowing: boolean
   /** Where to begin; undefined for the beginning. */
   cursor?: Cursor | undefined
-  /** Without numbers there is no cursor: a server that has none will not do. */
-  needsCursor?: boolean
 }
 
-/**
- * The feed for these flags. With `-f -n 0` the daemon sends new lines alone: there is no buffered part of which the last
- * ones are wanted, and the selection loses its `tail`.
- */
-export function chooseFeed(options: FeedOptions): MakeFeed {
-  const { values, selection, isFollowing, cursor } = options
-  const { file } = values
+/** The feed for these flags. */
+export function chooseFeed({ values, selection, isFollowing, cursor }: FeedOptions): MakeFeed {
+  const { file, socket: path } = values
   if (file !== undefined) {
     checkFile(values)
     return (handlers) => new DumpFeed(file, handlers)
   }
-  const isNewOnly = isFollowing && selection.tail === 0
-  if (isNewOnly) selection.tail = undefined
-  const mode = isNewOnly && cursor === undefined ? queryModeFollow : isFollowing ? queryModeDumpFollow : queryModeDump
-  const request = { ...requestOf(selection), ...(cursor === undefined ? {} : { cursor }) }
-  const { socket: path } = values
-  if (options.needsCursor !== true) return (handlers) => new Session({ path, mode, request, ...handlers })
-  return (handlers) => new Session({ path, mode, request, ...handlers, onHeader: withCursor(path, handlers) })
+  const isNewOnly = selection.isNewOnly === true && cursor === undefined
+  const asked = requestOf(selection)
+  const options = {
+    path,
+    mode: isNewOnly ? queryModeFollow : isFollowing ? queryModeDumpFollow : queryModeDump,
+    request: { ...asked, ...(cursor === undefined ? {} : { cursor }) },
+    marksBuffered: isFollowing && selection.tail !== undefined && asked.tail === undefined,
+    until: selection.filter.until,
+  }
+  if (values.cursorFile === undefined) return (handlers) => new Session({ ...options, ...handlers })
+  return (handlers) => new Session({ ...options, ...handlers, onHeader: withCursor(path, handlers) })
 }
 
+/** Without numbers there is no cursor: a server that has none will not do. */
 function withCursor(path: string, { onHeader }: FeedHandlers): FeedHandlers['onHeader'] {
   return (header) => {
     if (header === undefined) {
@@ -49,5 +48,4 @@ function withCursor(path: string, { onHeader }: FeedHandlers): FeedHandlers['onH
 function checkFile(values: ReadValues): void {
   if (values.follow) throw new UsageError('--follow: cannot be used with --file')
   if (values.cursorFile !== undefined) throw new UsageError('--cursor-file: cannot be used with --file')
-  if (values.stats) throw new UsageError('--stats: cannot be used with --file')
 }

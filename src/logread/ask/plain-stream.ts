@@ -2,15 +2,21 @@
  * Lines of JSON, one for each entry, in whatever chunks they come, to batches of entries: the reply of an upstream
  * memlogd, or a saved file. Where a line has no sequence number, it gets the one after that of the line before.
  */
-import { maxLineBytesLimit, sourceNameBytesMax } from '../../protocol/constants.ts'
+import { entryFieldsBytesMax, maxLineBytesLimit, sourceNameBytesMax } from '../../protocol/constants.ts'
 import { type EntryParts, entryBytes, writeEntry } from '../../protocol/entry.ts'
 import { type Moment, parseStamp } from '../../protocol/timestamp.ts'
 import type { TakeEntries } from './entry-stream.ts'
 
-/** Longest line: the longest message with every byte as `\u00xx`, and the rest. */
-export const plainLineBytesMax = 6 * maxLineBytesLimit + 8192
+/** Longest JSON of a text: each byte as `\u00xx`. */
+const jsonBytes = (bytes: number) => 6 * bytes
+/** Longest line: the longest message, once as text and once in base64, the longest fields and the rest. */
+export const plainLineBytesMax =
+  jsonBytes(maxLineBytesLimit) +
+  Math.ceil(maxLineBytesLimit / 3) * 4 +
+  jsonBytes(entryFieldsBytesMax + sourceNameBytesMax) +
+  4096
 
-/** Entries are gathered up to so many bytes before they are passed on. */
+/** Bytes of entries that are gathered before they are passed on. */
 const batchBytes = 64 * 1024
 /** The largest number that an entry's seconds can hold. */
 const secondsMax = 0xffff_ffff
@@ -47,6 +53,7 @@ export class PlainStream {
       const newline = chunk.indexOf(0x0a, at)
       const end = newline < 0 ? chunk.length : newline
       if (this.#carryBytes + end - at > plainLineBytesMax) {
+        this.lines++
         this.fault = `a line longer than ${plainLineBytesMax} bytes`
       } else if (newline < 0) {
         this.#carry.push(Buffer.from(chunk.subarray(at)))

@@ -1,18 +1,20 @@
 /**
- * A query that survives the daemon's engine: it remembers how far it has come, and goes on from
- * there when the connection breaks, so that a restart in the middle costs the reader nothing.
+ * A query that survives the daemon's engine: it remembers how far it has come, and goes on from there when the connection
+ * breaks, so that a restart in the middle costs the reader nothing.
+ *
+ * A session that follows may have up to three parts. Each but the second ends with the server's end entry, so no end is
+ * guessed:
+ *
+ *   a dump, where the end of what is buffered has to be known -> following -> when `until` has passed, what is left of it
  */
 import { queryModeDump, queryModeDumpFollow, queryModeFollow } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
 import type { Cursor, QueryRequest, ReplyHeader } from '../../protocol/query.ts'
+import type { Moment, Stamp } from '../../protocol/timestamp.ts'
+import { systemWorld, type World } from '../../system/world.ts'
 import { cursorAfter } from './cursor.ts'
 import type { TakeEntries } from './entry-stream.ts'
-import { Query, QueryError, type QueryOptions, type QueryOutcome } from './query.ts'
-
-export interface SessionOptions extends QueryOptions {
-  /** How long a daemon that went away is waited for; 0 for not at all. */
-  reconnectMs?: number
-}
+import { Query, QueryError, type QueryOutcome } from './query.ts'
 
 /** How a session ended. */
 export type SessionEnd =
@@ -23,48 +25,142 @@ export type SessionEnd =
   /** The caller closed it. */
   | 'closed'
 
+export interface FeedHandlers {
+  /** Called once before entries; undefined if the sender applies nothing of the request. */
+  onHeader: (header: ReplyHeader | undefined) => void
+  onEntries: TakeEntries
+  /** Everything that was buffered has been passed on. Called where it is not known without (see `marksBuffered`). */
+  onBuffered?: () => Promise<void> | void
+}
+
+/** Where entries come from: a daemon, or a saved file. */
+export interface Feed {
+  /** Where another run would go on. */
+  readonly cursor: Cursor | undefined
+  run(): Promise<SessionEnd>
+  close(): void
+}
+
+export type MakeFeed = (handlers: FeedHandlers) => Feed
+
+export interface SessionOptions extends Partial<FeedHandlers> {
+  path: string
+  /** One of queryModeDump, queryModeFollow, queryModeDumpFollow. */
+  mode: number
+  request: QueryRequest
+  onEntries: TakeEntries
+  /** Following: call `onBuffered`. Costs a connection of its own. */
+  marksBuffered?: boolean
+  /** Following: ends when this moment has passed, and everything up to it has been passed on. */
+  until?: Moment | undefined
+  /** How long a daemon that went away is waited for, in milliseconds; 0 for not at all. */
+  reconnectMs?: number
+  world?: World
+}
+
 /** A daemon that is being started again is back within this time; a stopped one isn't waited for longer. */
 const reconnectMsDefault = 3000
 const retryMsMin = 50
 const retryMsMax = 1000
-/** An empty reply is asked for again so often: it may be an upstream server's, or a daemon's that is going away. */
+/** How often an empty reply is asked for again: it is an upstream server's, or that of a daemon that is going away. */
 const emptyRetriesMax = 2
+/** A line's time is that of its receipt: it is stored a moment later. */
+const untilGraceMs = 300
+/** The clock may be set while we wait. */
+const untilCheckMs = 10_000
+/** An upstream server does not mark the end of what is buffered, nor of anything: this long without a line is one. */
+const upstreamQuietMs = 200
 
-export class Session {
+export class Session implements Feed {
   /** Where another session would go on; undefined before anything came and with an upstream server. */
   cursor: Cursor | undefined
   readonly #options: SessionOptions
+  readonly #world: World
+  readonly #begun: Stamp
   readonly #view = new EntryView()
   #query: Query | undefined
   #header: ReplyHeader | undefined
   #isClosed = false
   #isUpstream = false
-  #lostAt: number | undefined
-  #connectedAt: number | undefined
+  #isFirstHeader = true
+  /** `until` has passed. */
+  #isOver = false
+  /** Whether the server marks the end of what is buffered: it is the end of the part that is running. */
+  #isMarking = false
+  #isBufferedSeen = false
+  /** The entries of this connection are not wanted. */
+  #isDropping = false
+  /** What the receiver of the last entries waits for; undefined if for nothing. */
+  #held: Promise<void> | undefined
+  readonly #closed = Promise.withResolvers<void>()
+  #lostAtMs: number | undefined
+  #connectedAtMs: number | undefined
   #retryMs = retryMsMin
   #wake: (() => void) | undefined
+  #cancelQuiet: (() => void) | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
+    this.#world = options.world ?? systemWorld
+    this.#begun = this.#world.now()
   }
 
-  /** Ends the session soon; `run` then gives `closed`. */
+  /** Ends the session soon; `run` then returns `closed`. */
   close(): void {
     this.#isClosed = true
     this.#query?.close()
     this.#wake?.()
+    this.#closed.resolve()
   }
 
   /** Runs to the end. Throws a QueryError if there was no daemon in the first place, or none that makes sense. */
   async run(): Promise<SessionEnd> {
+    const { mode, marksBuffered, request } = this.#options
+    if (mode === queryModeDump) return await this.#runPart(queryModeDump, request)
+    const cancelUntil = this.#watchUntil()
+    try {
+      if (marksBuffered === true && mode === queryModeDumpFollow) {
+        const end = await this.#runMarkedPart()
+        if (end !== 'complete') return end
+      }
+      const end = this.#isOver ? 'closed' : await this.#runPart(mode, request)
+      return end === 'closed' && this.#isOver && !this.#isClosed ? await this.#runLastPart() : end
+    } finally {
+      cancelUntil()
+      this.#cancelQuiet?.()
+    }
+  }
+
+  /** What is buffered, as a dump. An upstream server ends there: it is asked again, for what follows too. */
+  async #runMarkedPart(): Promise<SessionEnd> {
+    this.#isMarking = true
+    const end = await this.#runPart(queryModeDump, this.#options.request)
+    this.#isMarking = false
+    if (this.#isUpstream) return this.#isClosed ? 'closed' : 'complete'
+    if (end === 'complete' && !this.#isFirstHeader) await this.#endBuffered()
+    return end
+  }
+
+  /** What came up to `until` and has not been passed on yet. An upstream server can't be asked for that. */
+  async #runLastPart(): Promise<SessionEnd> {
+    if (this.#isUpstream) return 'complete'
+    const { mode, request } = this.#options
+    const { realSeconds: seconds, realNanos: nanos } = this.#begun
+    // Nothing has been answered yet: new lines are those since the session began.
+    const isUnanswered = this.#header === undefined && mode === queryModeFollow
+    const end = await this.#runPart(queryModeDump, isUnanswered ? { ...request, since: { seconds, nanos } } : request)
+    return this.#isDropping ? 'complete' : end
+  }
+
+  async #runPart(mode: number, request: QueryRequest): Promise<SessionEnd> {
     let emptyReplies = 0
-    while (!this.#isClosed) {
-      const outcome = await this.#attempt()
+    while (!this.#isClosed && (mode === queryModeDump || !this.#isOver)) {
+      const outcome = await this.#attempt(mode, request)
+      // The receiver may still be busy with what came before the connection was closed.
+      await Promise.race([this.#held, this.#closed.promise])
       if (outcome.kind === 'complete') return this.#completed(outcome)
       if (outcome.kind === 'closed') break
-      if (outcome.kind === 'empty' && this.#options.mode === queryModeDump && emptyReplies++ === emptyRetriesMax) {
-        return 'complete'
-      }
+      if (outcome.kind === 'empty' && mode === queryModeDump && emptyReplies++ === emptyRetriesMax) return 'complete'
       if (this.#isUpstream || !(await this.#mayTryAgain())) return this.#isClosed ? 'closed' : 'gone'
     }
     return 'closed'
@@ -83,40 +179,25 @@ export class Session {
   }
 
   /** One connection. A daemon that isn't there counts as a lost connection once there was one. */
-  async #attempt(): Promise<QueryOutcome> {
-    const { mode, request } = this.#nextRequest()
+  async #attempt(mode: number, request: QueryRequest): Promise<QueryOutcome> {
+    this.#isDropping = false
     this.#query = new Query({
-      ...this.#options,
-      mode,
-      request,
+      path: this.#options.path,
+      ...this.#resumed(mode, request),
       onHeader: (header) => this.#takeHeader(header),
-      onEntries: (bytes, start, end, last) => {
-        if (this.#header !== undefined)
-          this.#advance(cursorAfter(this.#view.at(bytes, last), this.#header.ring, this.cursor))
-        return this.#options.onEntries(bytes, start, end, last)
-      },
+      onEntries: (bytes, start, end, last) => this.#takeEntries(bytes, start, end, last),
     })
     try {
       return await this.#query.outcome
     } catch (error) {
       const isAway = error instanceof QueryError && (error.code === 'not-listening' || error.code === 'no-answer')
-      if (isAway && this.#lostAt !== undefined) return { kind: 'incomplete' }
+      if (isAway && this.#lostAtMs !== undefined) return { kind: 'incomplete' }
       throw error
     }
   }
 
-  /** A daemon that has come further is not away, whatever becomes of the connection. */
-  #advance(cursor: Cursor | undefined): void {
-    if (cursor === undefined) return
-    if (this.cursor === undefined || cursor.ring !== this.cursor.ring || cursor.sequence > this.cursor.sequence) {
-      this.#lostAt = undefined
-      this.#retryMs = retryMsMin
-    }
-    this.cursor = cursor
-  }
-
-  #nextRequest(): { mode: number; request: QueryRequest } {
-    const { mode, request } = this.#options
+  /** The request, or what is left of it after a part has been passed on. */
+  #resumed(mode: number, request: QueryRequest): { mode: number; request: QueryRequest } {
     if (this.cursor === undefined || this.#header === undefined) return { mode, request }
     const { tail: _tail, limit: _limit, ...rest } = request
     const resumed = mode === queryModeFollow ? queryModeDumpFollow : mode
@@ -125,55 +206,124 @@ export class Session {
 
   #takeHeader(header: ReplyHeader | undefined): void {
     this.#isUpstream = header === undefined
-    this.#connectedAt = Date.now()
+    this.#connectedAtMs = this.#world.monotonicMs()
     if (header !== undefined && this.cursor !== undefined && this.cursor.ring !== header.ring) {
       this.cursor = { ring: header.ring, sequence: header.first }
     }
-    if (header !== undefined && this.#header === undefined && this.#options.mode === queryModeFollow) {
+    const isNewOnly = this.#options.mode === queryModeFollow
+    // Of an upstream server's dump nobody can say what is new.
+    const isRepeated = this.#isOver && (isNewOnly || !this.#isFirstHeader)
+    this.#isDropping = this.#isUpstream && (this.#isMarking || isRepeated)
+    if (this.#isDropping) {
+      this.#query?.close()
+      return
+    }
+    if (header !== undefined && this.#header === undefined && isNewOnly) {
       this.cursor = { ring: header.ring, sequence: header.next }
     }
-    const isFirst = this.#header === undefined
     this.#header = header
-    if (isFirst || header === undefined) this.#options.onHeader?.(header)
+    if (!this.#isFirstHeader) return
+    this.#isFirstHeader = false
+    this.#options.onHeader?.(header)
+  }
+
+  #takeEntries(bytes: Buffer, start: number, end: number, last: number): Promise<void> | void {
+    if (this.#isDropping) return
+    const view = this.#view.at(bytes, last)
+    if (this.#header !== undefined) this.#advance(cursorAfter(view, this.#header.ring, this.cursor))
+    const isPastUntil = this.#isUpstream && this.#isPast(view.realSeconds, view.realNanos)
+    const held = this.#options.onEntries(bytes, start, end, last) ?? undefined
+    const isUpstreamFollowed = this.#isUpstream && this.#options.mode !== queryModeDump
+    if (held !== undefined) this.#hold(held, isUpstreamFollowed)
+    if (isUpstreamFollowed) this.#awaitQuiet()
+    if (isPastUntil) this.#endAtUntil()
+    return held
+  }
+
+  #hold(held: Promise<void>, isUpstreamFollowed: boolean): void {
+    const done = () => {
+      this.#held = undefined
+      if (isUpstreamFollowed) this.#awaitQuiet()
+    }
+    this.#held = held.then(done, done)
+  }
+
+  /** A daemon that has come further is not away, whatever becomes of the connection. */
+  #advance(cursor: Cursor | undefined): void {
+    if (cursor === undefined) return
+    if (this.cursor === undefined || cursor.ring !== this.cursor.ring || cursor.sequence > this.cursor.sequence) {
+      this.#lostAtMs = undefined
+      this.#retryMs = retryMsMin
+    }
+    this.cursor = cursor
+  }
+
+  async #endBuffered(): Promise<void> {
+    if (this.#isBufferedSeen) return
+    this.#isBufferedSeen = true
+    await this.#options.onBuffered?.()
+  }
+
+  /** With an upstream server: the end of what is buffered, and of what came up to `until`. */
+  #awaitQuiet(): void {
+    this.#cancelQuiet?.()
+    this.#cancelQuiet = this.#world.after(upstreamQuietMs, () => {
+      if (this.#held !== undefined) return
+      this.#cancelQuiet = undefined
+      this.#endBuffered().catch(() => this.#query?.close())
+    })
+  }
+
+  /** Ends the following when `until` has passed. Returns a function that cancels it. */
+  #watchUntil(): () => void {
+    const { until } = this.#options
+    if (until === undefined) return () => undefined
+    let cancel = () => {}
+    const look = () => {
+      const { realSeconds, realNanos } = this.#world.now()
+      const leftMs = (until.seconds - realSeconds) * 1000 + (until.nanos - realNanos) / 1e6 + untilGraceMs
+      // Lines of an upstream server may still be under way.
+      const isBusy = this.#isUpstream && this.#cancelQuiet !== undefined
+      if (leftMs <= 0 && !isBusy) this.#endAtUntil()
+      else cancel = this.#world.after(Math.min(leftMs <= 0 ? upstreamQuietMs : leftMs, untilCheckMs), look)
+    }
+    look()
+    return () => cancel()
+  }
+
+  #endAtUntil(): void {
+    this.#isOver = true
+    if (!this.#isMarking) this.#query?.close()
+    this.#wake?.()
+  }
+
+  #isPast(realSeconds: number, realNanos: number): boolean {
+    const { until } = this.#options
+    if (until === undefined) return false
+    return realSeconds > until.seconds || (realSeconds === until.seconds && realNanos > until.nanos)
   }
 
   /** Waits a little before the next attempt; false once the daemon has been away for too long. */
   async #mayTryAgain(): Promise<boolean> {
     // The newest first cannot go on by a cursor: part of it has been passed on already.
     if (this.#options.request.reverse === true && this.cursor !== undefined) return false
-    const now = Date.now()
+    const nowMs = this.#world.monotonicMs()
     const reconnectMs = this.#options.reconnectMs ?? reconnectMsDefault
     // One that answers and breaks off, again and again, is as good as away; one that had held for long is not.
-    if (this.#connectedAt !== undefined && now - this.#connectedAt > reconnectMs) this.#lostAt = undefined
-    this.#connectedAt = undefined
-    this.#lostAt ??= now
-    const leftMs = this.#lostAt + reconnectMs - now
+    if (this.#connectedAtMs !== undefined && nowMs - this.#connectedAtMs > reconnectMs) this.#lostAtMs = undefined
+    this.#connectedAtMs = undefined
+    this.#lostAtMs ??= nowMs
+    const leftMs = this.#lostAtMs + reconnectMs - nowMs
     if (leftMs <= 0 || this.#isClosed) return false
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(this.#retryMs, leftMs))
+      const cancel = this.#world.after(Math.min(this.#retryMs, leftMs), resolve)
       this.#wake = () => {
-        clearTimeout(timer)
+        cancel()
         resolve()
       }
     })
+    this.#wake = undefined
     this.#retryMs = Math.min(this.#retryMs * 2, retryMsMax)
     return !this.#isClosed
   }
 }
-
-/** Where entries come from: a daemon, or a saved file. */
-
-export interface FeedHandlers {
-  /** Called once before entries; undefined if whatever sends them applies nothing of the request. */
-  onHeader: (header: ReplyHeader | undefined) => void
-  onEntries: TakeEntries
-}
-
-export interface Feed {
-  /** Where another run would go on. */
-  readonly cursor: Cursor | undefined
-  run(): Promise<SessionEnd>
-  close(): void
-}
-
-export type MakeFeed = (handlers: FeedHandlers) => Feed

@@ -2,13 +2,12 @@
 import { mkdir } from 'node:fs/promises'
 import { printError } from '../../cli/command.ts'
 import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../../cli/errors.ts'
-import { EntryFilter, withoutKeys } from '../../match/entry-filter.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { monotonicMs, sleep, systemWorld } from '../../system/world.ts'
 import type { LogreadValues } from '../options.ts'
-import { makeSelection, parsePattern, requestOf, type Selection } from '../selection.ts'
+import { makeSelection, parsePattern, requestOf, type Selection, unappliedFilter } from '../selection.ts'
 import { makeMessageMatcher } from '../show/filters/grep.ts'
 import { localOffset } from '../time.ts'
 import { CheckpointFile } from './checkpoint-file.ts'
@@ -85,9 +84,7 @@ function makeShippingSelection(values: LogreadValues): ShippingSelection {
 
 /** What the server has not applied; nothing if it has applied all. Entries that tell of lost lines are always wanted. */
 function makeIsWanted(selection: Selection, header: ReplyHeader | undefined): IsWanted | undefined {
-  const filter = EntryFilter.make(withoutKeys(selection.filter, header?.applied ?? []))
-  if (filter !== undefined && !(filter instanceof EntryFilter))
-    throw new Error(`a glob was not checked: ${filter.glob}`)
+  const filter = unappliedFilter(selection, header?.applied ?? [])
   const isMatch = selection.pattern === undefined ? undefined : makeMessageMatcher(selection.pattern)
   if (filter === undefined && isMatch === undefined) return undefined
   const isInverted = selection.isInverted === true

@@ -1,93 +1,13 @@
 /**
- * Bytes to a descriptor, in order and completely. This class alone knows of partial writes, of
- * descriptors that somebody else made non-blocking, and of readers that went away. Writing is synchronous:
- * whoever writes here reads no further entries meanwhile, and the daemon keeps them.
+ * Bytes to a descriptor, in order and completely. This class alone knows of partial writes and of readers that went away.
+ * It never blocks on a pipe, a socket or a terminal: what does not fit waits here, and `busy` says so.
  */
 import { writeSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
+import { ExitError } from '../../cli/errors.ts'
+import { pollableForWriting } from '../../system/descriptor.ts'
 import { errnoText } from '../../system/errno-text.ts'
-
-/** Writes like `fs.writeSync`; tests put their own in its place. */
-export type WriteCall = (fd: number, bytes: Buffer, offset: number, length: number) => number
-
-/** A write failed for another reason than that the reader went away. */
-export class OutputError extends Error {
-  readonly code: string
-
-  constructor(code: string, message: string) {
-    super(message)
-    this.name = 'OutputError'
-    this.code = code
-  }
-}
-
-/** First wait for a full non-blocking descriptor, in milliseconds; doubles up to `retryMsMax`. */
-const retryMsMin = 1
-const retryMsMax = 50
-
-const never = new Int32Array(new SharedArrayBuffer(4))
-
-/** Waits without using the processor. There is no event loop to go back to inside a write. */
-function sleepSync(ms: number): void {
-  Atomics.wait(never, 0, 0, ms)
-}
-
-export class Output {
-  readonly fd: number
-  readonly #name: string
-  readonly #writeCall: WriteCall
-  readonly #sleep: (ms: number) => void
-  #isOpen = true
-
-  /** `name` is what messages call the descriptor. */
-  constructor(fd: number, name: string, writeCall: WriteCall = writeSync, sleep: (ms: number) => void = sleepSync) {
-    this.fd = fd
-    this.#name = name
-    this.#writeCall = writeCall
-    this.#sleep = sleep
-  }
-
-  get isTerminal(): boolean {
-    return isOnTerminal(this.fd)
-  }
-
-  /** False once the reader has gone: nothing that is written from then on arrives anywhere. */
-  get hasReader(): boolean {
-    return this.#isOpen
-  }
-
-  /** Writes everything from `start` to `end`; false if the reader has gone. Throws OutputError. */
-  write(bytes: Buffer, start = 0, end = bytes.length): boolean {
-    let at = start
-    let waitMs = retryMsMin
-    while (at < end && this.#isOpen) {
-      const written = this.#attempt(bytes, at, end - at)
-      if (written > 0) {
-        at += written
-        waitMs = retryMsMin
-      } else if (this.#isOpen) {
-        this.#sleep(waitMs)
-        waitMs = Math.min(waitMs * 2, retryMsMax)
-      }
-    }
-    return this.#isOpen
-  }
-
-  /** Bytes written by one call; 0 if it must be tried again later or the reader has gone. */
-  #attempt(bytes: Buffer, at: number, length: number): number {
-    try {
-      return this.#writeCall(this.fd, bytes, at, length)
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? 'UNKNOWN'
-      if (code === 'EAGAIN' || code === 'EINTR') return 0
-      if (code === 'EPIPE') {
-        this.#isOpen = false
-        return 0
-      }
-      throw new OutputError(code, `${this.#name}: ${errnoText(error)}`)
-    }
-  }
-}
 
 /** Where lines go: a descriptor, or a pager. */
 export interface LineOutput {
@@ -96,11 +16,119 @@ export interface LineOutput {
   readonly hasReader: boolean
   /** Writes bytes; they may be reused afterwards. False once nobody reads any more. */
   write(bytes: Buffer, start?: number, end?: number): boolean
-  /** A promise to wait for before more is written, if the output is slow. */
-  readonly busy?: Promise<void> | undefined
+  /** Settled when everything has been written; undefined while nothing waits. Rejects with an ExitError. */
+  readonly busy: Promise<void> | undefined
+  /** Nothing more will be written. Does not wait for what is under way. */
+  end(): void
 }
 
-/** Whether a descriptor is a terminal. */
+/** What an output writes to; tests make their own. */
+export interface OutputTarget {
+  /** Like `fs.writeSync`: bytes written, or an exception, EAGAIN among them. */
+  writeSync(bytes: Buffer, offset: number, length: number): number
+  /** Writes what writeSync could not; undefined where that never gives EAGAIN. */
+  readonly stream: Writable | undefined
+  release(): void
+}
+
+function targetOf(fd: number): OutputTarget {
+  const pollable = pollableForWriting(fd)
+  const target = pollable?.fd ?? fd
+  return {
+    writeSync: (bytes, offset, length) => writeSync(target, bytes, offset, length),
+    stream: pollable?.stream,
+    release: () => pollable?.release(),
+  }
+}
+
+export class Output implements LineOutput {
+  readonly isTerminal: boolean
+  readonly #name: string
+  readonly #target: OutputTarget
+  #isOpen = true
+  #waiting = 0
+  #settle: PromiseWithResolvers<void> | undefined
+
+  /** `name` is what messages call the descriptor. */
+  constructor(fd: number, name: string, target = targetOf(fd)) {
+    this.isTerminal = isOnTerminal(fd)
+    this.#name = name
+    this.#target = target
+    // Each write reports its own error.
+    target.stream?.on('error', () => undefined)
+  }
+
+  get hasReader(): boolean {
+    return this.#isOpen
+  }
+
+  get busy(): Promise<void> | undefined {
+    return this.#settle?.promise
+  }
+
+  /** Writes everything from `start` to `end`; false if the reader has gone. Throws an ExitError. */
+  write(bytes: Buffer, start = 0, end = bytes.length): boolean {
+    let at = start
+    while (this.#waiting === 0 && at < end && this.#isOpen) {
+      const written = this.#attempt(bytes, at, end - at)
+      if (written === 'full') break
+      at += written
+    }
+    // A copy: the caller uses its buffer again.
+    if (at < end && this.#isOpen) this.#writeLater(Buffer.from(bytes.subarray(at, end)))
+    return this.#isOpen
+  }
+
+  end(): void {
+    this.#target.release()
+  }
+
+  #attempt(bytes: Buffer, at: number, length: number): number | 'full' {
+    for (;;) {
+      try {
+        return this.#target.writeSync(bytes, at, length)
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code === 'EINTR') continue
+        if (code === 'EAGAIN' && this.#target.stream !== undefined) return 'full'
+        if (!isReaderGone(error)) throw this.#failure(error)
+        this.#isOpen = false
+        return 0
+      }
+    }
+  }
+
+  #writeLater(bytes: Buffer): void {
+    this.#waiting++
+    this.#settle ??= Promise.withResolvers()
+    // Whoever waits sees the rejection; it is no fault if nobody does.
+    this.#settle.promise.catch(() => undefined)
+    this.#target.stream?.write(bytes, (error) => {
+      this.#waiting--
+      const settle = this.#settle
+      if (error !== null && error !== undefined) {
+        this.#isOpen = false
+        if (isReaderGone(error)) settle?.resolve()
+        else settle?.reject(this.#failure(error))
+      } else if (this.#waiting === 0) {
+        settle?.resolve()
+      }
+      if (this.#waiting === 0) this.#settle = undefined
+    })
+  }
+
+  #failure(error: unknown): ExitError {
+    return new ExitError(`${this.#name}: ${errnoText(error)}`)
+  }
+}
+
+/** A stream that failed once refuses the writes that follow: the first one's error counts. */
+const readerGone = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED'])
+
+function isReaderGone(error: unknown): boolean {
+  return readerGone.has((error as NodeJS.ErrnoException).code ?? '')
+}
+
 export function isOnTerminal(fd: number): boolean {
   return isatty(fd)
 }

@@ -3,14 +3,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import type { LineOutput } from './output.ts'
 
 /** Bytes that may wait for the pager before the writer has to. */
 const waitingBytesMax = 256 * 1024
 
-export class Pager {
+/** ^C is for the pager, which is on the same terminal: it must not outlive us there. */
+function ignore(): void {}
+
+export class Pager implements LineOutput {
   readonly isTerminal = true
-  /** Settled when the pager has ended. */
-  readonly ended: Promise<void>
+  /** Fires when the pager has ended. */
+  readonly ended: AbortSignal
+  readonly #ended: Promise<void>
   readonly #child: ReturnType<typeof spawn>
   #isOpen = true
   #drained: Promise<void> | undefined
@@ -18,15 +23,22 @@ export class Pager {
   /** `command` is a shell's, as in PAGER. */
   constructor(command: string, env: NodeJS.ProcessEnv) {
     this.#child = spawn('/bin/sh', ['-c', command], { stdio: ['pipe', 'inherit', 'inherit'], env })
+    process.on('SIGINT', ignore)
     const close = () => {
       this.#isOpen = false
     }
     this.#child.stdin?.on('error', close)
-    this.ended = new Promise((resolve) => {
+    this.#ended = new Promise((resolve) => {
       this.#child.on('error', () => resolve())
       this.#child.on('close', () => resolve())
     })
-    this.ended.then(close)
+    const ending = new AbortController()
+    this.ended = ending.signal
+    this.#ended.then(() => {
+      close()
+      process.removeListener('SIGINT', ignore)
+      ending.abort()
+    })
   }
 
   get hasReader(): boolean {
@@ -46,15 +58,19 @@ export class Pager {
     return this.#drained
   }
 
+  end(): void {
+    this.#child.stdin?.end()
+  }
+
   /** No more text comes; resolves when the user has left the pager. */
   async finish(): Promise<void> {
-    this.#child.stdin?.end()
-    await this.ended
+    this.end()
+    await this.#ended
   }
 
   async #waitForDrain(): Promise<void> {
     const { stdin } = this.#child
-    if (stdin !== null) await Promise.race([once(stdin, 'drain').catch(() => undefined), this.ended])
+    if (stdin !== null) await Promise.race([once(stdin, 'drain').catch(() => undefined), this.#ended])
     this.#drained = undefined
   }
 }

@@ -5,24 +5,28 @@
  *
  * Steps that are not asked for, or that the server has applied, are not there.
  */
-import { EntryFilter, withoutKeys } from '../../match/entry-filter.ts'
+import type { EntryFilter } from '../../match/entry-filter.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
 import type { ReplyHeader } from '../../protocol/query.ts'
+import { compareMoments } from '../../protocol/timestamp.ts'
 import { sequenceAfter } from '../ask/cursor.ts'
-import { requestOf, type Selection } from '../selection.ts'
+import { requestOf, type Selection, unappliedFilter } from '../selection.ts'
 import { Context } from './filters/context.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
 import type { PassEntry } from './filters/kept-entries.ts'
-import { Reverse, Tail } from './filters/tail.ts'
+import { type Busy, Reverse, Tail } from './filters/tail.ts'
 
 export class Pipeline {
   /** Set once nothing more is wanted. */
   isDone = false
   /** Where another run goes on if this one was done before everything had been taken. */
-  doneAt: number | undefined
+  #doneAt: number | undefined
+  /** The first entry that `until` left out: another run may want it. */
+  #leftOutAt: number | undefined
   readonly #selection: Selection
   readonly #output: PassEntry
+  readonly #busy: Busy
   readonly #view = new EntryView()
   #count = 0
   #filter: EntryFilter | undefined
@@ -32,25 +36,24 @@ export class Pipeline {
   /** Entries from this number on came after the query began; undefined with a server that has no numbers. */
   #nextSequence: number | undefined
   #beginSeconds = 0
-  #isBuffered = true
+  /** The last entries of what is buffered are on their way to a slow output. */
+  #flushing: Promise<void> | undefined
 
-  constructor(selection: Selection, output: PassEntry) {
+  /** `busy` says whether the output is slow: many entries at once then wait for it. */
+  constructor(selection: Selection, output: PassEntry, busy: Busy = () => undefined) {
     this.#selection = selection
     this.#output = output
+    this.#busy = busy
     this.#first = (entry) => this.#emit(entry, false)
   }
 
   /** Makes the steps that the server has not applied; `header` is undefined if it applies nothing. */
   begin(header: ReplyHeader | undefined, nowSeconds: number): void {
     const applied = header?.applied ?? []
-    const selection = this.#selection
-    const filter = EntryFilter.make(withoutKeys(selection.filter, applied))
-    if (filter !== undefined && !(filter instanceof EntryFilter))
-      throw new Error(`a glob was not checked: ${filter.glob}`)
-    this.#filter = filter
+    this.#filter = unappliedFilter(this.#selection, applied)
     this.#nextSequence = header?.next
     this.#beginSeconds = nowSeconds
-    this.#first = this.#makeSteps(requestOf(selection).tail !== undefined && applied.includes('tail'))
+    this.#first = this.#makeSteps(requestOf(this.#selection).tail !== undefined && applied.includes('tail'))
   }
 
   #makeSteps(isTailApplied: boolean): PassEntry {
@@ -68,7 +71,7 @@ export class Pipeline {
     }
     if (pattern === undefined) return step
     const isMatch = makeMessageMatcher(pattern)
-    // As with the other filters, entries that tell of lost lines are always wanted.
+    // As with the other filters, entries that report lost lines are always wanted.
     const matches = (entry: EntryView) => entry.kind === entryKindGap || isMatch(entry) !== (isInverted === true)
     const next = step
     if (before === 0 && after === 0) {
@@ -80,46 +83,71 @@ export class Pipeline {
     return (entry) => context.take(entry)
   }
 
-  /** Takes whole entries. False once nothing more is wanted. */
-  take(bytes: Buffer, start: number, end: number): boolean {
+  /**
+   * Takes whole entries, until nothing more is wanted (`isDone`). Returns a promise while a slow output keeps it from going
+   * on: the bytes must be valid until then.
+   */
+  take(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
+    if (this.#flushing !== undefined) return this.#flushing.then(() => this.take(bytes, start, end))
     const view = this.#view
-    const filter = this.#filter
-    for (let at = start; at < end && !this.isDone; at += bytes.readUInt32LE(at)) {
+    for (let at = start; at < end && !this.isDone; at += view.at(bytes, at).size) {
       view.at(bytes, at)
-      if (this.#tail !== undefined && this.#isBuffered && this.#isNew(view)) this.endBuffered()
-      if (filter === undefined || filter.isWanted(view)) this.#first(view.at(bytes, at), false)
-      if (
-        this.#nextSequence !== undefined &&
-        this.#isBuffered &&
-        view.at(bytes, at).sequence >= this.#nextSequence - 1
-      ) {
-        this.endBuffered()
+      if (this.isWaiting && this.#isNew(view)) {
+        const held = this.endBuffered()
+        if (held !== undefined) return held.then(() => this.take(bytes, at, end))
+      }
+      this.#takeOne(view.at(bytes, at))
+      if (this.isWaiting && this.#isLastBuffered(view.at(bytes, at))) {
+        const held = this.endBuffered()
+        if (held !== undefined) return held.then(() => this.take(bytes, at + view.at(bytes, at).size, end))
       }
     }
-    return !this.isDone
+    return undefined
+  }
+
+  #takeOne(view: EntryView): void {
+    if (this.#filter === undefined || this.#filter.isWanted(view)) this.#first(view, false)
+    else if (this.#leftOutAt === undefined && this.#isAfterUntil(view)) this.#leftOutAt = view.sequence
   }
 
   #isNew(entry: EntryView): boolean {
-    return this.#nextSequence === undefined
-      ? entry.realSeconds > this.#beginSeconds
-      : entry.sequence >= this.#nextSequence
+    if (this.#nextSequence !== undefined) return entry.sequence >= this.#nextSequence
+    return entry.realSeconds > this.#beginSeconds
+  }
+
+  #isLastBuffered(entry: EntryView): boolean {
+    return this.#nextSequence !== undefined && entry.sequence >= this.#nextSequence - 1
+  }
+
+  #isAfterUntil({ realSeconds, realNanos }: EntryView): boolean {
+    const { until } = this.#selection.filter
+    return until !== undefined && compareMoments({ seconds: realSeconds, nanos: realNanos }, until) > 0
   }
 
   /** Whether something waits for the end of what is buffered. */
   get isWaiting(): boolean {
-    return this.#isBuffered && this.#tail !== undefined
+    return this.#tail !== undefined && !this.#tail.isDone
   }
 
-  /** What was buffered has been seen: the last entries of it are known. */
-  endBuffered(): void {
-    this.#isBuffered = false
-    this.#tail?.flush()
+  /** What was buffered has been seen: the last entries of it are known. Returns a promise if the output is slow. */
+  endBuffered(): Promise<void> | undefined {
+    if (this.#flushing !== undefined || !this.isWaiting) return this.#flushing
+    this.#flushing = this.#tail?.flush(this.#busy)?.finally(() => {
+      this.#flushing = undefined
+    })
+    return this.#flushing
   }
 
   /** Nothing more comes. */
-  finish(): void {
-    this.endBuffered()
-    this.#reverse?.flush(() => !this.isDone)
+  finish(): Promise<void> | undefined {
+    const held = this.endBuffered()
+    const flushed = () => this.#reverse?.flush(this.#busy, () => !this.isDone)
+    return held === undefined ? flushed() : held.then(flushed)
+  }
+
+  /** Where another run goes on if everything below `sequence` has been taken. */
+  resumeAt(sequence: number): number {
+    return Math.min(this.#doneAt ?? sequence, this.#leftOutAt ?? sequence)
   }
 
   #emit(entry: EntryView, startsGroup: boolean): void {
@@ -128,6 +156,6 @@ export class Pipeline {
     this.#count++
     if (this.#selection.limit === undefined || this.#count < this.#selection.limit) return
     this.isDone = true
-    if (this.#reverse === undefined) this.doneAt = sequenceAfter(entry)
+    if (this.#reverse === undefined) this.#doneAt = sequenceAfter(entry)
   }
 }

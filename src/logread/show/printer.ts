@@ -48,6 +48,22 @@ export class Printer {
   get busy(): Promise<void> | undefined {
     return this.#output.busy
   }
+
+  /** Writes what has been gathered, and waits until it is written or `signal` fires: an output may be slow for ever. */
+  async finish(signal?: AbortSignal): Promise<void> {
+    this.flush()
+    await unlessAborted(this.busy, signal)
+    this.#output.end()
+  }
+}
+
+/** Waits for `work`, but no longer than until `signal` fires. */
+export async function unlessAborted(work: Promise<void> | undefined, signal: AbortSignal | undefined): Promise<void> {
+  if (work === undefined || signal?.aborted === true) return
+  if (signal === undefined) return await work
+  const { promise, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve())
+  await Promise.race([work, promise])
 }
 
 /** Formats whose lines are for people: groups of context are told apart there, and colours make sense. */

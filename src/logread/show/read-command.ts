@@ -1,11 +1,12 @@
 /** logread without another task: shows lines. */
 import { ExitError, exitOk } from '../../cli/errors.ts'
-import { listenForStop, type Stop } from '../../system/signals.ts'
+import { listenForStop } from '../../system/signals.ts'
+import { monotonicMs } from '../../system/world.ts'
 import { CursorFile } from '../ask/cursor.ts'
 import { chooseFeed } from '../ask/feeds.ts'
 import type { SessionEnd } from '../ask/session.ts'
 import { makeWriter } from '../formats/table.ts'
-import type { ReadValues, Selection } from '../selection.ts'
+import { followed, type ReadValues, type Selection } from '../selection.ts'
 import { isOnTerminal, type LineOutput, Output } from './output.ts'
 import { choosePager, type Pager, pagerEnvironment } from './pager.ts'
 import { chosenFormat, formatOptions, isTextFormat, Printer } from './printer.ts'
@@ -22,13 +23,13 @@ export function makePrinter(values: ReadValues, output: LineOutput): Printer {
 }
 
 export async function runRead(values: ReadValues, selection: Selection): Promise<number> {
-  // A wrong flag is told before a pager is there.
+  // A wrong flag is reported before a pager is there.
   chosenFormat(values)
+  const wanted = values.follow ? followed(selection) : selection
+  if (values.cursorFile !== undefined) return await runFromCursor(values, wanted, values.cursorFile)
   const pager = isOnTerminal(0) && isOnTerminal(1) ? await makePager(values) : undefined
   try {
-    return values.cursorFile === undefined
-      ? await runPlain(values, selection, pager ?? standardOutput())
-      : await runFromCursor(values, selection, values.cursorFile)
+    return await runPlain(values, wanted, pager ?? standardOutput(), pager?.ended)
   } finally {
     await pager?.finish()
   }
@@ -39,7 +40,7 @@ async function makePager(values: ReadValues): Promise<Pager | undefined> {
   const { isInPath, Pager } = await import('./pager.ts')
   const command = choosePager({
     isTerminal: true,
-    isFollowing: values.follow || values.cursorFile !== undefined,
+    isFollowing: values.follow,
     isUnwanted: values.noPager,
     env: process.env,
     isThere: (name) => isInPath(name, process.env.PATH),
@@ -47,27 +48,34 @@ async function makePager(values: ReadValues): Promise<Pager | undefined> {
   return command === undefined ? undefined : new Pager(command, pagerEnvironment(process.env))
 }
 
-async function runPlain(values: ReadValues, selection: Selection, output: LineOutput): Promise<number> {
-  const makeFeed = chooseFeed({ values, selection, isFollowing: values.follow })
+async function runPlain(
+  values: ReadValues,
+  selection: Selection,
+  output: LineOutput,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const isFollowing = values.follow
+  const makeFeed = chooseFeed({ values, selection, isFollowing })
   const printer = makePrinter(values, output)
-  const end = await readLog({ selection, isFollowing: values.follow, makeFeed, printer })
+  const end = await readLog({ selection, isFollowing, makeFeed, printer, ...(signal === undefined ? {} : { signal }) })
   return statusOf(end, values)
 }
 
 async function runFromCursor(values: ReadValues, selection: Selection, path: string): Promise<number> {
   const file = new CursorFile(path)
   const isFollowing = values.follow
-  const makeFeed = chooseFeed({ values, selection, isFollowing, cursor: file.load(), needsCursor: true })
-  const stop: Stop = listenForStop()
+  const makeFeed = chooseFeed({ values, selection, isFollowing, cursor: file.load() })
+  const printer = makePrinter(values, standardOutput())
+  const stop = listenForStop()
   const end = await readLog({
     selection,
     isFollowing,
     makeFeed,
-    printer: makePrinter(values, standardOutput()),
-    onProgress: (cursor) => file.progress(cursor, Date.now()),
+    printer,
+    onProgress: (cursor) => file.progress(cursor, monotonicMs()),
     signal: stop.signal,
   })
-  file.save(Date.now())
+  file.save(monotonicMs())
   return stop.exitStatus ?? statusOf(end, values)
 }
 

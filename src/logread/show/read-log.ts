@@ -1,10 +1,11 @@
 /** The way of entries from where they are kept to the output. */
+import type { EntryView } from '../../protocol/entry.ts'
 import type { Cursor } from '../../protocol/query.ts'
+import { systemWorld } from '../../system/world.ts'
 import type { Feed, MakeFeed, SessionEnd } from '../ask/session.ts'
-import { UntilTimer } from '../ask/until-timer.ts'
 import type { Selection } from '../selection.ts'
 import { Pipeline } from './pipeline.ts'
-import type { Printer } from './printer.ts'
+import { type Printer, unlessAborted } from './printer.ts'
 
 export interface ReadOptions {
   selection: Selection
@@ -13,12 +14,9 @@ export interface ReadOptions {
   printer: Printer
   /** Called when everything up to the cursor has been printed. */
   onProgress?: (cursor: Cursor) => void
-  /** Ends the reading when it fires. */
+  /** Ends the reading when it fires, whatever still waits for the output. */
   signal?: AbortSignal
 }
-
-/** After so long without another entry, what is buffered has been seen. */
-const quietMs = 200
 
 /** Reads and prints until the end. */
 export async function readLog(options: ReadOptions): Promise<SessionEnd> {
@@ -30,22 +28,21 @@ class Reading {
   readonly #options: ReadOptions
   readonly #pipeline: Pipeline
   readonly #feed: Feed
-  #timer: NodeJS.Timeout | undefined
-  readonly #untilTimer: UntilTimer
 
   constructor(options: ReadOptions) {
     this.#options = options
-    const { printer, selection } = options
-    this.#pipeline = new Pipeline(selection, (entry, startsGroup) => printer.print(entry, startsGroup))
-    this.#untilTimer = new UntilTimer(options.isFollowing ? selection.filter.until : undefined, () => {
-      if (printer.busy === undefined) this.#feed.close()
-      return printer.busy === undefined
-    })
+    const { printer, selection, isFollowing } = options
+    const print = (entry: EntryView, startsGroup: boolean) => printer.print(entry, startsGroup)
+    this.#pipeline = new Pipeline(selection, print, () => printer.busy)
     this.#feed = options.makeFeed({
-      // Nothing is new to who only looks at what is there.
+      // To a run that does not follow, nothing is new.
       onHeader: (header) =>
-        this.#pipeline.begin(header, options.isFollowing ? Math.floor(Date.now() / 1000) : Number.POSITIVE_INFINITY),
+        this.#pipeline.begin(header, isFollowing ? systemWorld.now().realSeconds : Number.POSITIVE_INFINITY),
       onEntries: (bytes, start, end) => this.#take(bytes, start, end),
+      onBuffered: async () => {
+        await this.#pipeline.endBuffered()
+        await this.#passOn()
+      },
     })
   }
 
@@ -53,38 +50,34 @@ class Reading {
     const { signal, printer } = this.#options
     signal?.addEventListener('abort', () => this.#feed.close())
     const end = signal?.aborted === true ? 'closed' : await this.#feed.run()
-    clearTimeout(this.#timer)
-    this.#untilTimer.stop()
-    this.#pipeline.finish()
-    printer.flush()
-    await printer.busy
+    if (signal?.aborted === true) return end
+    await unlessAborted(this.#pipeline.finish(), signal)
+    await printer.finish(signal)
     this.#progress()
     return end
   }
 
   #take(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
-    const { printer, isFollowing } = this.#options
-    this.#untilTimer.touch()
-    const isWanting = this.#pipeline.take(bytes, start, end)
-    if (!printer.flush() || !isWanting) this.#feed.close()
-    else if (this.#pipeline.isWaiting && isFollowing) this.#endBufferedSoon()
-    else if (isFollowing) this.#progress()
-    return printer.busy
+    const held = this.#pipeline.take(bytes, start, end)
+    return held === undefined ? this.#passOn() : held.then(() => this.#passOn())
   }
 
-  /** Tells how far everything is printed; not while a step holds entries back. */
+  /** What has been taken goes to the output. Returns a promise if that is slow. */
+  #passOn(): Promise<void> | undefined {
+    const { printer, isFollowing } = this.#options
+    if (!printer.flush() || this.#pipeline.isDone) this.#feed.close()
+    const { busy } = printer
+    if (!isFollowing) return busy
+    if (busy !== undefined) return busy.then(() => this.#progress())
+    this.#progress()
+    return undefined
+  }
+
+  /** Reports how far everything is printed; not while a step holds entries back. */
   #progress(): void {
     const { cursor } = this.#feed
-    if (cursor === undefined || !this.#options.printer.hasReader) return
-    const sequence = this.#pipeline.doneAt ?? cursor.sequence
-    this.#options.onProgress?.({ ring: cursor.ring, sequence })
-  }
-
-  #endBufferedSoon(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      this.#pipeline.endBuffered()
-      if (!this.#options.printer.flush()) this.#feed.close()
-    }, quietMs)
+    const { hasReader, busy } = this.#options.printer
+    if (cursor === undefined || this.#pipeline.isWaiting || !hasReader || busy !== undefined) return
+    this.#options.onProgress?.({ ring: cursor.ring, sequence: this.#pipeline.resumeAt(cursor.sequence) })
   }
 }

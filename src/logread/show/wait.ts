@@ -1,17 +1,17 @@
 /**
- * Waits for a line, and tells by the exit status what became of it. What is buffered is looked at first; without
- * waiting, with a time-out of 0, nothing else is.
+ * logread --wait: waits for a line, and reports by the exit status what became of it. What is buffered is looked at first;
+ * without waiting, with a time-out of 0, nothing else is.
  */
-
-import { UsageError } from '../../cli/errors.ts'
 import type { Fault } from '../../match/fault.ts'
-import { entryKindGap } from '../../protocol/constants.ts'
-import type { EntryView } from '../../protocol/entry.ts'
+import { entryKindGap, queryModeDump } from '../../protocol/constants.ts'
+import { EntryView } from '../../protocol/entry.ts'
+import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
 import { listenForStop } from '../../system/signals.ts'
+import { systemWorld } from '../../system/world.ts'
 import { chooseFeed } from '../ask/feeds.ts'
+import { Query } from '../ask/query.ts'
 import type { MakeFeed } from '../ask/session.ts'
-import { UntilTimer } from '../ask/until-timer.ts'
-import { checked, parsePattern, type ReadValues, type Selection } from '../selection.ts'
+import { checked, followed, parsePattern, type ReadValues, type Selection } from '../selection.ts'
 import { parseDuration } from '../time.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
 import { Pipeline } from './pipeline.ts'
@@ -37,6 +37,8 @@ export interface WaitOptions {
   makeFeed: MakeFeed
   printer: Printer
   signal: AbortSignal
+  /** The time of the oldest entry in the ring; undefined if it is not known. */
+  oldest: () => Promise<Moment | undefined>
 }
 
 export interface WaitResult {
@@ -51,6 +53,7 @@ export async function waitForLine(options: WaitOptions): Promise<WaitResult> {
   const isFailure = failPattern === undefined ? () => false : makeMessageMatcher(failPattern)
   let exitStatus: number | undefined
   let lost = 0
+  let isOverwritten: Promise<boolean> | boolean = false
   const decide = (entry: EntryView): void => {
     if (exitStatus !== undefined) return
     if (entry.kind === entryKindGap) lost += lostIn(entry)
@@ -59,45 +62,69 @@ export async function waitForLine(options: WaitOptions): Promise<WaitResult> {
     if (exitStatus !== undefined) printer.print(entry, false)
   }
   const pipeline = new Pipeline(selection, decide)
+  const answer = () => {
+    if (exitStatus !== undefined) feed.close()
+  }
   const feed = options.makeFeed({
     onHeader: (header) => {
-      // What was overwritten before we came is lost to us too, unless only the last lines were asked for.
-      if (header !== undefined && selection.tail === undefined) lost += Math.max(0, header.first - 1)
-      pipeline.begin(header, Math.floor(Date.now() / 1000))
+      if (header !== undefined && header.first > 1) isOverwritten = areWantedOverwritten(options)
+      pipeline.begin(header, systemWorld.now().realSeconds)
     },
     onEntries: (bytes, start, end) => {
-      pipeline.take(bytes, start, end)
-      if (exitStatus !== undefined) feed.close()
+      const held = pipeline.take(bytes, start, end)
+      answer()
+      return held?.then(answer)
     },
+    onBuffered: () => pipeline.endBuffered()?.then(answer),
   })
-  const timer = timeoutMs === undefined || timeoutMs === 0 ? undefined : setTimeout(giveUp, timeoutMs)
-  function giveUp(): void {
-    exitStatus ??= exitTimedOut
-    feed.close()
-  }
-  const until = new UntilTimer(selection.filter.until, () => {
-    feed.close()
-    return true
-  })
+  const cancel =
+    timeoutMs === undefined || timeoutMs === 0
+      ? () => undefined
+      : systemWorld.after(timeoutMs, () => {
+          exitStatus ??= exitTimedOut
+          feed.close()
+        })
   options.signal.addEventListener('abort', () => feed.close())
-  const end = await feed.run().finally(() => {
-    clearTimeout(timer)
-    until.stop()
-  })
-  pipeline.finish()
-  printer.flush()
+  const end = await feed.run().finally(cancel)
+  await pipeline.finish()
+  await printer.finish(options.signal)
   const isDaemonGone = end === 'gone' && exitStatus === undefined
+  if (exitStatus === undefined && lost === 0 && (await isOverwritten)) lost = 1
   return { exitStatus: exitStatus ?? (lost > 0 ? exitLost : exitNotThere), isDaemonGone }
 }
 
-/** Lines that a gap entry tells of; 1 where it doesn't know the number. */
+/** Whether the wanted line may be one of those that were overwritten before we came. */
+async function areWantedOverwritten({ selection, oldest }: WaitOptions): Promise<boolean> {
+  if (selection.tail !== undefined || selection.isNewOnly === true) return false
+  const { since } = selection.filter
+  if (since === undefined) return true
+  // What is older than the oldest entry is older than `since`.
+  const moment = await oldest().catch(() => undefined)
+  return moment === undefined || compareMoments(moment, since) >= 0
+}
+
+/** Lines that a gap entry reports; 1 where it doesn't know the number. */
 function lostIn(entry: EntryView): number {
   const text = entry.field('lost')?.toString('latin1') ?? ''
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : 1
 }
 
-/** Longest time-out in milliseconds: what a timer holds (2^31 - 1). */
-const timeoutMsMax = 2_147_483_647
+async function oldestMoment(path: string): Promise<Moment | undefined> {
+  let oldest: Moment | undefined
+  const view = new EntryView()
+  const query = new Query({
+    path,
+    mode: queryModeDump,
+    request: { limit: 1 },
+    onEntries: (bytes, start) => {
+      const { realSeconds, realNanos } = view.at(bytes, start)
+      oldest ??= { seconds: realSeconds, nanos: realNanos }
+      query.close()
+    },
+  })
+  await query.outcome
+  return oldest
+}
 
 /** A number alone is of seconds, as it is for timeout(1). */
 function parseTimeout(text: string): number | Fault {
@@ -105,24 +132,25 @@ function parseTimeout(text: string): number | Fault {
 }
 
 export async function runWait(values: ReadValues, selection: Selection, wait: string): Promise<number> {
-  if (values.reverse) throw new UsageError('--reverse: cannot be used with --wait')
-  if (values.cursorFile !== undefined) throw new UsageError('--cursor-file: cannot be used with --wait')
   const pattern = parsePattern('--wait', wait, values.caseFlag)
-  const { failOn, timeout } = values
+  const { failOn, timeout, socket } = values
   const failPattern = failOn === undefined ? undefined : parsePattern('--fail-on', failOn, values.caseFlag)
   const timeoutMs =
     timeout === undefined ? undefined : Math.ceil(checked('--timeout', timeout, parseTimeout(timeout)) * 1000)
-  const stop = listenForStop()
   const isFollowing = values.file === undefined && timeoutMs !== 0
-  const makeFeed = chooseFeed({ values, selection, isFollowing })
+  const wanted = isFollowing ? followed(selection) : selection
+  const makeFeed = chooseFeed({ values, selection: wanted, isFollowing })
+  const printer = makePrinter(values, standardOutput())
+  const stop = listenForStop()
   const result = await waitForLine({
-    selection,
+    selection: wanted,
     pattern,
     failPattern,
-    timeoutMs: timeoutMs === undefined ? undefined : Math.min(timeoutMs, timeoutMsMax),
+    timeoutMs,
     makeFeed,
-    printer: makePrinter(values, standardOutput()),
+    printer,
     signal: stop.signal,
+    oldest: () => oldestMoment(socket),
   })
   if (result.isDaemonGone) throw daemonGone(values, result.exitStatus)
   return stop.exitStatus ?? result.exitStatus

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { Session, type SessionOptions } from '../../../src/logread/ask/session.ts'
-import { endEntry, gap, sample, viewOf } from '../../support/entries.ts'
+import { baseSeconds, endEntry, gap, sample, viewOf } from '../../support/entries.ts'
+import { FakeWorld } from '../../support/fake-world.ts'
 import { headerLine, ringId, type StandIn, standIn, upstreamStandIn } from '../../support/stand-in.ts'
 
 let server: StandIn | undefined
@@ -129,6 +130,20 @@ describe('a session', () => {
     expect((await run(server.path, { mode: 0 })).session.cursor).toEqual({ ring: ringId, sequence: 80 })
   })
 
+  it('does not wait for a receiver that never takes what it was given when it is closed', async () => {
+    server = await standIn((socket) => socket.write(Buffer.concat([headerLine(), sample(1)])))
+    const session: Session = new Session({
+      path: server.path,
+      mode: 2,
+      request: {},
+      onEntries: () => {
+        setImmediate(() => session.close())
+        return new Promise(() => undefined)
+      },
+    })
+    expect(await session.run()).toBe('closed')
+  })
+
   it('can be closed while it waits', async () => {
     server = await standIn((socket) => socket.end())
     const session = new Session({ path: server.path, mode: 2, request: {}, onEntries: () => undefined })
@@ -136,3 +151,96 @@ describe('a session', () => {
     expect(await session.run()).toBe('closed')
   })
 })
+
+/** A moment after the first two entries of these tests. */
+const until = { seconds: baseSeconds + 2, nanos: 500_000_000 }
+
+describe('a session that follows until a time', () => {
+  it('ends with a dump of what it has not passed on yet, when its slow receiver is ready', async () => {
+    const world = new FakeWorld()
+    const { realSeconds: seconds, realNanos: nanos } = world.now()
+    const later = { seconds: seconds + 5, nanos }
+    server = await standIn((socket, request) => {
+      const isLast = request.kind === 'extended' && request.mode === 0
+      if (isLast) socket.end(Buffer.concat([headerLine(), sample(2), endEntry(1)]))
+      else socket.write(Buffer.concat([headerLine(), sample(1)]))
+    })
+    const taken = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    const sequences: number[] = []
+    const session = new Session({
+      path: server.path,
+      mode: 2,
+      request: { tail: 5, until: later },
+      until: later,
+      world,
+      onEntries: (bytes, start) => {
+        sequences.push(viewOf(bytes.subarray(start)).sequence)
+        taken.resolve()
+        return sequences.length === 1 ? held.promise : undefined
+      },
+    })
+    const end = session.run()
+    await taken.promise
+    world.pass(6000)
+    held.resolve()
+    expect([await end, sequences]).toEqual(['complete', [1, 2]])
+    expect(server.requests[1]).toEqual({
+      kind: 'extended',
+      mode: 0,
+      request: { until: later, cursor: { ring: ringId, sequence: 2 } },
+    })
+  })
+
+  it('asks a daemon that has not answered for what came since, when only new lines are wanted', async () => {
+    server = await standIn((socket, request) => {
+      if (request.kind === 'extended' && request.mode === 0) socket.end(Buffer.concat([headerLine(), endEntry(0)]))
+    })
+    expect((await run(server.path, { mode: 1, until })).end).toBe('complete')
+    expect(server.requests.at(-1)).toMatchObject({ mode: 0, request: { since: expect.anything() } })
+  })
+
+  it('ends with an upstream server too, and passes on what is buffered', async () => {
+    server = await upstreamStandIn(upstreamLine(1) + upstreamLine(2))
+    expect(await run(server.path, { until })).toMatchObject({ end: 'complete', sequences: [1, 2] })
+  })
+})
+
+describe('the end of what is buffered', () => {
+  it('is that of a dump, after which the session follows from there', async () => {
+    server = await standIn((socket, request) => {
+      const isDump = request.kind === 'extended' && request.mode === 0
+      if (isDump) socket.end(Buffer.concat([headerLine({ next: 9 }), sample(1), endEntry(1)]))
+      else socket.end(Buffer.concat([headerLine(), sample(9), endEntry(1, 'stopping')]))
+    })
+    let ends = 0
+    const { sequences } = await run(server.path, { marksBuffered: true, onBuffered: () => void ends++ })
+    expect(server.requests[1]).toEqual({
+      kind: 'extended',
+      mode: 2,
+      request: { cursor: { ring: ringId, sequence: 9 } },
+    })
+    expect([ends, sequences]).toEqual([1, [1, 9]])
+  })
+
+  it('is guessed with an upstream server alone', async () => {
+    server = await standIn((socket) => socket.write(upstreamLine(1)))
+    const sequences: number[] = []
+    const session: Session = new Session({
+      path: server.path,
+      mode: 2,
+      request: {},
+      marksBuffered: true,
+      onEntries: (bytes, start) => {
+        sequences.push(viewOf(bytes.subarray(start)).sequence)
+      },
+      onBuffered: () => session.close(),
+    })
+    expect([await session.run(), sequences]).toEqual(['closed', [1]])
+    expect(server.requests.map((request) => request.kind === 'extended' && request.mode)).toEqual([0, 2])
+  })
+})
+
+function upstreamLine(second: number): string {
+  return `{"time":"2017-04-15T15:37:3${second}Z","source":"s","msg":"m"}\n`
+}

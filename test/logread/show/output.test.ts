@@ -1,25 +1,35 @@
-import { openSync } from 'node:fs'
-import { constants } from 'node:os'
-import { describe, expect, it } from 'vitest'
-import { Output, OutputError, type WriteCall } from '../../../src/logread/show/output.ts'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, constants as flags, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { afterAll, describe, expect, it } from 'vitest'
+import { ExitError } from '../../../src/cli/errors.ts'
+import { Output } from '../../../src/logread/show/output.ts'
 
 function failure(code: string): NodeJS.ErrnoException {
   const errno = Object.entries(constants.errno).find(([name]) => name === code)?.[1]
   return Object.assign(new Error(`${code}: went wrong`), { code, ...(errno === undefined ? {} : { errno: -errno }) })
 }
 
-/** An output whose calls do what the steps say: a number of bytes, or an error. */
+/** An output whose writes do what the steps say, a number of bytes or an error; what is written later is collected. */
 function scripted(steps: (number | string)[]) {
   const written: string[] = []
-  const waits: number[] = []
-  const call: WriteCall = (_fd, bytes, offset, length) => {
+  const later: { bytes: string; done: (error?: Error | null) => void }[] = []
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      later.push({ bytes: chunk.toString('latin1'), done })
+    },
+  })
+  const writeSync = (bytes: Buffer, offset: number, length: number) => {
     const step = steps.shift() ?? length
     if (typeof step === 'string') throw failure(step)
     const taken = Math.min(step, length)
     written.push(bytes.toString('latin1', offset, offset + taken))
     return taken
   }
-  return { output: new Output(1, 'standard output', call, (ms) => waits.push(ms)), written, waits }
+  return { output: new Output(1, 'standard output', { writeSync, stream, release: () => undefined }), written, later }
 }
 
 const bytes = Buffer.from('..0123456789..')
@@ -30,19 +40,33 @@ describe('an output', () => {
     expect(output.write(bytes, 2, 12)).toBe(true)
     expect(written).toEqual(['0123456789'])
     expect(output.write(bytes, 3, 3)).toBe(true)
+    expect(output.busy).toBeUndefined()
   })
 
-  it('goes on after partial writes', () => {
-    const { output, written } = scripted([1, 4, 0, 2])
+  it('goes on after partial writes and interrupted ones', () => {
+    const { output, written } = scripted([1, 'EINTR', 4, 0, 2])
     expect(output.write(bytes, 2, 12)).toBe(true)
     expect(written.join('')).toBe('0123456789')
   })
 
-  it('waits longer and longer while a non-blocking descriptor is full, then begins anew', () => {
-    const { output, written, waits } = scripted(['EAGAIN', 'EAGAIN', 'EINTR', 3, 'EAGAIN', ...Array(8).fill('EAGAIN')])
+  it('keeps what does not fit, in order, and is busy until that is written', async () => {
+    const { output, written, later } = scripted([3, 'EAGAIN'])
     expect(output.write(bytes, 2, 12)).toBe(true)
-    expect(written.join('')).toBe('0123456789')
-    expect(waits).toEqual([1, 2, 4, 1, 2, 4, 8, 16, 32, 50, 50, 50])
+    expect(output.write(bytes, 0, 2)).toBe(true)
+    expect(written).toEqual(['012'])
+    let isBusy = true
+    const waited = output.busy?.then(() => {
+      isBusy = false
+    })
+    expect(later.map((one) => one.bytes)).toEqual(['3456789'])
+    later[0]?.done()
+    await new Promise(setImmediate)
+    expect([later[1]?.bytes, isBusy]).toEqual(['..', true])
+    later[1]?.done()
+    await waited
+    expect(output.busy).toBeUndefined()
+    expect(output.write(bytes, 2, 4)).toBe(true)
+    expect(written).toEqual(['012', '01'])
   })
 
   it('stays quiet once the reader has gone', () => {
@@ -54,19 +78,102 @@ describe('an output', () => {
     expect(written).toEqual(['0123'])
   })
 
+  it('notices that the reader goes while it waits', async () => {
+    const { output, later } = scripted(['EAGAIN'])
+    output.write(bytes)
+    const { busy } = output
+    later[0]?.done(failure('EPIPE'))
+    await busy
+    expect([output.hasReader, output.busy]).toEqual([false, undefined])
+  })
+
   it.each([
     ['ENOSPC', 'standard output: no space left on device'],
     ['EDQUOT', 'standard output: disk quota exceeded'],
     ['EXYZ', 'standard output: EXYZ: went wrong'],
-  ])('says why a write failed: %s', (code, message) => {
+  ])('says why a write failed: %s', async (code, message) => {
     const { output } = scripted([2, code])
-    expect(() => output.write(bytes)).toThrow(OutputError)
+    expect(() => output.write(bytes)).toThrow(ExitError)
     expect(() => scripted([code]).output.write(bytes)).toThrow(message)
+    const slow = scripted(['EAGAIN'])
+    slow.output.write(bytes)
+    const { busy } = slow.output
+    slow.later[0]?.done(failure(code))
+    await expect(busy).rejects.toThrow(message)
   })
 
   it('meets a full disk', () => {
     const output = new Output(openSync('/dev/full', 'w'), 'full')
     expect(() => output.write(bytes)).toThrow('full: no space left on device')
     expect(output.isTerminal).toBe(false)
+  })
+})
+
+const folder = mkdtempSync(join(tmpdir(), 'output-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Bytes that are there; 0 if there are none yet. */
+function readSome(fd: number): number {
+  try {
+    return readSync(fd, Buffer.alloc(much.length))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0
+    throw error
+  }
+}
+
+/** More than a pipe holds. */
+const much = Buffer.alloc(1024 * 1024, 'x')
+
+describe('an output that nobody empties', () => {
+  it('does not block on a FIFO, and leaves its flags as they are', async () => {
+    const path = join(folder, 'fifo')
+    execFileSync('mkfifo', [path])
+    const reader = openSync(path, flags.O_RDONLY | flags.O_NONBLOCK)
+    const fd = openSync(path, flags.O_WRONLY)
+    const output = new Output(fd, 'fifo')
+    expect(output.write(much)).toBe(true)
+    expect(output.busy).toBeInstanceOf(Promise)
+    const shown = /flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
+    expect(Number.parseInt(shown ?? '', 8) & flags.O_NONBLOCK).toBe(0)
+    let read = 0
+    while (read < much.length) {
+      read += readSome(reader)
+      await new Promise(setImmediate)
+    }
+    expect(output.busy).toBeUndefined()
+    closeSync(reader)
+    expect(output.write(much)).toBe(false)
+  })
+
+  it('does not block on a socket, which blocks again for others afterwards', async () => {
+    const program = `
+      import { readFileSync } from 'node:fs'
+      import { Output } from '${new URL('../../../src/logread/show/output.ts', import.meta.url).href}'
+      const flags = () => /flags:\\s+0*(\\d+)/.exec(readFileSync('/proc/self/fdinfo/1', 'latin1'))[1]
+      const before = flags()
+      const output = new Output(1, 'socket')
+      output.write(Buffer.alloc(1024 * 1024, 'x'))
+      process.stderr.write(String(output.busy !== undefined))
+      process.stdin.once('data', async () => {
+        await output.busy
+        output.end()
+        process.stderr.write(' ' + (flags() === before))
+        process.exit()
+      })`
+    // libuv's pipes to children are sockets.
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'pipe' })
+    let said = ''
+    child.stderr.on('data', (chunk) => {
+      said += chunk
+    })
+    await once(child.stderr, 'data')
+    let bytesRead = 0
+    child.stdout.on('data', (chunk: Buffer) => {
+      bytesRead += chunk.length
+    })
+    child.stdin.write('go\n')
+    await once(child, 'close')
+    expect([said, bytesRead]).toEqual(['true true', 1024 * 1024])
   })
 })

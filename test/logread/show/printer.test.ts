@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { isTextFormat, wantsColour } from '../../../src/logread/show/printer.ts'
 
-const output = (isTerminal: boolean) => ({ isTerminal, hasReader: true, write: () => true })
+const output = (isTerminal: boolean) => ({
+  isTerminal,
+  hasReader: true,
+  write: () => true,
+  busy: undefined,
+  end: () => undefined,
+})
 
 describe('colour', () => {
   it.each([

@@ -24,6 +24,8 @@ async function wait(script: Script, options: Partial<WaitOptions> = {}, selectio
       printed += bytes.toString('utf8', start, end)
       return true
     },
+    busy: undefined,
+    end: () => undefined,
   }
   const format = findFormat('cat')
   if (format === undefined) throw new Error('no format')
@@ -51,6 +53,7 @@ async function wait(script: Script, options: Partial<WaitOptions> = {}, selectio
     makeFeed,
     printer: new Printer(output, makeWriter(format, { isTerminal: false }), false),
     signal: new AbortController().signal,
+    oldest: async () => undefined,
     ...options,
   })
   return { ...result, printed }

@@ -1,4 +1,4 @@
-/** Entries out of a saved file, whichever of the formats it has. */
+/** Entries out of a saved file, in any of the formats that can be read back. */
 import { ExitError } from '../../../cli/errors.ts'
 import { errnoText } from '../../../system/errno-text.ts'
 import { PlainStream } from '../plain-stream.ts'
@@ -21,7 +21,8 @@ export class DumpFeed implements Feed {
   readonly cursor = undefined
   readonly #path: string
   readonly #handlers: FeedHandlers
-  #isClosed = false
+  readonly #closing = new AbortController()
+  readonly #closed = Promise.withResolvers<void>()
 
   constructor(path: string, handlers: FeedHandlers) {
     this.#path = path
@@ -29,24 +30,35 @@ export class DumpFeed implements Feed {
   }
 
   close(): void {
-    this.#isClosed = true
+    this.#closing.abort()
+    this.#closed.resolve()
   }
 
   async run(): Promise<SessionEnd> {
     this.#handlers.onHeader(undefined)
     let reader: DumpReader | undefined
-    for (const chunk of this.#chunks()) {
+    for await (const chunk of this.#chunks()) {
       reader ??= this.#makeReader(chunk[0] as number)
-      await reader.push(chunk)
+      await this.#unlessClosed(reader.push(chunk))
       this.#check(reader)
       if (this.#isClosed) return 'closed'
     }
-    await reader?.finish()
+    if (this.#isClosed) return 'closed'
+    await this.#unlessClosed(reader?.finish())
     if (reader !== undefined) this.#check(reader)
     if (reader instanceof PlainStream && reader.isCutOff) {
       throw new ExitError(`${this.#path}: line ${reader.lines} breaks off: the end of the file is missing`)
     }
     return this.#isClosed ? 'closed' : 'complete'
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
+  /** An output that nobody empties must not keep a feed from being closed. */
+  async #unlessClosed(held: Promise<void> | void): Promise<void> {
+    if (held !== undefined) await Promise.race([held, this.#closed.promise])
   }
 
   #makeReader(first: number): DumpReader {
@@ -62,9 +74,9 @@ export class DumpFeed implements Feed {
     throw new ExitError(`${this.#path}: ${what} (wanted a file of -o json or -o export)`)
   }
 
-  *#chunks(): Generator<Buffer> {
+  async *#chunks(): AsyncGenerator<Buffer> {
     try {
-      yield* fileChunks(this.#path)
+      yield* fileChunks(this.#path, this.#closing.signal)
     } catch (error) {
       if (error instanceof ExitError) throw error
       throw new ExitError(`${this.#path}: ${errnoText(error)}`)

@@ -32,6 +32,7 @@ export class ExportDump {
   #carry = Buffer.alloc(0)
   #fields = new Map<string, Buffer>()
   #entryBytes = 0
+  #held: Promise<void>[] = []
   #sequence = 1
   entries = 0
 
@@ -39,7 +40,8 @@ export class ExportDump {
     this.#take = take
   }
 
-  push(chunk: Buffer): void {
+  /** Returns a promise if a taker did. */
+  push(chunk: Buffer): Promise<void> | void {
     const bytes = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk])
     let at = 0
     while (this.fault === undefined) {
@@ -50,14 +52,22 @@ export class ExportDump {
     }
     this.#carry = Buffer.from(bytes.subarray(at))
     if (this.#carry.length + this.#entryBytes > exportEntryBytesMax) this.#fail('an entry that is too large')
+    return this.#released()
   }
 
-  /** The file has ended: the last entry counts without its empty line too. */
-  finish(): void {
+  /** The file has ended: the last entry counts without its empty line, but not without the end of its last line. */
+  finish(): Promise<void> | void {
     if (this.fault !== undefined) return
-    if (this.#carry.length > 0) this.push(Buffer.of(newline))
-    if (this.#carry.length > 0) this.#fail('an entry that breaks off')
+    if (this.#carry.length > 0) this.#fail('an entry that breaks off: the end of the file is missing')
     else this.#endEntry()
+    return this.#released()
+  }
+
+  #released(): Promise<void> | void {
+    if (this.#held.length === 0) return
+    const held = this.#held
+    this.#held = []
+    return Promise.all(held).then(() => undefined)
   }
 
   #fail(text: string): void {
@@ -81,7 +91,8 @@ export class ExportDump {
     this.#fields = new Map()
     this.#entryBytes = 0
     this.entries++
-    this.#take(entry, 0, entry.length, 0)
+    const held = this.#take(entry, 0, entry.length, 0)
+    if (held !== undefined) this.#held.push(held)
   }
 
   #encode(fields: ReadonlyMap<string, Buffer>): Buffer {

@@ -26,15 +26,13 @@ export async function runSources(values: ReadValues, selection: Selection): Prom
       statistics.overwritten = header === undefined ? 0 : Math.max(0, header.first - 1)
       pipeline.begin(header, Number.POSITIVE_INFINITY)
     },
-    onEntries: (bytes, start, end) => {
-      pipeline.take(bytes, start, end)
-    },
+    onEntries: (bytes, start, end) => pipeline.take(bytes, start, end),
   })
   if ((await feed.run()) === 'gone') throw daemonGone(values)
-  pipeline.finish()
+  await pipeline.finish()
   statistics.finish(sourceTest(selection))
   const stamp = new StampWriter(values.local ? localOffset : undefined)
-  print(values.output === 'json' ? sourcesJson(statistics, stamp) : sourcesTable(statistics, stamp))
+  await print(values.output === 'json' ? sourcesJson(statistics, stamp) : sourcesTable(statistics, stamp))
   return exitOk
 }
 
@@ -62,14 +60,13 @@ async function askForStored(values: ReadValues): Promise<Stored | undefined> {
 
 export async function runStats(values: ReadValues): Promise<number> {
   checkFormat(values, '--stats', ['short', 'json', 'prometheus'])
-  if (values.file !== undefined) throw new UsageError('--stats: cannot be used with --file')
   const line = await askForStatistics(values)
   const statistics = parseStatistics(line)
   if (statistics === undefined) {
     throw new ExitError(`${values.socket}: the statistics make no sense`)
   }
-  if (values.output === 'json') print(`${line.toString('utf8')}\n`)
-  else print(values.output === 'prometheus' ? statisticsMetrics(statistics) : statisticsText(statistics))
+  if (values.output === 'json') await print(`${line.toString('utf8')}\n`)
+  else await print(values.output === 'prometheus' ? statisticsMetrics(statistics) : statisticsText(statistics))
   return exitOk
 }
 
@@ -112,8 +109,11 @@ function checkFormat(values: ReadValues, flag: string, formats: readonly string[
   throw new UsageError(`--output: "${values.output}": ${flag} has ${formats.join(', ')}`)
 }
 
-function print(text: string): void {
-  standardOutput().write(Buffer.from(text))
+async function print(text: string): Promise<void> {
+  const output = standardOutput()
+  output.write(Buffer.from(text))
+  await output.busy
+  output.end()
 }
 
 /** A shell waits for them: a daemon that does not answer soon has none. */

@@ -40,10 +40,10 @@ export class Context {
 
   #passGroup(entry: EntryView): void {
     let startsGroup = this.#hasSkipped && !this.#isFirst
-    this.#kept.drain((line) => {
-      this.#pass(line, startsGroup)
+    for (const line of this.#kept.drain()) {
+      this.#pass(line.entry, startsGroup)
       startsGroup = false
-    })
+    }
     this.#pass(entry, startsGroup)
     this.#left = this.#after
     this.#isFirst = false

@@ -1,6 +1,6 @@
 /**
- * Entries that a step keeps for later, as a queue with two ends. They lie one after another in blocks, so that a million of
- * them are no million objects; the block of those that were dropped is used again.
+ * Entries that a step keeps for later, as a queue with two ends. They lie one after another in blocks, so that a million
+ * of them are no million objects; the block of those that were dropped is used again.
  */
 import { EntryView } from '../../../protocol/entry.ts'
 
@@ -17,6 +17,12 @@ interface Block {
   places: number[]
   /** The first of the places that still counts. */
   first: number
+}
+
+/** An entry that was kept; valid until the next one. */
+export interface KeptEntry {
+  readonly entry: EntryView
+  readonly startsGroup: boolean
 }
 
 export class KeptEntries {
@@ -51,21 +57,26 @@ export class KeptEntries {
     if (block.first === block.places.length) this.#recycle(this.#blocks.shift() as Block)
   }
 
-  /** Hands out every entry, oldest first, and forgets them all. Each is valid until the next. */
-  drain(take: (entry: EntryView, startsGroup: boolean) => void): void {
-    for (const block of this.#blocks) {
-      for (let index = block.first; index < block.places.length; index++) this.#hand(block, index, take)
+  /** Every entry, oldest first; the queue is empty afterwards. */
+  *drain(): Generator<KeptEntry> {
+    try {
+      for (const block of this.#blocks) {
+        for (let index = block.first; index < block.places.length; index++) yield this.#kept(block, index)
+      }
+    } finally {
+      this.clear()
     }
-    this.clear()
   }
 
-  /** The same, newest first, as long as `isWanted`. */
-  drainBackwards(take: (entry: EntryView, startsGroup: boolean) => void, isWanted: () => boolean): void {
-    for (const block of this.#blocks.reverse()) {
-      for (let index = block.places.length - 1; index >= block.first && isWanted(); index--)
-        this.#hand(block, index, take)
+  /** Every entry, newest first; the queue is empty afterwards. */
+  *drainBackwards(): Generator<KeptEntry> {
+    try {
+      for (const block of this.#blocks.toReversed()) {
+        for (let index = block.places.length - 1; index >= block.first; index--) yield this.#kept(block, index)
+      }
+    } finally {
+      this.clear()
     }
-    this.clear()
   }
 
   clear(): void {
@@ -74,9 +85,9 @@ export class KeptEntries {
     this.#count = 0
   }
 
-  #hand(block: Block, index: number, take: (entry: EntryView, startsGroup: boolean) => void): void {
+  #kept(block: Block, index: number): KeptEntry {
     const place = block.places[index] as number
-    take(this.#view.at(block.bytes, Math.floor(place / 2)), place % 2 === 1)
+    return { entry: this.#view.at(block.bytes, Math.floor(place / 2)), startsGroup: place % 2 === 1 }
   }
 
   #freshBlock(size: number): Block {

@@ -1,10 +1,14 @@
-/**
- * Only the last so many entries of what is buffered, where the server could not choose them: an upstream one, or with a
- * filter that the server doesn't know. Once `flush` was called, everything passes.
- */
+/** Steps that choose by position: the last entries, and the opposite order. */
 import type { EntryView } from '../../../protocol/entry.ts'
-import { KeptEntries, type PassEntry } from './kept-entries.ts'
+import { KeptEntries, type KeptEntry, type PassEntry } from './kept-entries.ts'
 
+/** A promise to wait for before more is passed on; undefined if the output takes it at once. */
+export type Busy = () => Promise<void> | undefined
+
+/**
+ * Only the last N entries of what is buffered, where the server could not choose them: an upstream one, or with a filter
+ * that the server doesn't know. Once `flush` was called, everything passes.
+ */
 export class Tail {
   readonly #count: number
   readonly #pass: PassEntry
@@ -16,6 +20,10 @@ export class Tail {
     this.#pass = pass
   }
 
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
   take(entry: EntryView, startsGroup: boolean): void {
     if (this.#isDone) {
       this.#pass(entry, startsGroup)
@@ -25,16 +33,31 @@ export class Tail {
     }
   }
 
-  /** Nothing more comes of what was buffered: passes on the last entries. */
-  flush(): void {
-    if (this.#isDone) return
+  /** Everything buffered has come: passes on the last entries. `take` must not be called while it is busy. */
+  flush(busy: Busy): Promise<void> | undefined {
+    if (this.#isDone) return undefined
     this.#isDone = true
     let isFirst = true
-    this.#kept.drain((entry, startsGroup) => {
+    return passAll(this.#kept.drain(), busy, ({ entry, startsGroup }) => {
       this.#pass(entry, startsGroup && !isFirst)
       isFirst = false
+      return true
     })
   }
+}
+
+/** Passes on all that were kept, or as many as `pass` wants. Returns a promise if it has to wait for the output. */
+function passAll(
+  kept: Generator<KeptEntry>,
+  busy: Busy,
+  pass: (kept: KeptEntry) => boolean,
+): Promise<void> | undefined {
+  for (let next = kept.next(); next.done !== true; next = kept.next()) {
+    if (!pass(next.value)) kept.return(undefined)
+    const held = busy()
+    if (held !== undefined) return held.then(() => passAll(kept, busy, pass))
+  }
+  return undefined
 }
 
 /** Everything in the opposite order, once everything has come. It is held in memory, as the daemon holds it. */
@@ -50,13 +73,14 @@ export class Reverse {
     this.#kept.push(entry, startsGroup)
   }
 
-  /** Passes everything on; `isWanted` tells whether it is worth going on. */
-  flush(isWanted: () => boolean): void {
+  /** Passes everything on; `isWanted` says whether it is worth going on. */
+  flush(busy: Busy, isWanted: () => boolean): Promise<void> | undefined {
     let startsGroup = false
-    this.#kept.drainBackwards((entry, begins) => {
-      this.#pass(entry, startsGroup)
+    return passAll(this.#kept.drainBackwards(), busy, (kept) => {
+      this.#pass(kept.entry, startsGroup)
       // What began a group comes last of it now.
-      startsGroup = begins
-    }, isWanted)
+      startsGroup = kept.startsGroup
+      return isWanted()
+    })
   }
 }

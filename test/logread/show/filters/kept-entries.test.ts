@@ -22,14 +22,13 @@ describe('kept entries', () => {
         model.shift()
       } else {
         const found: string[] = []
-        const take = (entry: ReturnType<typeof viewOf>, startsGroup: boolean) => {
-          found.push(show(entry.sequence, entry.message.toString(), startsGroup))
-        }
         const isBackwards = random.chance(0.5)
         const most = random.pick([3, 1_000_000])
-        if (isBackwards) kept.drainBackwards(take, () => found.length < most)
-        else kept.drain(take)
-        const wanted = isBackwards ? model.toReversed().slice(0, most) : model
+        for (const { entry, startsGroup } of isBackwards ? kept.drainBackwards() : kept.drain()) {
+          found.push(show(entry.sequence, entry.message.toString(), startsGroup))
+          if (found.length === most) break
+        }
+        const wanted = (isBackwards ? model.toReversed() : model).slice(0, most)
         expect(found, `seed ${seed}, step ${step}`).toEqual(wanted)
         drained += found.length
         model = []
