@@ -2,6 +2,7 @@
 import { type Applet, applets, roles } from './applets.ts'
 import { printError } from './cli/command.ts'
 import { ExitError, exitBug, harmless } from './cli/errors.ts'
+import { launch } from './launcher.ts'
 
 function findApplet(name: string): Applet | undefined {
   return [...applets, ...roles].find((applet) => applet.name === name)
@@ -18,9 +19,7 @@ async function run(): Promise<number> {
   const ownName = process.argv0.slice(process.argv0.lastIndexOf('/') + 1)
   const applet = findApplet(ownName)
   speaker = speakerName(applet ?? findApplet(words[0] ?? ''))
-  if (applet !== undefined) return applet.run(words)
-  const { launch } = await import('./launcher.ts')
-  return launch(words, findApplet)
+  return applet === undefined ? launch(words, findApplet) : applet.run(words)
 }
 
 /** A config role speaks for its applet. */

@@ -3,7 +3,7 @@
  * logread to what an older or upstream server sent, so that both give the same result.
  */
 import { entryKindGap } from '../protocol/constants.ts'
-import { EntryView } from '../protocol/entry.ts'
+import { EntryView, entrySize } from '../protocol/entry.ts'
 import { severityOf } from '../protocol/priority.ts'
 import type { QueryRequest } from '../protocol/query.ts'
 import type { Fault } from './fault.ts'
@@ -76,7 +76,7 @@ const view = new EntryView()
 export function keepWanted(bytes: Buffer, start: number, end: number, isWanted: (entry: EntryView) => boolean): number {
   let to = start
   for (let at = start; at < end; ) {
-    const size = bytes.readUInt32LE(at)
+    const size = entrySize(bytes, at)
     if (isWanted(view.at(bytes, at))) {
       if (to !== at) bytes.copyWithin(to, at, at + size)
       to += size

@@ -6,7 +6,6 @@ import {
   controlPeer,
   controlReady,
   controlStop,
-  controlSync,
   engineControlFd,
   engineQueryFd,
   engineQueueFd,
@@ -61,7 +60,7 @@ class EngineProcess {
   #isStopping = false
   #isStoring = false
   #isHeapSmall = false
-  /** Readers are accepted when everything that was waiting is stored: what was logged before they ask must be there. */
+  /** Readers are let in when everything that was waiting is stored: what was logged before they ask must be there. */
   #readersFrom = Number.POSITIVE_INFINITY
 
   constructor(options: EngineOptions, docker: DockerHost | undefined, exit: (status: number) => void) {
@@ -99,15 +98,14 @@ class EngineProcess {
   start(): void {
     this.#control.send(controlAck, 0, this.#engine.position)
     this.#docker?.start(this.#readers, this.#queue, this.#control)
-    this.#control.send(controlSync, 0, 0)
+    this.#peers.whenTold(() => {
+      this.#readersFrom = this.#end
+      this.#letReadersIn()
+    })
   }
 
   #notified(message: ControlMessage): void {
-    if (message.type === controlPeer) this.#peers.answered(message)
-    if (message.type === controlSync) {
-      this.#readersFrom = message.value
-      this.#acceptReaders()
-    }
+    if (message.type === controlPeer) this.#peers.take(message)
     if (message.type !== controlDoorbell && message.type !== controlStop) return
     this.#end = message.value
     this.#isStopping ||= message.type === controlStop
@@ -120,12 +118,12 @@ class EngineProcess {
     this.#readers.stored(systemWorld.monotonicMs() - begin)
     this.#keepHeapSmall()
     this.#control.send(controlAck, 0, this.#engine.position)
-    this.#acceptReaders()
+    this.#letReadersIn()
     if (this.#isStoring) systemWorld.soon(() => this.#storeFrames())
     else if (this.#isStopping) this.#stop()
   }
 
-  #acceptReaders(): void {
+  #letReadersIn(): void {
     if (this.#listener !== undefined || this.#isStopping || this.#engine.position < this.#readersFrom) return
     this.#listener = serve(engineQueryFd, (connection) => this.#server.accept(connection))
     this.#listener.on('listening', () => this.#control.send(controlReady, 0, 0))

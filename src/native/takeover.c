@@ -45,7 +45,7 @@ struct state {
   u32 pid, next_id, present;
   u64 head, tail;
   u32 syslog_slot, udp_slot, kmsg_slot, udp_address_bytes, udp_dropped;
-  u32 source_count, bytes, reserved;
+  u32 source_count, bytes, ring_format;
   struct state_event events[STATE_EVENTS];
   struct state_path paths[PATHS];
   struct state_source sources[SOURCES_MAX];
@@ -56,6 +56,7 @@ AT(state, pid, 20);
 AT(state, head, 32);
 AT(state, syslog_slot, 48);
 AT(state, source_count, 68);
+AT(state, ring_format, 76);
 AT(state, events, 80);
 AT(state, paths, 272);
 AT(state, sources, 912);
@@ -198,6 +199,7 @@ static void write_state(struct holdings *holdings, struct state *state) {
   state->sources_max = SOURCES_MAX;
   state->queue_bytes = QUEUE_BYTES_DEFAULT;
   state->queue_version = QUEUE_VERSION;
+  state->ring_format = RING_FORMAT_VERSION;
   state->pid = (u32)sys_getpid();
   state->next_id = holdings->sources.next_id;
   for (u32 n = 0; n < OWN_COUNT + PATHS; n++) state->present |= *own[n] >= 0 ? 1u << n : 0;
@@ -285,7 +287,8 @@ static const char *state_fault(const struct state *state, u64 bytes) {
   const u32 needed = 1u << OWN_QUEUE | 1u << OWN_RING | 1u << OWN_LOG | 1u << OWN_QUERY;
   if (bytes < STATE_HEAD_BYTES || state->magic != TAKEOVER_MAGIC) return "its answer is not a takeover's";
   bool is_same = state->version == TAKEOVER_VERSION && state->sources_max == SOURCES_MAX &&
-                 state->queue_bytes == QUEUE_BYTES_DEFAULT && state->queue_version == QUEUE_VERSION;
+                 state->queue_bytes == QUEUE_BYTES_DEFAULT && state->queue_version == QUEUE_VERSION &&
+                 state->ring_format == RING_FORMAT_VERSION;
   if (!is_same) return "the running memlogd is of a version that this one cannot follow";
   u64 head = state->head, tail = state->tail;
   if (tail > head || head - tail > QUEUE_BYTES_DEFAULT || head % 8 != 0 || tail % 8 != 0)

@@ -23,7 +23,7 @@ export const syslogConnectionsMax = 256
 /** A datagram of NUL and this name asks memlogd to hand over. */
 export const takeoverName = 'memlogd-takeover'
 export const takeoverMagic = 0x31544c4d // "MLT1", little-endian
-export const takeoverVersion = 1
+export const takeoverVersion = 2
 /** Mode of the sockets that memlogd binds: root alone. */
 export const socketModeDefault = 0o600
 
@@ -97,11 +97,6 @@ export const controlReady = 6
  * can't be had; value = token * 2^32 + pid.
  */
 export const controlPeer = 7
-/**
- * Engine to intake, after its first ACK: up to which position were frames waiting for this engine? Back: value = that
- * position.
- */
-export const controlSync = 8
 /** PEER questions that may be without an answer: their answers must find room in the stream. */
 export const controlPeersMax = 32
 export const uidUnknown = 0xffffffff
@@ -171,6 +166,12 @@ export const entryFieldsBytesMax = 8 * 1024
 export const entryFieldKeyBytesMax = 255
 
 // ---- Ring ------------------------------------------------------------------------------------
+/** Format of the ring file (docs/PROTOCOL.md section 6). A memlogd reads no other, and does not take over from one. */
+export const ringFormatVersion = 2
+/** Half of the area for unfinished lines. They and what was written for the commit before fit many times. */
+export const carryHalfBytes = 256 * 1024 * 1024
+/** This much of the area is not given back to the kernel. */
+export const carryKeptBytes = 256 * 1024
 export const maxLinesDefault = 5000
 export const maxLinesLimit = 50_000_000
 export const maxBytesDefault = 8 * 1024 * 1024

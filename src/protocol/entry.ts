@@ -61,6 +61,16 @@ export function entryFault(bytes: Buffer, start: number, end: number): string | 
   return end - start < size ? 'short' : undefined
 }
 
+/** Bytes of the entry that begins at `start`, padding included. */
+export function entrySize(bytes: Buffer, start: number): number {
+  return bytes.readUInt32LE(start)
+}
+
+/** Sequence number of the entry that begins at `start`. */
+export function entrySequence(bytes: Buffer, start: number): number {
+  return bytes.readUInt32LE(start + 12) * 0x1_0000_0000 + bytes.readUInt32LE(start + 8)
+}
+
 /** A window on one entry in a buffer. Moved from entry to entry, never made per line. */
 export class EntryView {
   bytes: Buffer = emptyBytes
@@ -74,7 +84,7 @@ export class EntryView {
   }
 
   get size(): number {
-    return this.bytes.readUInt32LE(this.start)
+    return entrySize(this.bytes, this.start)
   }
   get kind(): number {
     return this.bytes[this.start + 4] as number
@@ -90,7 +100,7 @@ export class EntryView {
     return (this.bytes.readUInt16LE(this.start + 6) & entryFlagUnterminated) !== 0
   }
   get sequence(): number {
-    return this.bytes.readUInt32LE(this.start + 12) * 0x1_0000_0000 + this.bytes.readUInt32LE(this.start + 8)
+    return entrySequence(this.bytes, this.start)
   }
   get realSeconds(): number {
     return this.bytes.readUInt32LE(this.start + 16)

@@ -1,3 +1,4 @@
+import { entrySize } from '../protocol/entry.ts'
 import type { Ring } from './ring.ts'
 
 /**
@@ -52,7 +53,7 @@ export class Cursor {
     ring.read(this.#position, target, 0, length)
     let at = 0
     while (this.#sequence < end && at + 4 <= length) {
-      const size = target.readUInt32LE(at)
+      const size = entrySize(target, at)
       if (at + size > length) break
       at += size
       this.#sequence++

@@ -29,22 +29,26 @@ import {
   priorityNone,
   sourceNameBytesMax,
 } from '../protocol/constants.ts'
-import { entryBytes, entryBytesMax, entryFault } from '../protocol/entry.ts'
+import { EntryView, entryBytes, entryBytesMax, entryFault, entrySequence, entrySize } from '../protocol/entry.ts'
 import type { Stamp } from '../protocol/timestamp.ts'
-import { SourceCounts } from './source-counts.ts'
+import { EntryIndex, indexBytes, indexedEntryBytes, indexInterval } from './entry-index.ts'
+import { Sources } from './sources.ts'
 import type { RingStore } from './store.ts'
 
 /** Room in the staging buffer that a frame of a datagram or record may need; see Ring.room. */
 export const stagingFloorBytes = 192 * 1024
 /** The region is doubled at most so many times: it begins at 1/16 of its largest size. */
 const regionDoublings = 4
-const indexSlotsMin = 1024
 const scanBytes = 64 * 1024
+/** Bytes that are read at once to find where entries between two indexed ones begin. */
+const windowBytes = 4096
+const nanosPerSecond = 1_000_000_000
+const secondsMax = 0xffff_ffff
 
 export interface RingOptions {
   /** At most so many entries are kept, >= 1. */
   maxLines: number
-  /** At most so many bytes of entries are kept, headers and padding included. */
+  /** At most so many bytes are kept: entries with their headers and padding, and the index. */
   maxBytes: number
   /** Longest message; sizes the staging buffer. */
   maxLineBytes: number
@@ -63,6 +67,7 @@ export class RingDamaged extends Error {
   readonly code = 'RING_DAMAGED'
 }
 
+const view = new EntryView()
 const noBytes: Buffer = Buffer.alloc(0)
 const noStamp: Stamp = { realSeconds: 0, realNanos: 0, monoSeconds: 0, monoNanos: 0 }
 
@@ -83,17 +88,22 @@ export class EntryDraft {
   kind = entryKindLine
 }
 
-/** The largest entry that a line of at most so many bytes can make: -max-bytes must be at least as much. */
-export function largestEntryBytes(maxLineBytes: number): number {
+/** The largest entry that a line of at most so many bytes can make. */
+function largestEntryBytes(maxLineBytes: number): number {
   return entryBytes(sourceNameBytesMax, entryFieldsBytesMax, maxLineBytes)
+}
+
+/** The smallest `maxBytes` for lines of at most so many bytes: one entry, which may be an indexed one, must fit. */
+export function ringBytesMin(maxLineBytes: number): number {
+  return largestEntryBytes(maxLineBytes) + indexedEntryBytes
 }
 
 export class Ring {
   readonly maxLines: number
   readonly maxBytes: number
   readonly stagingBytes: number
-  /** Entries by source, staged ones counted. */
-  readonly sources = new SourceCounts()
+  /** What is known of each source, staged entries counted. */
+  readonly sources = new Sources()
   #largestEntryBytes: number
   readonly #store: RingStore
   readonly #regionBytesMax: number
@@ -104,9 +114,14 @@ export class Ring {
   #nextSequence = 1
   #committedPosition = 0
   #committedSequence = 1
-  /** Positions of the entries [tail, next): a circle of a power of two slots. */
-  #index = new Float64Array(indexSlotsMin)
-  #tailSlot = 0
+  /** Where the commit before ended: readers that follow go on there. */
+  #beforePosition = 0
+  #beforeSequence = 1
+  readonly #index = new EntryIndex()
+  /** Bytes of the ring from #windowPosition on. */
+  readonly #window = Buffer.allocUnsafeSlow(windowBytes)
+  #windowPosition = 0
+  #windowLength = 0
   readonly #staging: Buffer
   readonly #words: Uint32Array
   #staged = 0
@@ -116,8 +131,8 @@ export class Ring {
     this.maxLines = options.maxLines
     this.maxBytes = options.maxBytes
     const largest = largestEntryBytes(options.maxLineBytes)
-    if (largest > options.maxBytes)
-      throw new RangeError(`an entry of ${largest} bytes in a ring of ${options.maxBytes}`)
+    const least = ringBytesMin(options.maxLineBytes)
+    if (least > options.maxBytes) throw new RangeError(`${least} bytes needed in a ring of ${options.maxBytes}`)
     this.#largestEntryBytes = largest
     this.stagingBytes = stagingFloorBytes + largest
     const unit = entryAlignBytes << regionDoublings
@@ -154,6 +169,10 @@ export class Ring {
   get bytes(): number {
     return this.#headPosition - this.#tailPosition
   }
+  /** Bytes of memory that the index takes for them. */
+  get indexBytes(): number {
+    return indexBytes(this.#tailSequence, this.#nextSequence)
+  }
   /** Bytes of the store that are in use or were. */
   get regionBytes(): number {
     return this.#regionBytes
@@ -167,14 +186,19 @@ export class Ring {
     return this.#staged > stagingFloorBytes
   }
 
-  /** Appends an entry. Never fails while `isFull` is false; the oldest entries make room at once. */
+  /**
+   * Appends an entry. Never fails while `isFull` is false; the oldest entries are evicted by the next `flush`.
+   *
+   * Within a source each entry has a time of its own, later than the last one's: one that is not later is raised to the last
+   * one's and a nanosecond, on both clocks by the same amount. One that is more than a second earlier stays as it is:
+   * the clock was set.
+   */
   append(entry: EntryDraft): void {
     const { stamp, source, fields } = entry
     const at = this.#staged
     const message = entry.end - entry.start
     const size = entryBytes(source.length, fields.length, message)
     if (at + size > this.stagingBytes) throw new RangeError('the ring was not committed in time')
-    this.#evictFor(size)
     const words = this.#words
     const word = at >>> 2
     const sequence = this.#nextSequence
@@ -182,10 +206,26 @@ export class Ring {
     words[word + 1] = entry.kind | (entry.priority << 8) | (entry.flags << 16)
     words[word + 2] = sequence >>> 0
     words[word + 3] = sequence / 0x1_0000_0000
-    words[word + 4] = stamp.realSeconds
-    words[word + 5] = stamp.realNanos
-    words[word + 6] = stamp.monoSeconds
-    words[word + 7] = stamp.monoNanos
+    const state = this.sources.of(source)
+    const behind = (state.realSeconds - stamp.realSeconds) * nanosPerSecond + state.realNanos - stamp.realNanos
+    if (behind < 0 || behind > nanosPerSecond || state.realSeconds >= secondsMax) {
+      words[word + 4] = state.realSeconds = stamp.realSeconds
+      words[word + 5] = state.realNanos = stamp.realNanos
+      words[word + 6] = stamp.monoSeconds
+      words[word + 7] = stamp.monoNanos
+    } else {
+      if (++state.realNanos === nanosPerSecond) {
+        state.realNanos = 0
+        state.realSeconds++
+      }
+      words[word + 4] = state.realSeconds
+      words[word + 5] = state.realNanos
+      let monoSeconds = stamp.monoSeconds
+      let monoNanos = stamp.monoNanos + behind + 1
+      for (; monoNanos >= nanosPerSecond; monoNanos -= nanosPerSecond) monoSeconds++
+      words[word + 6] = monoSeconds
+      words[word + 7] = monoNanos
+    }
     words[word + 8] = source.length | (fields.length << 16)
     words[word + 9] = message
     words[word + 10] = Math.min(entry.cutBytes, 0xffffffff)
@@ -206,18 +246,22 @@ export class Ring {
     }
     entry.bytes.copy(staging, to, entry.start, entry.end)
     this.#staged = at + size
-    this.sources.add(source)
-    this.#pushIndex(this.#headPosition)
+    state.entries++
+    if (sequence % indexInterval === 0) this.#index.add(sequence, this.#headPosition)
     this.#headPosition += size
     this.#nextSequence = sequence + 1
   }
 
-  /** Writes what is staged to the store. The caller then writes `state()` into a commit record and calls `committed()`. */
+  /**
+   * Writes what is staged to the store and evicts the oldest entries that are too many. The caller then writes `state()` into a
+   * commit record and calls `committed()`.
+   */
   flush(): void {
     if (this.#staged > 0) {
       this.#writeAt(this.#committedPosition, this.#staging, this.#staged)
       this.#staged = 0
     }
+    this.#evict()
     while (this.bytes + this.stagingBytes > this.#regionBytes && this.#regionBytes < this.#regionBytesMax) this.#grow()
   }
 
@@ -233,6 +277,8 @@ export class Ring {
 
   /** The commit record is written: what was flushed may be read. */
   committed(): void {
+    this.#beforePosition = this.#committedPosition
+    this.#beforeSequence = this.#committedSequence
     this.#committedPosition = this.#headPosition
     this.#committedSequence = this.#nextSequence
   }
@@ -244,7 +290,7 @@ export class Ring {
     this.#headPosition = state.tailPosition
     this.#tailSequence = state.tailSequence
     this.#nextSequence = state.tailSequence
-    this.#tailSlot = 0
+    this.#forget()
     const buffer = Buffer.allocUnsafeSlow(Math.max(scanBytes, entryBytesMax))
     while (this.#headPosition < state.headPosition) {
       const length = Math.min(buffer.length, state.headPosition - this.#headPosition)
@@ -255,7 +301,7 @@ export class Ring {
     if (this.#nextSequence !== state.nextSequence) throw new RingDamaged('sequence numbers do not add up')
     this.committed()
     // The bounds may be narrower than those of the memlogd that wrote this ring.
-    this.#evictFor(0)
+    this.#evict()
   }
 
   /** Begins anew, empty, with `sequence` as the next number. */
@@ -264,16 +310,21 @@ export class Ring {
     this.#headPosition = 0
     this.#tailSequence = sequence
     this.#nextSequence = sequence
-    this.#tailSlot = 0
     this.#staged = 0
+    this.#forget()
     this.committed()
   }
 
-  /** The position of a kept entry. */
+  /** The position of a kept entry that was flushed, or of the next one. */
   positionOf(sequence: number): number {
     if (sequence === this.#nextSequence) return this.#headPosition
     if (sequence < this.#tailSequence || sequence > this.#nextSequence) throw new RangeError(`no entry ${sequence}`)
-    return this.#index[(this.#tailSlot + sequence - this.#tailSequence) & (this.#index.length - 1)] as number
+    if (sequence === this.#beforeSequence) return this.#beforePosition
+    const indexed = sequence - (sequence % indexInterval)
+    const isIndexed = indexed >= this.#tailSequence
+    let position = isIndexed ? this.#index.position(indexed) : this.#tailPosition
+    for (let at = isIndexed ? indexed : this.#tailSequence; at < sequence; at++) position += this.#sizeAt(position)
+    return position
   }
 
   /** Copies committed bytes from `position` on into target[start, start + length). */
@@ -281,32 +332,44 @@ export class Ring {
     this.#readAt(position, target, start, length)
   }
 
-  #evictFor(size: number): void {
-    const mask = this.#index.length - 1
-    const lineRoom = size > 0 ? 1 : 0
-    while (
-      this.#tailSequence < this.#nextSequence &&
-      (this.lines + lineRoom > this.maxLines || this.bytes + size > this.maxBytes)
-    ) {
-      this.#tailSequence++
-      this.#tailSlot = (this.#tailSlot + 1) & mask
-      this.#tailPosition =
-        this.#tailSequence === this.#nextSequence ? this.#headPosition : (this.#index[this.#tailSlot] as number)
+  /** Evicts as few of the oldest entries as it takes to be within both bounds. */
+  #evict(): void {
+    while (this.#isOver(this.#tailSequence, this.#tailPosition)) {
+      const indexed = this.#tailSequence - (this.#tailSequence % indexInterval) + indexInterval
+      const position = indexed < this.#nextSequence ? this.#index.position(indexed) : this.#headPosition
+      if (indexed < this.#nextSequence && this.#isOver(indexed, position)) {
+        this.#tailSequence = indexed
+        this.#tailPosition = position
+      } else {
+        this.#tailPosition += this.#sizeAt(this.#tailPosition)
+        this.#tailSequence++
+      }
     }
+    this.#index.evict(this.#tailSequence)
   }
 
-  #pushIndex(position: number): void {
-    if (this.lines === this.#index.length) this.#growIndex()
-    this.#index[(this.#tailSlot + this.lines) & (this.#index.length - 1)] = position
+  /** Whether the entries from here on are too many. */
+  #isOver(tailSequence: number, tailPosition: number): boolean {
+    const bytes = this.#headPosition - tailPosition + indexBytes(tailSequence, this.#nextSequence)
+    return this.#nextSequence - tailSequence > this.maxLines || bytes > this.maxBytes
   }
 
-  #growIndex(): void {
-    const old = this.#index
-    const index = new Float64Array(old.length * 2)
-    index.set(old.subarray(this.#tailSlot))
-    index.set(old.subarray(0, this.#tailSlot), old.length - this.#tailSlot)
-    this.#index = index
-    this.#tailSlot = 0
+  /** The size of the flushed entry at `position`. Bytes at a position never change: the window stays right. */
+  #sizeAt(position: number): number {
+    const at = position - this.#windowPosition
+    if (at >= 0 && at + entryAlignBytes <= this.#windowLength) return entrySize(this.#window, at)
+    this.#windowPosition = position
+    this.#windowLength = Math.min(windowBytes, this.#headPosition - position - this.#staged)
+    this.#readAt(position, this.#window, 0, this.#windowLength)
+    return entrySize(this.#window, 0)
+  }
+
+  /** Positions begin anew. */
+  #forget(): void {
+    this.#index.clear()
+    this.#windowLength = 0
+    this.#committedPosition = this.#tailPosition
+    this.#committedSequence = this.#tailSequence
   }
 
   #indexEntries(buffer: Buffer, length: number): number {
@@ -314,13 +377,14 @@ export class Ring {
     while (at < length) {
       const fault = entryFault(buffer, at, length)
       if (fault === 'short') break
-      const sequence =
-        fault === undefined ? buffer.readUInt32LE(at + 12) * 0x1_0000_0000 + buffer.readUInt32LE(at + 8) : -1
+      const sequence = fault === undefined ? entrySequence(buffer, at) : -1
       if (sequence !== this.#nextSequence) throw new RingDamaged(fault ?? `sequence ${sequence}`)
-      this.#pushIndex(this.#headPosition)
-      const size = buffer.readUInt32LE(at)
-      const name = at + entryHeaderBytes
-      this.sources.addBytes(buffer, name, name + buffer.readUInt16LE(at + 32))
+      if (sequence % indexInterval === 0) this.#index.add(sequence, this.#headPosition)
+      const { size } = view.at(buffer, at)
+      const state = this.sources.ofBytes(buffer, view.sourceStart, view.sourceEnd)
+      state.entries++
+      state.realSeconds = view.realSeconds
+      state.realNanos = view.realNanos
       this.#largestEntryBytes = Math.max(this.#largestEntryBytes, size)
       this.#headPosition += size
       this.#nextSequence++

@@ -9,13 +9,16 @@
  *   4096                  commit slot 0
  *   4096 + slotBytes      commit slot 1
  *   4096 + 2 * slotBytes  region: entries, wrapped at the region size that the commit names
+ *   2 GiB behind that     carries: unfinished lines
  *
  * The file is sparse: what was never written costs nothing.
  */
 export const ringIdBytes = 16
 export const commitSlotOffset = 4096
-export const commitSlotBytes = 32 * 1024 * 1024
+export const commitSlotBytes = 1024 * 1024
 export const regionOffset = commitSlotOffset + 2 * commitSlotBytes
+/** The largest region, maxBytesLimit and the staging buffer, ends before. */
+export const carriesOffset = regionOffset + 2 * 1024 ** 3
 
 export interface RingStore {
   /** Fills target[start, start + length) from the region at `offset`. */
@@ -26,6 +29,12 @@ export interface RingStore {
   writeCommit(slot: 0 | 1, record: Buffer, length: number): void
   /** Up to `length` bytes of a slot; fewer, or none, where fewer were ever written. */
   readCommit(slot: 0 | 1, offset: number, length: number): Buffer
+  /** Writes source[0, length) to the carry area at `offset`. */
+  writeCarry(source: Buffer, length: number, offset: number): void
+  /** Up to `length` bytes of the carry area. */
+  readCarry(offset: number, length: number): Buffer
+  /** Gives back the memory of the carry area from `offset` on. */
+  truncateCarries(offset: number): void
   readId(): Buffer
   writeId(id: Buffer): void
 }

@@ -35,10 +35,10 @@ class Running:
         """A valid state with one source for each pipe, and its descriptors in order."""
         queue = sealed("queue", HEADER + SOURCES * SLOT + AREA, struct.pack("<5I", 0x31514C4D, 1, AREA, SOURCES, SLOT))
         fds = [queue, os.memfd_create("ring"), self.log.fileno(), self.query.fileno()]
-        head = struct.pack("<8I2Q5I", 0x31544C4D, 1, SOURCES, AREA, 1, os.getpid(), 100, 0b1111, 0, 0, 0, 0, 0, 0, 0)
+        head = struct.pack("<8I2Q5I", 0x31544C4D, 2, SOURCES, AREA, 1, os.getpid(), 100, 0b1111, 0, 0, 0, 0, 0, 0, 0)
         state = bytearray(SOURCES_AT + 40 * len(pipes))
         state[:len(head)] = head
-        struct.pack_into("<2I", state, 68, len(pipes), len(state))
+        struct.pack_into("<3I", state, 68, len(pipes), len(state), 2)
         for n, pipe in enumerate(pipes):
             struct.pack_into("<IIHBBBxxxQQ", state, SOURCES_AT + 40 * n, n, n + 1, 1, 1, 0, 0, 0, 0)
             state[SOURCES_AT + 40 * n + 13] = 1
@@ -95,7 +95,11 @@ def test_invalid_answers():
     def unsealed(running, peer, pipes): hand_over(peer, *running.state(pipes), seal=False)
     def other_version(running, peer, pipes):
         state, fds = running.state(pipes)
-        struct.pack_into("<I", state, 4, 2)
+        struct.pack_into("<I", state, 4, 1)
+        hand_over(peer, state, fds)
+    def other_ring(running, peer, pipes):
+        state, fds = running.state(pipes)
+        struct.pack_into("<I", state, 76, 1)
         hand_over(peer, state, fds)
     def too_few(running, peer, pipes):
         state, fds = running.state(pipes)
@@ -106,6 +110,7 @@ def test_invalid_answers():
         hand_over(peer, state, fds)
     for answer in (silent, text, no_descriptor, two, a_pipe, unsealed): assert "can't be used" in (printed := scene(answer)) or "does not hand over" in printed, printed
     assert "of a version that this one cannot follow" in scene(other_version)
+    assert "of a version that this one cannot follow" in scene(other_ring)
     assert "descriptors of sources are missing" in scene(too_few)
     assert "one of its sources is invalid" in scene(same_slot)
 

@@ -20,7 +20,9 @@ class Model {
   }
   append(text: string, size: number): void {
     this.entries.push({ sequence: this.next++, text, size })
-    const bytes = (): number => this.entries.reduce((sum, entry) => sum + entry.size, 0)
+    // Every 16th entry takes 8 bytes in the index.
+    const bytes = (): number =>
+      this.entries.reduce((sum, entry) => sum + entry.size + (entry.sequence % 16 === 0 ? 8 : 0), 0)
     while (this.entries.length > this.#options.maxLines || bytes() > this.#options.maxBytes) this.entries.shift()
   }
 }
@@ -90,6 +92,139 @@ describe('ring against a model', () => {
     }
     expect(ring.lines).toBe(model.entries.length)
     expect(ring.bytes).toBe(model.entries.reduce((sum, entry) => sum + entry.size, 0))
+  })
+})
+
+describe('the time of an entry', () => {
+  const options = { maxLines: 100_000, maxBytes: 8 << 20, maxLineBytes: 1000 }
+  const second = 1_000_000_000n
+
+  /** Stores entries of (source, real, mono), times in nanoseconds, and returns their times as stored. */
+  function stored(ring: Ring, entries: [name: string, real: bigint, mono: bigint][]): [string, bigint, bigint][] {
+    const from = ring.nextSequence
+    for (const [name, real, mono] of entries) {
+      draft.source = Buffer.from(name)
+      draft.bytes = Buffer.alloc(0)
+      draft.end = 0
+      draft.stamp = {
+        realSeconds: Number(real / second),
+        realNanos: Number(real % second),
+        monoSeconds: Number(mono / second),
+        monoNanos: Number(mono % second),
+      }
+      ring.append(draft)
+    }
+    commit(ring)
+    const bytes = Buffer.alloc(1 << 20)
+    const length = new Cursor(ring, from).read(bytes, ring.committedSequence)
+    const found: [string, bigint, bigint][] = []
+    for (let at = 0, view = new EntryView(); at < length; at += view.size) {
+      view.at(bytes, at)
+      const real = BigInt(view.realSeconds) * second + BigInt(view.realNanos)
+      found.push([view.source, real, BigInt(view.monoSeconds) * second + BigInt(view.monoNanos)])
+    }
+    return found
+  }
+
+  it('is later than the last one of its source, on both clocks', () => {
+    const ring = new Ring(new MemoryStore(), options)
+    const at = 5n * second + 999_999_998n
+    expect(
+      stored(ring, [
+        ['a', at, 999_999_999n],
+        ['a', at, 999_999_999n],
+        ['b', at, 7n],
+        ['a', at, 999_999_999n],
+        ['a', at + 1n, second],
+        ['a', at + 10n, 3n],
+      ]),
+    ).toEqual([
+      ['a', at, 999_999_999n],
+      ['a', at + 1n, second],
+      ['b', at, 7n],
+      ['a', at + 2n, second + 1n],
+      ['a', at + 3n, second + 2n],
+      ['a', at + 10n, 3n],
+    ])
+  })
+
+  it('steps back with the clock, but not by a second or less', () => {
+    const ring = new Ring(new MemoryStore(), options)
+    const at = 100n * second
+    expect(
+      stored(ring, [
+        ['a', at, 5n * second],
+        ['a', at - second, 6n * second],
+        ['a', at - second, 7n * second],
+        ['a', at - second, 8n * second],
+        ['a', at - 2n * second, 9n * second],
+      ]),
+    ).toEqual([
+      ['a', at, 5n * second],
+      ['a', at + 1n, 7n * second + 1n],
+      ['a', at - second, 7n * second],
+      ['a', at - second + 1n, 8n * second + 1n],
+      ['a', at - 2n * second, 9n * second],
+    ])
+  })
+
+  it('is later than the last one in the ring after a restart', () => {
+    const store = new MemoryStore()
+    const before = new Ring(store, options)
+    stored(before, [
+      ['a', second, 1n],
+      ['b', 3n, 1n],
+      ['a', second, 1n],
+    ])
+    const ring = new Ring(store, options)
+    ring.restore(before.state())
+    expect(
+      stored(ring, [
+        ['a', second, 1n],
+        ['b', 3n, 1n],
+        ['c', 3n, 1n],
+      ]),
+    ).toEqual([
+      ['a', second + 2n, 3n],
+      ['b', 4n, 2n],
+      ['c', 3n, 1n],
+    ])
+  })
+
+  it('fits into its field at the end of time', () => {
+    const ring = new Ring(new MemoryStore(), options)
+    const end = 0xffff_ffffn * second + 999_999_999n
+    expect(
+      stored(ring, [
+        ['a', end, 1n],
+        ['a', end, 1n],
+      ]),
+    ).toEqual([
+      ['a', end, 1n],
+      ['a', end, 1n],
+    ])
+  })
+})
+
+describe('the index', () => {
+  it('finds every entry, and counts as memory', () => {
+    const ring = new Ring(new MemoryStore(), { maxLines: 100_000, maxBytes: 1 << 20, maxLineBytes: 20_000 })
+    const random = randomFrom(4)
+    for (let count = 0; count < 30_000; count++) {
+      append(ring, 'x'.repeat(random.below(200) === 0 ? random.below(20_000) : random.below(8)))
+      if (ring.isFull) commit(ring)
+    }
+    commit(ring)
+    expect(ring.bytes + ring.indexBytes).toBeLessThanOrEqual(1 << 20)
+    expect(ring.indexBytes).toBeGreaterThan(ring.lines / 2 - 16)
+    const size = Buffer.alloc(48)
+    let position = ring.positionOf(ring.tailSequence)
+    for (let sequence = ring.tailSequence; sequence < ring.nextSequence; sequence++) {
+      expect(ring.positionOf(sequence)).toBe(position)
+      ring.read(position, size, 0, size.length)
+      position += size.readUInt32LE(0)
+    }
+    expect(ring.positionOf(ring.nextSequence)).toBe(position)
   })
 })
 

@@ -1,5 +1,8 @@
 /** A ring store that outlives its engines: a write that an engine dies in leaves its first bytes behind. */
+
+import { carryHalfBytes } from '../../src/protocol/constants.ts'
 import { type RingStore, ringIdBytes } from '../../src/ring/store.ts'
+import { GrowingBytes } from '../support/memory-store.ts'
 import { Killed, type Life } from './life.ts'
 
 export class MortalStore implements RingStore {
@@ -7,6 +10,7 @@ export class MortalStore implements RingStore {
   #region = Buffer.alloc(512 * 1024)
   readonly #commits: [Buffer, Buffer] = [Buffer.alloc(4096), Buffer.alloc(4096)]
   readonly #commitBytes: [number, number] = [0, 0]
+  readonly #carries = [new GrowingBytes(), new GrowingBytes()] as const
   readonly #id = Buffer.alloc(ringIdBytes)
 
   constructor(life: Life) {
@@ -40,6 +44,23 @@ export class MortalStore implements RingStore {
     this.#life.call()
     const end = Math.min(offset + length, this.#commitBytes[slot])
     return Buffer.from(this.#commits[slot].subarray(Math.min(offset, end), end))
+  }
+
+  writeCarry(source: Buffer, length: number, offset: number): void {
+    const written = this.#written(length)
+    this.#carries[offset < carryHalfBytes ? 0 : 1].write(source.subarray(0, written), offset % carryHalfBytes)
+    if (written < length) throw new Killed()
+  }
+
+  readCarry(offset: number, length: number): Buffer {
+    this.#life.call()
+    return this.#carries[offset < carryHalfBytes ? 0 : 1].read(offset % carryHalfBytes, length)
+  }
+
+  truncateCarries(offset: number): void {
+    this.#life.call()
+    this.#carries[0].truncate(offset)
+    this.#carries[1].truncate(Math.max(0, offset - carryHalfBytes))
   }
 
   readId(): Buffer {

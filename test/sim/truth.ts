@@ -22,6 +22,7 @@ export function must(holds: boolean, what: string): asserts holds {
 }
 
 const noFields = Buffer.alloc(0)
+const second = 1_000_000_000n
 
 export class Truth {
   /** The entry with sequence number n is at n - 1. */
@@ -35,6 +36,8 @@ export class Truth {
     datagramsLost: 0,
   }
   readonly #maxLineBytes: number
+  /** Nanoseconds of the last entry of each source. */
+  readonly #times = new Map<string, bigint>()
   readonly #partials = new Map<number, string>()
 
   constructor(maxLineBytes: number) {
@@ -81,6 +84,21 @@ export class Truth {
     this.#add(source, line, stamp, flags, noFields, entryKindLine)
   }
 
+  /** Later than the last one's of its source, but for a step of the clock of more than a second. */
+  #ownTime(source: string, stamp: Stamp): Stamp {
+    const time = BigInt(stamp.realSeconds) * second + BigInt(stamp.realNanos)
+    const last = this.#times.get(source) ?? -1n
+    const raised = time <= last && last - time <= second ? last + 1n : time
+    this.#times.set(source, raised)
+    const mono = BigInt(stamp.monoSeconds) * second + BigInt(stamp.monoNanos) + raised - time
+    return {
+      realSeconds: Number(raised / second),
+      realNanos: Number(raised % second),
+      monoSeconds: Number(mono / second),
+      monoNanos: Number(mono % second),
+    }
+  }
+
   #add(source: string, text: string, stamp: Stamp, flags: number, fields: Buffer, kind: number): void {
     const message = Buffer.from(text, 'latin1')
     const cutBytes = Math.max(0, message.length - this.#maxLineBytes)
@@ -88,7 +106,7 @@ export class Truth {
       this.counters.linesCut++
       this.counters.bytesCut += cutBytes
     }
-    const { realSeconds, realNanos, monoSeconds, monoNanos } = stamp
+    const { realSeconds, realNanos, monoSeconds, monoNanos } = this.#ownTime(source, stamp)
     this.entries.push(
       encodeEntry({
         kind,

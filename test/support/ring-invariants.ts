@@ -6,7 +6,7 @@ export function checkRing(ring: Ring): void {
     if (!holds) throw new Error(`ring invariant: ${what}`)
   }
   check(ring.lines <= ring.maxLines, 'lines <= maxLines')
-  check(ring.bytes <= ring.maxBytes, 'bytes <= maxBytes')
+  check(ring.bytes + ring.indexBytes <= ring.maxBytes, 'bytes + index <= maxBytes')
   check(ring.room >= 0 && ring.room <= ring.stagingBytes, '0 <= room <= staging')
   check(ring.committedSequence <= ring.nextSequence, 'committed <= next')
   check(

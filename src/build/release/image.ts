@@ -1,13 +1,11 @@
 /** The OCI image of both CPUs: the image's root as directories, then buildah or docker, without network. */
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { join } from 'node:path'
 import { applets, BuildError, type Cpu, type Layout } from '../project.ts'
-import { findTool, runTool, tryTool } from '../tool.ts'
-import { noticesName } from './licences.ts'
+import { findTool, runTool } from '../tool.ts'
 
 /** Where `make image` leaves it: an OCI layout as a tar file, for `docker load`, `skopeo` or `linuxkit cache import`. */
-export function imageFile(layout: Layout): string {
+function imageFile(layout: Layout): string {
   return join(layout.dist, 'memlogd-image.tar')
 }
 
@@ -53,7 +51,7 @@ function buildWithBuildah(layout: Layout, platforms: string, dockerfile: string,
   }
   // Nothing is run and nothing is pulled: there is no network to forbid.
   const build = ['build', '--isolation', 'chroot', '--pull-never', '--timestamp', '0', '--format', 'oci']
-  buildah(...build, ...labels(layout, tag), '--platform', platforms, '--manifest', tag, '--file', dockerfile, context)
+  buildah(...build, '--platform', platforms, '--manifest', tag, '--file', dockerfile, context)
   buildah('manifest', 'push', '--all', tag, `oci:${oci}:${tag}`)
   // A tar file with the same bytes each time.
   const plain = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=gnu']
@@ -65,27 +63,9 @@ function buildWithDocker(layout: Layout, platforms: string, dockerfile: string, 
   // Every file dated to the epoch: the same files give the same image, whenever it is built.
   const output = `type=oci,rewrite-timestamp=true,dest=${imageFile(layout)}`
   const build = ['buildx', 'build', '--network', 'none', '--provenance=false', '--platform', platforms]
-  runTool(
-    'docker',
-    [...build, ...labels(layout, tag), '--tag', `memlogd:${tag}`, '--output', output, '--file', dockerfile, context],
-    {
-      env: { ...process.env, SOURCE_DATE_EPOCH: '0' },
-    },
-  )
-}
-
-/** OCI's labels. Where the source is to be had is known only when package.json names a repository. */
-function labels(layout: Layout, version: string): string[] {
-  const { license, repository } = JSON.parse(readFileSync(join(layout.root, 'package.json'), 'utf8')) as PackageJson
-  const revision = tryTool('git', ['rev-parse', 'HEAD'], { cwd: layout.root }).stdout.trim()
-  const values = { title: 'memlogd', version, revision, licenses: license, source: repository?.url ?? '' }
-  const known = Object.entries(values).filter(([, value]) => value !== '')
-  return known.flatMap(([name, value]) => ['--label', `org.opencontainers.image.${name}=${value}`])
-}
-
-interface PackageJson {
-  readonly license: string
-  readonly repository?: { readonly url: string }
+  runTool('docker', [...build, '--tag', `memlogd:${tag}`, '--output', output, '--file', dockerfile, context], {
+    env: { ...process.env, SOURCE_DATE_EPOCH: '0' },
+  })
 }
 
 /** What the image holds for each CPU, a line per file, as `tar -tv` shows it. */
@@ -147,19 +127,13 @@ export interface ImageFile {
 
 const nothing = Buffer.alloc(0)
 
-/** Everything belongs to root. `executable` is memlogd for the image's CPU; the notices lie beside it. */
+/** Everything belongs to root. `executable` is memlogd for the image's CPU. */
 export function imageFiles(layout: Layout, executable: string): ImageFile[] {
   const script = 'etc/init.d/002-logging'
-  const licences = 'usr/share/licenses/memlogd'
   return [
-    ...['etc', 'etc/init.d', 'usr', 'usr/bin', 'usr/share', 'usr/share/licenses', licences].map(directory),
+    ...['etc', 'etc/init.d', 'usr', 'usr/bin'].map(directory),
     file(script, join(layout.root, 'src/image/root', script)),
     file('usr/bin/memlogd', executable),
-    text(`${licences}/LICENSE`, readFileSync(join(layout.root, 'LICENSE'))),
-    text(
-      `${licences}/THIRD_PARTY_NOTICES.gz`,
-      gzipSync(readFileSync(join(dirname(executable), noticesName)), { level: 9 }),
-    ),
     ...applets.filter((name) => name !== 'memlogd').map((name) => link(`usr/bin/${name}`, 'memlogd')),
   ]
 }
@@ -170,10 +144,6 @@ function directory(path: string): ImageFile {
 
 function file(path: string, from: string): ImageFile {
   return { path, kind: 'file', permissions: 0o755, content: readFileSync(from) }
-}
-
-function text(path: string, content: Buffer): ImageFile {
-  return { path, kind: 'file', permissions: 0o644, content }
 }
 
 function link(path: string, target: string): ImageFile {

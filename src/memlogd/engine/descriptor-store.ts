@@ -1,5 +1,12 @@
-import { readSync, writeSync } from 'node:fs'
-import { commitSlotBytes, commitSlotOffset, type RingStore, regionOffset, ringIdBytes } from '../../ring/store.ts'
+import { ftruncateSync, readSync, writeSync } from 'node:fs'
+import {
+  carriesOffset,
+  commitSlotBytes,
+  commitSlotOffset,
+  type RingStore,
+  regionOffset,
+  ringIdBytes,
+} from '../../ring/store.ts'
 
 /** A ring store in an open file: the memfd that the intake holds, so that the bytes outlive the engine. */
 export class DescriptorStore implements RingStore {
@@ -23,9 +30,19 @@ export class DescriptorStore implements RingStore {
   }
 
   readCommit(slot: 0 | 1, offset: number, length: number): Buffer {
-    const bytes = Buffer.alloc(length)
-    const got = this.#read(bytes, 0, length, commitSlotOffset + slot * commitSlotBytes + offset)
-    return bytes.subarray(0, got)
+    return this.#bytes(commitSlotOffset + slot * commitSlotBytes + offset, length)
+  }
+
+  writeCarry(source: Buffer, length: number, offset: number): void {
+    this.#write(source, 0, length, carriesOffset + offset)
+  }
+
+  readCarry(offset: number, length: number): Buffer {
+    return this.#bytes(carriesOffset + offset, length)
+  }
+
+  truncateCarries(offset: number): void {
+    ftruncateSync(this.#fd, carriesOffset + offset)
   }
 
   readId(): Buffer {
@@ -36,6 +53,11 @@ export class DescriptorStore implements RingStore {
 
   writeId(id: Buffer): void {
     this.#write(id, 0, ringIdBytes, 0)
+  }
+
+  #bytes(position: number, length: number): Buffer {
+    const bytes = Buffer.alloc(length)
+    return bytes.subarray(0, this.#read(bytes, 0, length, position))
   }
 
   #read(target: Buffer, start: number, length: number, position: number): number {

@@ -13,7 +13,7 @@ import {
 } from '../../protocol/constants.ts'
 
 export interface EngineOptions {
-  /** Bounds of the ring: lines, and bytes of entries. */
+  /** Bounds of the ring: lines, and bytes of entries and index. */
   readonly maxLines: number
   readonly maxBytes: number
   /** Longest line that is kept whole. */

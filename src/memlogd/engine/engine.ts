@@ -9,6 +9,7 @@ import {
   entryKindGap,
   entryKindLine,
   eventDatagramsLost,
+  eventOpenFailed,
   frameKindData,
   frameKindDatagram,
   frameKindEnd,
@@ -18,6 +19,7 @@ import {
   frameKindRecord,
   queueFrameHeaderBytes,
   queuePayloadBytesMax,
+  ringFormatVersion,
   sourceKindDocker,
 } from '../../protocol/constants.ts'
 import { FrameView, frameSize, type SourceSlot } from '../../protocol/frame.ts'
@@ -25,7 +27,8 @@ import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft, Ring, RingDamaged, type RingOptions, stagingFloorBytes } from '../../ring/ring.ts'
 import { type RingStore, ringIdBytes } from '../../ring/store.ts'
 import type { World } from '../../system/world.ts'
-import { type Carry, CommitWriter, readCommit } from './commit.ts'
+import { CarryArea, type CarryPlace } from './carry-area.ts'
+import { CommitWriter, readCommit } from './commit.ts'
 import { Counters } from './counters.ts'
 import { eventText, ownSource, parseEvent } from './events.ts'
 import { eventGap, gapFields } from './gap.ts'
@@ -65,8 +68,7 @@ export interface EngineParts {
 /** Notified when a source that was asked for opens, fails to open, or ends. */
 export interface SourceWatcher {
   opened(token: number, source: number): void
-  /** `error` is an errno. */
-  openFailed(token: number, error: number): void
+  openFailed(path: string, error: number): void
   /** Everything of the source is stored; it is readable after the commit that follows. */
   ended(source: number): void
 }
@@ -94,9 +96,11 @@ export class Engine {
   readonly #parts: EngineParts
   readonly #inputs: InputContext
   #commits: CommitWriter
+  #carries: CarryArea
   readonly #sources = new Map<number, Source>()
-  /** Those of them that have something to carry: only these cost a commit anything. */
+  /** Those of them that have something to carry, and those of these that changed since the last commit. */
   readonly #unfinished = new Set<Source>()
+  readonly #changed = new Set<Source>()
   /** Those whose last entry waits for what may still come with the same notification. */
   readonly #unsettled = new Set<Source>()
   readonly #frame = new FrameView()
@@ -117,6 +121,7 @@ export class Engine {
     this.world = parts.world
     this.ring = new Ring(parts.store, parts.options)
     this.#commits = new CommitWriter(parts.store, 0)
+    this.#carries = new CarryArea(parts.store, [])
     this.#inputs = {
       out: this.ring,
       maxLineBytes: parts.options.maxLineBytes,
@@ -142,24 +147,26 @@ export class Engine {
 
   /** Takes up what the store holds, or begins a new ring in an empty one. */
   start(): void {
-    const found = readCommit(this.#parts.store)
-    if (found !== undefined) {
-      this.#commits = new CommitWriter(this.#parts.store, found.generation)
-      this.counters.values.set(found.commit.counters)
-      this.#position = found.commit.queuePosition
-      this.#frameOffset = found.commit.frameOffset
-      this.#restoreRing(found.commit.ring)
-      this.#restoreCarries(found.commit.carries)
+    const { store, queue } = this.#parts
+    const { generation = 0, commit } = readCommit(store) ?? {}
+    this.#commits = new CommitWriter(store, generation)
+    if (commit !== undefined && !('format' in commit)) {
+      this.counters.values.set(commit.counters)
+      this.#position = commit.queuePosition
+      this.#frameOffset = commit.frameOffset
+      this.#carries = new CarryArea(store, commit.carries)
+      this.#restoreRing(commit.ring)
+      this.#restoreCarries(commit.carries)
     } else {
-      // A store that another version wrote: what it holds is lost, but not what waits in the queue.
-      this.#position = this.#parts.queue.acknowledged
+      // The entries are lost, but not what waits in the queue. Their numbers begin anew: so it is another ring.
+      this.#position = queue.acknowledged
+      store.writeId(this.world.random(ringIdBytes))
+      if (commit !== undefined) {
+        const format = `the ring has format ${commit.format}, not ${ringFormatVersion}`
+        this.#note(this.world.now(), `${format}: earlier lines are gone`)
+      }
     }
-    let id = this.#parts.store.readId()
-    if (id.equals(Buffer.alloc(ringIdBytes))) {
-      id = this.world.random(ringIdBytes)
-      this.#parts.store.writeId(id)
-    }
-    this.ringId = id.toString('hex')
+    this.ringId = store.readId().toString('hex')
     this.counters.add('engineStarts')
     this.#commit(this.#position, this.#frameOffset)
   }
@@ -277,7 +284,8 @@ export class Engine {
         this.#pushPayload(frame)
         break
       case frameKindOpen:
-        this.#openSource(frame)
+        this.counters.add('sourcesOpened')
+        if (this.#source(frame)?.kind === sourceKindDocker) this.#parts.watcher?.opened(frame.detail, frame.source)
         break
       case frameKindEnd:
         this.#endSource(frame)
@@ -306,9 +314,18 @@ export class Engine {
   }
 
   #noteState(source: Source): void {
-    if (source.input.hasCarry) this.#unfinished.add(source)
-    else this.#unfinished.delete(source)
+    if (source.input.hasCarry) {
+      this.#unfinished.add(source)
+      this.#changed.add(source)
+    } else this.#finish(source)
     if (source.input.isUnsettled === true) this.#unsettled.add(source)
+  }
+
+  /** The source has nothing to carry. */
+  #finish(source: Source): void {
+    if (!this.#unfinished.delete(source)) return
+    this.#changed.delete(source)
+    this.#carries.forget(source.id)
   }
 
   /** Everything that the intake named is stored: nothing is held back until the next notification. */
@@ -321,19 +338,6 @@ export class Engine {
     this.#unsettled.clear()
   }
 
-  /** A frame without a source reports that one could not be opened. */
-  #openSource(frame: FrameView): void {
-    const { watcher } = this.#parts
-    if (frame.source === 0) {
-      if (frame.payloadEnd - frame.payloadStart >= 4) {
-        watcher?.openFailed(frame.detail, frame.bytes.readUInt32LE(frame.payloadStart))
-      }
-      return
-    }
-    this.counters.add('sourcesOpened')
-    if (this.#source(frame)?.kind === sourceKindDocker) watcher?.opened(frame.detail, frame.source)
-  }
-
   #endSource(frame: FrameView): void {
     const source = this.#source(frame)
     if (source === undefined) return
@@ -342,7 +346,7 @@ export class Engine {
       source.input.end(frame)
     } while (source.input.isUnsettled === true)
     this.#sources.delete(frame.source)
-    this.#unfinished.delete(source)
+    this.#finish(source)
     this.#unsettled.delete(source)
     this.counters.add('sourcesClosed')
     if (source.kind === sourceKindDocker) this.#parts.watcher?.ended(frame.source)
@@ -354,6 +358,7 @@ export class Engine {
     this.#makeRoom()
     if (gap === undefined) this.#appendOwn(frame, eventText(event))
     else this.#appendOwn(frame, eventText(event), gapFields(gap), entryKindGap)
+    if (event.code === eventOpenFailed) this.#parts.watcher?.openFailed(event.text, event.argument)
     if (event.code === eventDatagramsLost) this.counters.add('datagramsLost', event.count)
   }
 
@@ -382,14 +387,14 @@ export class Engine {
     }
   }
 
-  #restoreCarries(carries: Carry[]): void {
+  #restoreCarries(carries: readonly CarryPlace[]): void {
     if (carries.length === 0) return
-    const bytes = new Map(carries.map((carry) => [carry.source, carry.bytes]))
+    const places = new Map(carries.map((place) => [place.source, place]))
     for (const [, slot] of this.#parts.queue.slots()) {
-      const carry = bytes.get(slot.id)
-      if (carry === undefined) continue
+      const place = places.get(slot.id)
+      if (place === undefined) continue
       const source = this.#adopt(slot)
-      source.input.restore(carry)
+      source.input.restore(this.#parts.store.readCarry(place.offset, place.bytes))
       this.#noteState(source)
     }
   }
@@ -399,19 +404,14 @@ export class Engine {
     if (this.ring.isFull || this.ring.room < stagingFloorBytes) this.#commit(this.#position, this.#frameOffset)
   }
 
-  /** What must survive of each source, one after the other: a carry is valid until the next one. */
-  *#carries(): Iterable<Carry> {
-    for (const source of this.#unfinished) {
-      const bytes = source.input.carry()
-      if (bytes !== undefined) yield { source: source.id, bytes }
-    }
-  }
-
   #commit(position: number, frameOffset: number): void {
     this.ring.flush()
+    this.#carries.write(this.#changed, this.#unfinished)
+    this.#changed.clear()
     const state = this.ring.state()
-    this.#commits.write(state, position, frameOffset, this.counters.values, this.#carries())
+    this.#commits.write(state, position, frameOffset, this.counters.values, this.#carries.places)
     this.ring.committed()
+    this.#carries.committed()
     this.#position = position
     this.#frameOffset = frameOffset
     this.#parts.onCommit()

@@ -1,7 +1,6 @@
 /** memlogd's flags, and what they mean for the intake and the engine. */
 
 import { basename, dirname, resolve } from 'node:path'
-import { licencesFlag } from '../../cli/command.ts'
 import { completionFlag } from '../../cli/completion.ts'
 import type { Config } from '../../cli/config-pipe.ts'
 import { quoted, UsageError } from '../../cli/errors.ts'
@@ -21,7 +20,7 @@ import {
   querySocketPath,
   socketModeDefault,
 } from '../../protocol/constants.ts'
-import { largestEntryBytes } from '../../ring/ring.ts'
+import { ringBytesMin } from '../../ring/ring.ts'
 import { type EngineOptions, engineOptionsDefault } from '../engine/engine-options.ts'
 import { groupId } from './group-file.ts'
 import { socketAddressHex } from './socket-address.ts'
@@ -69,7 +68,6 @@ export const memlogdCommand = defineCommand({
       help: 'return when the sockets are there, and go on in the background',
     },
     completion: completionFlag,
-    licences: licencesFlag,
     takeover: {
       name: 'takeover',
       type: 'boolean',
@@ -92,7 +90,7 @@ export const memlogdCommand = defineCommand({
       max: maxBytesLimit,
       default: maxBytesDefault,
       value: 'BYTES',
-      help: 'keep at most so many bytes of entries',
+      help: 'keep at most so many bytes: entries and the index of them',
       section: memory,
     },
     maxLineBytes: {
@@ -242,7 +240,7 @@ export function memlogdConfig(
   if (values.fdLog !== undefined && values.fdLog === values.fdQuery) {
     throw new UsageError(`-fd-log and -fd-query: both are ${values.fdLog}`)
   }
-  const largest = largestEntryBytes(values.maxLineBytes)
+  const largest = ringBytesMin(values.maxLineBytes)
   if (values.maxBytes < largest) {
     throw new UsageError(
       `-max-bytes: ${values.maxBytes}: wanted at least ${largest}, or the longest line of -max-line-len would not fit`,

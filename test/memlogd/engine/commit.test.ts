@@ -1,24 +1,43 @@
 import { describe, expect, it } from 'vitest'
-import { CommitWriter, readCommit } from '../../../src/memlogd/engine/commit.ts'
+import { type Commit, CommitWriter, readCommit } from '../../../src/memlogd/engine/commit.ts'
 import { counterNames } from '../../../src/memlogd/engine/counters.ts'
+import { ringFormatVersion } from '../../../src/protocol/constants.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 
 const ring = { regionBytes: 1, tailPosition: 2, headPosition: 3, tailSequence: 4, nextSequence: 5 }
 const counters = Float64Array.from(counterNames, (_, index) => index + 1)
-const carries = [
-  { source: 7, bytes: Buffer.from('unfinished') },
-  { source: 8, bytes: Buffer.alloc(10_000, 0x78) },
-]
+const carries = new Map([
+  [7, { source: 7, offset: 2 ** 33 + 1, bytes: 10 }],
+  [0xffffffff, { source: 0xffffffff, offset: 0, bytes: 0xffffffff }],
+])
+
+function commitIn(store: MemoryStore): Commit | undefined {
+  const commit = readCommit(store)?.commit
+  return commit === undefined || 'format' in commit ? undefined : commit
+}
 
 describe('a commit', () => {
   it('comes back as it was written; of two the later one counts', () => {
     const store = new MemoryStore()
     const writer = new CommitWriter(store, 0)
-    writer.write(ring, 100, 1, counters, [])
+    writer.write(ring, 100, 1, counters, new Map())
     writer.write(ring, 200, 2, counters, carries)
     const found = readCommit(store)
     expect(found?.generation).toBe(2)
-    expect(found?.commit).toEqual({ ring, queuePosition: 200, frameOffset: 2, counters, carries })
+    expect(found?.commit).toEqual({
+      ring,
+      queuePosition: 200,
+      frameOffset: 2,
+      counters,
+      carries: [...carries.values()],
+    })
+  })
+
+  it('has room for the carries of all sources', () => {
+    const store = new MemoryStore()
+    const many = new Map(Array.from({ length: 4096 }, (_, source) => [source, { source, offset: source, bytes: 1 }]))
+    new CommitWriter(store, 0).write(ring, 100, 1, counters, many)
+    expect(commitIn(store)?.carries).toEqual([...many.values()])
   })
 
   it.each([
@@ -28,8 +47,8 @@ describe('a commit', () => {
   ])('of another version with %s can be read', (_what, written, kept) => {
     const store = new MemoryStore()
     new CommitWriter(store, 0).write(ring, 100, 1, written, carries)
-    const found = readCommit(store)?.commit
-    expect(found?.carries).toEqual(carries)
+    const found = commitIn(store)
+    expect(found?.carries).toEqual([...carries.values()])
     expect([...(found?.counters ?? [])]).toEqual([...counters].map((value, index) => (index < kept ? value : 0)))
   })
 
@@ -40,11 +59,21 @@ describe('a commit', () => {
     writer.write(ring, 200, 0, counters, carries)
     const whole = store.readCommit(0, 0, 1 << 20)
     const copy = Buffer.from(whole)
-    for (let length = 0; length < copy.length; length += 7) {
+    for (let length = 0; length < copy.length; length++) {
       store.writeCommit(0, copy, length)
-      expect(readCommit(store)?.commit.queuePosition, `${length} bytes`).toBe(100)
+      expect(commitIn(store)?.queuePosition, `${length} bytes`).toBe(100)
     }
     store.writeCommit(0, copy, copy.length)
-    expect(readCommit(store)?.commit.queuePosition).toBe(200)
+    expect(commitIn(store)?.queuePosition).toBe(200)
+  })
+
+  it('of another format is recognized and not read', () => {
+    const store = new MemoryStore()
+    new CommitWriter(store, 4).write(ring, 100, 0, counters, carries)
+    const record = store.readCommit(1, 0, 1 << 20)
+    const other = Buffer.from(record)
+    other.writeDoubleLE(ringFormatVersion + 1, 16)
+    store.writeCommit(1, other, other.length)
+    expect(readCommit(store)).toEqual({ generation: 5, commit: { format: ringFormatVersion + 1 } })
   })
 })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseFlags } from '../../../src/cli/flags.ts'
 import { engineOptionsDefault, parseEngineOptions } from '../../../src/memlogd/engine/engine-options.ts'
 import { memlogdCommand, memlogdConfig } from '../../../src/memlogd/start/options.ts'
-import { largestEntryBytes } from '../../../src/ring/ring.ts'
+import { ringBytesMin } from '../../../src/ring/ring.ts'
 
 async function config(...words: string[]) {
   const parsed = await parseFlags(memlogdCommand, words)
@@ -128,7 +128,7 @@ test.each([
 })
 
 test('the longest line must fit into the ring', async () => {
-  const least = largestEntryBytes(60_000)
+  const least = ringBytesMin(60_000)
   const flags = (bytes: number) => ['-max-line-len', '60000', '-max-bytes', String(bytes)]
   await expect(config(...flags(least - 1))).rejects.toThrow(`wanted at least ${least}`)
   await expect(config(...flags(least))).resolves.toBeDefined()
