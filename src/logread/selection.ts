@@ -92,8 +92,10 @@ function makeFilter(values: ReadValues, context: TimeContext): FilterRequest {
   if (source.length > 0) filter.sources = checkSources(source)
   if (priority !== undefined) filter.priority = checked('--priority', priority, parsePriorityRange(priority))
   // Nothing is older than 1970: that bound leaves nothing out.
-  if (since !== undefined) filter.since = checked('--since', since, parseTime(since, context))
-  if (until !== undefined) filter.until = checked('--until', until, parseTime(until, context))
+  if (since !== undefined)
+    filter.since = checked('--since', since, parseTime(since, { ...context, occurrence: 'first' }))
+  if (until !== undefined)
+    filter.until = checked('--until', until, parseTime(until, { ...context, occurrence: 'second' }))
   if (filter.since !== undefined && isStart(filter.since)) delete filter.since
   return filter
 }

@@ -14,6 +14,8 @@ export interface TimeContext {
   now: Moment
   /** Offset of local time; absent for UTC. */
   offsetOf?: OffsetOf | undefined
+  /** Which of the two is meant of a local time that comes twice, when the clock is put back; the first if absent. */
+  occurrence?: 'first' | 'second'
 }
 
 const secondsPerDay = 86_400
@@ -23,28 +25,28 @@ const wanted =
   'a time such as 2017-04-15T15:37:37Z, "2017-04-15 15:37", "today 14:00", 10m (ago), +10m, @1492270657, now or boot'
 
 /** Seconds that a unit has. */
-const units: Readonly<Record<string, number>> = {
-  ns: 1e-9,
-  us: 1e-6,
-  ms: 1e-3,
-  s: 1,
-  sec: 1,
-  second: 1,
-  seconds: 1,
-  m: 60,
-  min: 60,
-  minute: 60,
-  minutes: 60,
-  h: 3600,
-  hour: 3600,
-  hours: 3600,
-  d: secondsPerDay,
-  day: secondsPerDay,
-  days: secondsPerDay,
-  w: 7 * secondsPerDay,
-  week: 7 * secondsPerDay,
-  weeks: 7 * secondsPerDay,
-}
+const units: ReadonlyMap<string, number> = new Map([
+  ['ns', 1e-9],
+  ['us', 1e-6],
+  ['ms', 1e-3],
+  ['s', 1],
+  ['sec', 1],
+  ['second', 1],
+  ['seconds', 1],
+  ['m', 60],
+  ['min', 60],
+  ['minute', 60],
+  ['minutes', 60],
+  ['h', 3600],
+  ['hour', 3600],
+  ['hours', 3600],
+  ['d', secondsPerDay],
+  ['day', secondsPerDay],
+  ['days', secondsPerDay],
+  ['w', 7 * secondsPerDay],
+  ['week', 7 * secondsPerDay],
+  ['weeks', 7 * secondsPerDay],
+])
 
 const durationWanted = 'a number and a unit (ms, s, m, h, d, w), such as 30s or 1h30m'
 
@@ -55,9 +57,9 @@ export function parseDuration(text: string, base = 0): number | Fault {
   if (text.trim() === '') return new Fault(base, durationWanted)
   while (at < text.length) {
     const part = /^\s*([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*([a-z]+)\s*/.exec(text.slice(at))
-    const unit = part?.[2] ?? ''
-    if (part === null || !Object.hasOwn(units, unit)) return new Fault(base + at, durationWanted)
-    seconds += Number(part[1]) * (units[unit] as number)
+    const unitSeconds = units.get(part?.[2] ?? '')
+    if (part === null || unitSeconds === undefined) return new Fault(base + at, durationWanted)
+    seconds += Number(part[1]) * unitSeconds
     at += part[0].length
   }
   return seconds
@@ -117,10 +119,14 @@ function notBefore1970(moment: Moment): Moment {
   return moment.seconds < 0 ? { seconds: 0, nanos: 0 } : moment
 }
 
-const dayShifts: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 }
+const dayShifts: ReadonlyMap<string, number> = new Map([
+  ['yesterday', -1],
+  ['today', 0],
+  ['tomorrow', 1],
+])
 
 function dateText(date: string, { now, offsetOf }: TimeContext): string {
-  const shift = dayShifts[date]
+  const shift = dayShifts.get(date)
   if (shift === undefined) return date
   const local = now.seconds + (offsetOf?.(now.seconds) ?? 0) * 60
   const [year, month, day] = dateFromDays(Math.floor(local / secondsPerDay) + shift)
@@ -128,11 +134,15 @@ function dateText(date: string, { now, offsetOf }: TimeContext): string {
   return `${digits(year, 4)}-${digits(month, 2)}-${digits(day, 2)}`
 }
 
-/** Seconds since 1970 of a local time. The offset is looked up twice, for days on which it changes. */
-function fromLocal(local: number, { offsetOf }: TimeContext): number {
+/** Seconds since 1970 of a local time. One that is skipped, when the clock is put forward, counts as if it were not. */
+function fromLocal(local: number, { offsetOf, occurrence }: TimeContext): number {
   if (offsetOf === undefined) return local
-  const guess = local - offsetOf(local) * 60
-  return local - offsetOf(guess) * 60
+  // Offsets differ by less than a day, and change at most once within two.
+  const before = offsetOf(local - secondsPerDay) * 60
+  const after = offsetOf(local + secondsPerDay) * 60
+  const found = [local - before, local - after].filter((seconds) => seconds + offsetOf(seconds) * 60 === local)
+  if (found.length === 0) return local - before
+  return occurrence === 'second' ? Math.max(...found) : Math.min(...found)
 }
 
 /** This machine's time zone, from TZ or /etc/localtime: the engine knows it without Intl too. */

@@ -42,6 +42,7 @@ describe('logread', () => {
     [['-F'], 2, {}],
     [['-f', '-n', '7'], 2, { tail: 7 }],
     [['-f', '-n', '0'], 1, {}],
+    [['-n', '7', '-g', 'x'], 0, {}],
   ])('asks for what the flags say: %j', async (flags, mode, request) => {
     server = await standIn((socket) => socket.end(Buffer.concat([head, endEntry(0)])))
     expect(await runApplet('logread', [...flags, '-socket', server.path])).toMatchObject({ status: 0, stdout: '' })
@@ -164,6 +165,29 @@ describe('logread', () => {
     })
     await once(terminal, 'close')
     expect(shown.replaceAll('\r', '')).toBe(`page:${first}page:${second}`)
+  })
+
+  it('leaves ^C to the pager', async () => {
+    server = await standIn((socket) => socket.end(dump))
+    const command = `exec -a logread '${process.execPath}' '${mainPath}' --color=never -socket '${server.path}'`
+    // It is not ended by the interrupt, and asks the terminal for one line more, as less does for keys.
+    const pager = `trap 'echo interrupted' INT; cat; echo shown; until read answer </dev/tty; do :; done; echo "end $answer"`
+    const terminal = spawn('script', ['-qec', `bash -c "${command}"; echo "status $?"`, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, LOGREAD_PAGER: pager },
+    })
+    let shown = ''
+    terminal.stdout.on('data', (chunk) => {
+      shown += chunk
+    })
+    await eventually('the pager', () => shown.includes('shown'))
+    terminal.stdin.write('\x03')
+    await eventually('the interrupt', () => shown.includes('interrupted'))
+    terminal.stdin.write('yes\n')
+    await eventually('the status', () => shown.includes('status'))
+    terminal.stdin.end()
+    await once(terminal, 'close')
+    expect(shown.replaceAll('\r', '')).toMatch(/\nend .*\nstatus 0\n$/)
   })
 
   it('sends no control bytes to a terminal', async () => {

@@ -101,3 +101,29 @@ describe('a duration', () => {
     expect(addSeconds(now, -0.75)).toEqual({ seconds: 1492270656, nanos: 750_000_000 })
   })
 })
+
+/** A zone whose clock is put back from UTC+2 to UTC+1 at 1000 days and 1 hour, and forward again 100 days later. */
+const back = 1000 * 86_400 + 3600
+const forward = back + 100 * 86_400
+const summerAndWinter = (seconds: number) => (seconds < back || seconds >= forward ? 120 : 60)
+
+describe('a local time', () => {
+  /** From the hour before the change to the third after it. */
+  const local = (hour: string) => `1972-09-27 ${hour}`
+
+  it.each([
+    ['01:59', 'first', back - 3600 - 60],
+    ['02:30', 'first', back - 1800],
+    ['02:30', 'second', back + 1800],
+    ['03:00', 'first', back + 3600],
+    ['03:00', 'second', back + 3600],
+  ] as const)('that comes twice is the first or the second, as wanted: %s %s', (hour, occurrence, seconds) => {
+    const context = { now: { seconds: back, nanos: 0 }, offsetOf: summerAndWinter, occurrence }
+    expect(parseTime(local(hour), context)).toEqual({ seconds, nanos: 0 })
+  })
+
+  it('that is skipped counts as if it were not', () => {
+    const context = { now: { seconds: back, nanos: 0 }, offsetOf: summerAndWinter }
+    expect(parseTime('1973-01-05 02:30', context)).toEqual({ seconds: forward + 1800, nanos: 0 })
+  })
+})

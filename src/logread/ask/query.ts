@@ -55,18 +55,18 @@ const answerMsDefault = 15_000
 const statsBytesMax = 4 * 1024 * 1024
 
 /** What a failed connect means to people. */
-const reasons: Readonly<Record<string, [QueryErrorCode, string]>> = {
-  ECONNREFUSED: ['not-listening', 'no memlogd is listening (connection refused)'],
-  ENOENT: ['not-listening', 'no memlogd is listening (no such file)'],
-  ENOTDIR: ['not-listening', 'no memlogd is listening (no such file)'],
-  EACCES: ['refused', 'permission denied (the socket belongs to root)'],
-  EPERM: ['refused', 'permission denied (the socket belongs to root)'],
-  ENOTSOCK: ['refused', 'not a socket'],
-  EPROTOTYPE: ['refused', 'not a socket that can be asked for logs'],
-  EAGAIN: ['refused', 'memlogd is too busy to answer'],
-  EINVAL: ['refused', 'not a usable socket path (too long?)'],
-  ENAMETOOLONG: ['refused', 'not a usable socket path (too long)'],
-}
+const reasons: ReadonlyMap<string, readonly [QueryErrorCode, string]> = new Map([
+  ['ECONNREFUSED', ['not-listening', 'no memlogd is listening (connection refused)']],
+  ['ENOENT', ['not-listening', 'no memlogd is listening (no such file)']],
+  ['ENOTDIR', ['not-listening', 'no memlogd is listening (no such file)']],
+  ['EACCES', ['refused', 'permission denied (the socket belongs to root)']],
+  ['EPERM', ['refused', 'permission denied (the socket belongs to root)']],
+  ['ENOTSOCK', ['refused', 'not a socket']],
+  ['EPROTOTYPE', ['refused', 'not a socket that can be asked for logs']],
+  ['EAGAIN', ['refused', 'memlogd is too busy to answer']],
+  ['EINVAL', ['refused', 'not a usable socket path (too long?)']],
+  ['ENAMETOOLONG', ['refused', 'not a usable socket path (too long)']],
+])
 
 type QueryState = 'first-line' | 'entries' | 'plain' | 'stats' | 'done'
 
@@ -125,7 +125,7 @@ export class Query {
   }
 
   #failToConnect(code: string): void {
-    const [kind, text] = reasons[code] ?? (['refused', `cannot connect (${code})`] as const)
+    const [kind, text] = reasons.get(code) ?? ['refused', `cannot connect (${code})`]
     // Where the fallback was tried too, the path that the user gave is the one to name.
     this.#settle.reject(new QueryError(kind, `${this.#options.path}: ${text}`))
   }

@@ -17,7 +17,10 @@ const newline = 0x0a
 /** Longest name of a field that the journal takes (DATA_FIELD_NAME_MAX). */
 const nameBytesMax = 64
 /** Fields that have a name of their own in the journal. */
-const knownNames: Readonly<Record<string, string>> = { pid: 'SYSLOG_PID', hostname: '_HOSTNAME' }
+const knownNames: ReadonlyMap<string, string> = new Map([
+  ['pid', 'SYSLOG_PID'],
+  ['hostname', '_HOSTNAME'],
+])
 
 const hostFieldName = 'MEMLOGD_F_HOSTNAME'
 
@@ -47,7 +50,7 @@ function appendField(sink: ByteSink, name: string, bytes: Buffer, start: number,
 
 /** A name that the journal takes: capitals, digits and `_`. */
 function fieldName(key: string): string {
-  const known = knownNames[key]
+  const known = knownNames.get(key)
   return known ?? `MEMLOGD_F_${key.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`.slice(0, nameBytesMax)
 }
 

@@ -80,12 +80,14 @@ export function chosenFormat(values: ReadValues): Format {
 }
 
 export function formatOptions(values: ReadValues, output: LineOutput, env: NodeJS.ProcessEnv): FormatOptions {
-  const id = bootId()
+  // A saved file may be another machine's.
+  const isOwn = values.file === undefined
+  const id = isOwn ? bootId() : undefined
   return {
     isTerminal: output.isTerminal,
     isColoured: isTextFormat(values.output) && wantsColour(values.color, output, env),
     ...(values.local ? { offsetOf: localOffset } : {}),
-    hostname: hostName(),
+    ...(isOwn ? { hostname: hostName() } : {}),
     ...(id === undefined ? {} : { bootId: id }),
   }
 }

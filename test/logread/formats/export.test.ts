@@ -40,6 +40,12 @@ describe('the journal export format', () => {
     expect(bytes.subarray(-wanted.length).equals(wanted)).toBe(true)
   })
 
+  it('has no names but those of the entry', () => {
+    const fields = { ['__proto__']: 'a', constructor: 'b' }
+    const text = formatted(exportFormat, [sample(1, { fields })])
+    expect(text).toContain('\nMEMLOGD_F___PROTO__=a\nMEMLOGD_F_CONSTRUCTOR=b\n')
+  })
+
   it('lets an entry name its own host, and a gap be told', () => {
     const text = formatted(exportFormat, [sample(1, { fields: { hostname: 'other' } })], { hostname: 'vm' })
     expect(text).toContain('\n_HOSTNAME=other\nMEMLOGD_F_HOSTNAME=other\n')

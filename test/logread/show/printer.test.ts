@@ -1,5 +1,7 @@
+import { hostname } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { isTextFormat, wantsColour } from '../../../src/logread/show/printer.ts'
+import type { ReadValues } from '../../../src/logread/selection.ts'
+import { formatOptions, isTextFormat, wantsColour } from '../../../src/logread/show/printer.ts'
 
 const output = (isTerminal: boolean) => ({
   isTerminal,
@@ -7,6 +9,17 @@ const output = (isTerminal: boolean) => ({
   write: () => true,
   busy: undefined,
   end: () => undefined,
+})
+
+describe('the host and the boot of the lines', () => {
+  const options = (args: Partial<ReadValues>) =>
+    formatOptions({ output: 'export', color: 'never', ...args } as ReadValues, output(false), {})
+
+  it('are those of this machine, but not of a saved file', () => {
+    expect(options({})).toMatchObject({ hostname: hostname() })
+    expect(options({ file: 'x' })).not.toHaveProperty('hostname')
+    expect(options({ file: 'x' })).not.toHaveProperty('bootId')
+  })
 })
 
 describe('colour', () => {

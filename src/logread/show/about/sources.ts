@@ -10,7 +10,7 @@ import type { Json } from './stats.ts'
 const sourcesMax = 10_000
 const otherSources = '(others)'
 /** Sources that inputs speak for when they tell of lost lines, by the reason given. */
-const sourceOfReason: Readonly<Record<string, string>> = { 'kernel-overwritten': 'kernel' }
+const sourceOfReason: ReadonlyMap<string, string> = new Map([['kernel-overwritten', 'kernel']])
 
 export interface SourceCounts {
   source: string
@@ -140,7 +140,7 @@ export class SourceStatistics {
     const text = entry.field('lost')?.toString('latin1') ?? ''
     const lost = /^[0-9]{1,15}$/.test(text) ? Number(text) : 0
     const reason = entry.field('reason')?.toString('utf8') ?? ''
-    const source = entry.field('source')?.toString('utf8') ?? sourceOfReason[reason]
+    const source = entry.field('source')?.toString('utf8') ?? sourceOfReason.get(reason)
     if (source === undefined) this.lost += lost
     else this.#named(source).lost += lost
   }

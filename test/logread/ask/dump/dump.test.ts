@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import { ExportDump, exportEntryBytesMax } from '../../../../src/logread/ask/dump/export-dump.ts'
 import { parseSavedLine } from '../../../../src/logread/ask/dump/json-dump.ts'
-import { PlainStream } from '../../../../src/logread/ask/plain-stream.ts'
+import { PlainStream, plainLineBytesMax } from '../../../../src/logread/ask/plain-stream.ts'
 import { exportFormat } from '../../../../src/logread/formats/export.ts'
 import { jsonFormat, jsonSeqFormat } from '../../../../src/logread/formats/json.ts'
+import { entryFieldsBytesMax, maxLineBytesLimit } from '../../../../src/protocol/constants.ts'
 import { gap, sample, viewOf } from '../../../support/entries.ts'
 import { formattedBytes } from '../../../support/formatted.ts'
 
@@ -84,12 +85,28 @@ describe("a file of upstream's lines, or of journalctl", () => {
   })
 })
 
+describe('the largest entry', () => {
+  it('of JSON can be read back', () => {
+    const message = Buffer.alloc(maxLineBytesLimit, 1)
+    message[0] = 0xff
+    const entry = sample(1, { message, fields: { x: Buffer.alloc(entryFieldsBytesMax - 4, 1) } })
+    expect(readBack(json, formattedBytes(jsonFormat, [entry]), 65_536).found[0]?.equals(entry)).toBe(true)
+  })
+
+  it('of JSON is the longest line: a longer one is a fault, with its number', () => {
+    const line = '{"time":"2017-04-15T15:37:37.5Z","source":"a","msg":"b"}\n'
+    const { reader } = readBack(json, Buffer.from(`${line}${'x'.repeat(plainLineBytesMax + 1)}`), 1_000_000)
+    expect(reader).toMatchObject({ lines: 2, fault: expect.stringContaining('a line longer than') })
+  })
+})
+
 describe('a file that makes no sense', () => {
   it.each([
     ['a name without a value', 'MESSAGE=a\n\nMESSAGE\n', 'entry 2: '],
     ['an empty name', '=x\n', 'entry 1: a field'],
     ['a length that is too large', `MESSAGE\n${'\xff'.repeat(8)}x`, 'entry 1: a field'],
     ['a length that is wrong', 'MESSAGE\n\x01\0\0\0\0\0\0\0xy\n', 'entry 1: a field'],
+    ['a last line that breaks off', 'MESSAGE=bar\nSYSLOG_PID=1', 'entry 1: an entry that breaks off'],
     ['an entry that breaks off', 'MESSAGE\n\x05\0\0\0\0\0\0\0x', 'entry 1: '],
   ])('%s', (_name, text, fault) => {
     const bytes = Buffer.from(text, 'latin1')

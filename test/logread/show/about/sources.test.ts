@@ -100,6 +100,11 @@ describe('the sources', () => {
     expect(told).toEqual({ ring: 'r', next: 7, bySource: new Map([['a', 3]]) })
   })
 
+  it('are no names but those of the log', () => {
+    const lost = statistics([gap(1, 3, { reason: 'constructor' })])
+    expect([lost.sorted(), lost.lost]).toEqual([[], 3])
+  })
+
   it('may be none', () => {
     expect(sourcesTable(statistics([]), new StampWriter())).toBe(
       'SOURCE  LINES  BYTES  SHARE  LINES/S  FIRST  LAST  CUT  LOST\n',
