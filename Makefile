@@ -6,7 +6,7 @@ CPU := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 NODE24 := node_modules/node-linux-$(CPU)/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: bench build deps test-deps check test run man readme static image qemu qemu-memory clean sim fuzz soak
+.PHONY: bench build deps test-deps check test run man readme static image release qemu qemu-memory clean sim fuzz soak
 
 build: deps
 	node build.mjs
@@ -48,6 +48,10 @@ static: test-deps
 image: test-deps
 	node build.mjs image $(CPUS)
 
+# All that is given away, in dist/release: docs/RELEASING.md.
+release: test-deps
+	node build.mjs release
+
 # Machines of both CPUs, booted; part of `make test`.
 qemu: test-deps build
 	$(VITEST) test/qemu
@@ -63,7 +67,7 @@ man: build
 
 # The tables of README.md, from the same tables.
 readme:
-	$(NODE24) src/build/readme.ts
+	$(NODE24) src/build/documents/readme.ts
 
 clean:
 	rm -rf dist .cache/stamps .cache/base .cache/package

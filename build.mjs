@@ -1,7 +1,7 @@
-// The build's one entry: `node build.mjs [build|static]`. It installs what package-lock.json names if that is
+// The build's one entry: `node build.mjs [build|static|image|release]`. It installs what package-lock.json names if that is
 // not there, goes on under the project's own Node 24, and leaves everything else to src/build.
 import { spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,11 +12,6 @@ const nodeOldest = [22, 18]
 
 function lockedPackages(file) {
   return Object.entries(JSON.parse(readFileSync(join(root, file), 'utf8')).packages).filter(([path]) => path !== '')
-}
-
-/** Whether node_modules belongs to another checkout: that one looks after it. */
-function isBorrowed() {
-  return lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() === true
 }
 
 /** Whether node_modules holds what the lock file says; packages for other machines may be missing. */
@@ -40,7 +35,7 @@ function isOld() {
   return major < nodeOldest[0] || (major === nodeOldest[0] && minor < nodeOldest[1])
 }
 
-if (!isBorrowed() && !isInstalled() && run('npm', ['ci', '--no-audit', '--no-fund']) !== 0) process.exit(1)
+if (!isInstalled() && run('npm', ['ci']) !== 0) process.exit(1)
 const wanted = lockedPackages('package-lock.json').find(([path]) => path.endsWith(`node-linux-${process.arch}`))
 if (process.versions.node !== wanted?.[1].version) {
   // The payload of an executable can only be made by a Node of the version that runs it.

@@ -1,6 +1,6 @@
 /** The executable under its own name: `memlogd-linux-amd64 APPLET ...`, `--list`, `--install DIR`. */
 import { type Applet, applets } from './applets.ts'
-import { openCommand, printError, printOut } from './cli/command.ts'
+import { licencesFlag, openCommand, printError, printOut, showLicences } from './cli/command.ts'
 import { ExitError, exitFailed, exitNotFound, exitOk, quoted, UsageError } from './cli/errors.ts'
 import { defineCommand } from './cli/flag-table.ts'
 import { executablePath, linkExecutable } from './system/executable.ts'
@@ -16,6 +16,7 @@ const launcherCommand = defineCommand({
   flags: {
     list: { name: 'list', type: 'boolean', help: 'list the names of the applets' },
     install: { name: 'install', type: 'boolean', help: 'make links to this executable in DIR, one for each applet' },
+    licences: licencesFlag,
     force: { name: 'f', type: 'boolean', help: 'with -install: replace files that are in the way' },
   },
   dashes: '--',
@@ -46,6 +47,7 @@ async function runLauncherFlags(words: readonly string[]): Promise<number> {
   const parsed = await openCommand(launcherCommand, words)
   if (parsed === undefined) return exitOk
   const { values, operands } = parsed
+  if (values.licences) return showLicences()
   if (values.install) return installLinks(operands, values.force)
   if (operands.length > 0) throw new UsageError(`unexpected argument ${quoted(operands[0] ?? '')}`)
   if (values.force) throw new UsageError('-f: it goes with --install')

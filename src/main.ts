@@ -2,7 +2,6 @@
 import { type Applet, applets, roles } from './applets.ts'
 import { printError } from './cli/command.ts'
 import { ExitError, exitBug, harmless } from './cli/errors.ts'
-import { launch } from './launcher.ts'
 
 function findApplet(name: string): Applet | undefined {
   return [...applets, ...roles].find((applet) => applet.name === name)
@@ -19,7 +18,9 @@ async function run(): Promise<number> {
   const ownName = process.argv0.slice(process.argv0.lastIndexOf('/') + 1)
   const applet = findApplet(ownName)
   speaker = speakerName(applet ?? findApplet(words[0] ?? ''))
-  return applet === undefined ? launch(words, findApplet) : applet.run(words)
+  if (applet !== undefined) return applet.run(words)
+  const { launch } = await import('./launcher.ts')
+  return launch(words, findApplet)
 }
 
 /** A config role speaks for its applet. */

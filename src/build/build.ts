@@ -19,6 +19,7 @@ import { graft } from './executable/graft.ts'
 import { findGenerator, type PreparedBase, packagedFile, packageExecutable, prepareBase } from './executable/package.ts'
 import { blobFile, buildBlob, buildHosted } from './native/native.ts'
 import { applets, BuildError, type Cpu, cpuNames, hostCpu, type Layout, projectVersion } from './project.ts'
+import { writeNotices, writeSbom } from './release/licences.ts'
 import { runStep } from './step.ts'
 
 export interface BuildOptions {
@@ -43,6 +44,7 @@ export async function buildAll(layout: Layout, options: BuildOptions): Promise<v
     made = true
     say('documents: dist/man, dist/completion')
   }
+  await writeNotices(layout)
   if (await buildHosted(layout)) {
     made = true
     say('native: dist/native/memlogd')
@@ -75,7 +77,9 @@ async function buildExecutable(layout: Layout, found: BaseNode, options: BuildOp
     throw new BuildError('base-dynamic', `the base Node for ${cpu} is not static: ${found.description}`)
   }
   await buildBlob(layout, cpu)
-  await packageExecutable(layout, base, await findGenerator(base, () => prepareHostBase(layout, options)))
+  const generator = await findGenerator(base, () => prepareHostBase(layout, options))
+  await packageExecutable(layout, base, generator)
+  if (cpu === options.cpus[0]) await writeSbom(layout, generator.command, base.facts.isStatic)
   const outfile = executableFile(layout, cpu)
   return runStep(layout, {
     name: `executable-${cpu}`,

@@ -1,6 +1,7 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
-import { type Layout, sourceFiles } from './project.ts'
+import { BuildError, type Layout, sourceFiles } from './project.ts'
 import { runStep } from './step.ts'
 
 /** Directories of src/ that are no part of the program. */
@@ -10,6 +11,39 @@ export function bundleFile(layout: Layout): string {
   return join(layout.dist, 'memlogd.cjs')
 }
 
+/** The packages that the bundle holds a part of, for those who must name their licences. */
+export interface BundledPackage {
+  readonly name: string
+  readonly version: string
+  readonly licence: string
+  readonly licenceFile: string
+}
+
+export function bundledPackagesFile(layout: Layout): string {
+  return join(layout.cache, 'bundle', 'packages.json')
+}
+
+export function bundledPackages(layout: Layout): BundledPackage[] {
+  return JSON.parse(readFileSync(bundledPackagesFile(layout), 'utf8')) as BundledPackage[]
+}
+
+/** The packages of the files that esbuild read. A package without a licence text can't be given away: it is refused. */
+function packagesOf(layout: Layout, files: readonly string[]): BundledPackage[] {
+  const found = files.flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? [])
+  return [...new Set(found)].sort().map((name) => {
+    const directory = join(layout.root, 'node_modules', name)
+    const { version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as PackageJson
+    const [text] = sourceFiles(directory, '', ['node_modules']).filter((file) => /\/licen[cs]e(\.\w+)?$/i.test(file))
+    if (license === undefined || text === undefined) throw new BuildError('no-licence', `${name} has no licence`)
+    return { name, version, licence: license, licenceFile: text }
+  })
+}
+
+interface PackageJson {
+  readonly version: string
+  readonly license?: string
+}
+
 /** How the program's source becomes JavaScript, here and in tests. */
 export const bundleOptions: BuildOptions = {
   bundle: true,
@@ -17,6 +51,7 @@ export const bundleOptions: BuildOptions = {
   format: 'cjs',
   target: 'node24',
   minify: true,
+  // Comments with licences are left out: src/build/release/licences.ts puts the texts into the executable.
   legalComments: 'none',
   logLevel: 'warning',
 }
@@ -33,9 +68,12 @@ export async function bundle(layout: Layout): Promise<boolean> {
       join(layout.root, 'package-lock.json'),
     ],
     values: [],
-    outputs: [outfile],
+    outputs: [outfile, bundledPackagesFile(layout)],
     run: async () => {
-      await build({ ...bundleOptions, absWorkingDir: layout.root, entryPoints: ['src/main.ts'], outfile })
+      const entryPoints = ['src/main.ts']
+      const options = { ...bundleOptions, absWorkingDir: layout.root, entryPoints, outfile, metafile: true } as const
+      const { metafile } = await build(options)
+      writeFileSync(bundledPackagesFile(layout), JSON.stringify(packagesOf(layout, Object.keys(metafile.inputs))))
     },
   })
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# deps.sh build|run|test: makes sure that the tools are there. As root on Debian it installs what is missing;
-# elsewhere it says what to install.
+# deps.sh build|run|test: makes sure that the tools are there. As root on Debian it installs what is missing, after it
+# has said what and why, and starts no service; elsewhere it says what to install.
 set -eu
 
 # What shows that it is there (a command or a file), and the package that has it; a word each.
@@ -45,6 +45,33 @@ look_for() {
     done
 }
 
+# Packages for these words, each once.
+packages_of() {
+    # shellcheck disable=SC2086 # lists of words
+    look_for "$@"
+    for package in $packages; do echo "$package"; done | sort -u | tr '\n' ' '
+}
+
+# Says what will be installed and why. $1: words that are needed, $2: words that some tests need.
+announce() {
+    # shellcheck disable=SC2086
+    needed=$(packages_of $1) skipped=$(packages_of $2)
+    echo "Programs are missing here. These Debian packages will be installed:"
+    [ -z "$needed" ] || echo "  compiler, linker, test programs: $needed"
+    [ -z "$skipped" ] || echo "  tests with machines, containers and other servers (skipped without): $skipped"
+    echo "None of their services is started."
+}
+
+# Debian starts what a package brings unless policy-rc.d says no.
+policy=/usr/sbin/policy-rc.d
+forbid_services() {
+    [ -e $policy ] && return
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+    trap 'rm -f $policy' EXIT
+    trap 'exit 1' INT TERM HUP
+}
+
 install() {
     apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }
@@ -53,15 +80,18 @@ install() {
 look_for $wanted $wished
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "installing:$packages"
+    announce "$wanted" "$wished"
     export DEBIAN_FRONTEND=noninteractive
+    forbid_services
+    # shellcheck disable=SC2086
+    look_for $wanted $wished
     # shellcheck disable=SC2086
     install $packages || { apt-get update -qq && install $packages; } || true
 fi
 
 # shellcheck disable=SC2086
 look_for $wished
-[ -z "$missing" ] || echo "missing:$missing; the tests that need them will be skipped (apt-get install$packages)"
+[ -z "$missing" ] || echo "missing:$missing; the tests that need them are skipped (apt-get install$packages)"
 # shellcheck disable=SC2086
 look_for $wanted
 [ -z "$missing" ] || {

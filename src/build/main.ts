@@ -1,15 +1,18 @@
 import { buildAll, executableFile } from './build.ts'
 import { BuildError, type Cpu, cpus, hostCpu, type Layout, projectLayout, projectVersion } from './project.ts'
 import { buildImage, listImage, writeImageRoot } from './release/image.ts'
+import { writeRelease } from './release/release.ts'
 import { reportSizes } from './release/sizes.ts'
 
-const usage = `usage: node build.mjs [build|static|image] [amd64] [arm64]
+const usage = `usage: node build.mjs [build|static|image|release] [amd64] [arm64]
   build   (default) the executable for this machine's CPU, or for those named
   static  the executables for both CPUs, or for those named, from static base Nodes only
   image   the same, and the OCI image that holds them
+  release the same, under names with the version, with notices, SBOM and SHA256SUMS, in dist/release
 `
 
-type Goal = 'build' | 'static' | 'image'
+const goals = ['build', 'static', 'image', 'release'] as const
+type Goal = (typeof goals)[number]
 
 /** The build's command line; returns the exit status. */
 export async function main(root: string, args: readonly string[]): Promise<number> {
@@ -38,15 +41,16 @@ async function make(layout: Layout, goal: Goal, chosen: readonly Cpu[]): Promise
   const staticOnly = goal !== 'build'
   await buildAll(layout, { cpus: chosen, staticOnly, env: process.env, say })
   if (staticOnly) for (const cpu of chosen) await reportSizes(layout, executableFile(layout, cpu), say)
-  if (goal !== 'image') return
+  if (goal !== 'image' && goal !== 'release') return
   for (const cpu of chosen) writeImageRoot(layout, cpu, executableFile(layout, cpu))
   const tool = buildImage(layout, chosen, projectVersion(layout))
   say(`image: dist/memlogd-image.tar (made by ${tool})`)
   for (const [cpu, lines] of listImage(layout)) for (const line of lines) say(`  ${cpu} ${line}`)
+  if (goal === 'release') say(`release: dist/release: ${writeRelease(layout, chosen).join(', ')}`)
 }
 
 function isGoal(word: string): word is Goal {
-  return word === 'build' || word === 'static' || word === 'image'
+  return goals.some((goal) => goal === word)
 }
 
 function isCpu(word: string): word is Cpu {

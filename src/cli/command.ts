@@ -3,13 +3,13 @@
 import { version } from '../protocol/version.ts'
 import { writeAll } from '../system/write-all.ts'
 import { completionScript } from './completion.ts'
-import { ExitError } from './errors.ts'
-import type { Command, FlagTable } from './flag-table.ts'
+import { ExitError, exitOk } from './errors.ts'
+import type { Command, Flag, FlagTable } from './flag-table.ts'
 import { type ParsedFlags, parseFlags } from './flags.ts'
 import { helpText } from './help.ts'
 
 /** A reader that has gone away has read enough; anything else that is wrong with standard output is an error. */
-export function printOut(text: string): void {
+export function printOut(text: string | Buffer): void {
   try {
     writeAll(1, Buffer.from(text))
   } catch (error) {
@@ -19,6 +19,23 @@ export function printOut(text: string): void {
 
 export function printError(text: string): void {
   writeAll(2, Buffer.from(text))
+}
+
+/** The row of `--licences`, for the commands that have it. */
+export const licencesFlag = {
+  name: 'licences',
+  aliases: ['licenses'],
+  type: 'boolean',
+  help: 'show the licences of what the executable contains, and exit',
+} as const satisfies Flag
+
+/** Answers `--licences`; returns the exit status. */
+export async function showLicences(): Promise<number> {
+  const { licences } = await import('../system/executable.ts')
+  const text = await licences()
+  if (text === undefined) throw new ExitError('-licences: only the packaged executable carries them')
+  printOut(text)
+  return exitOk
 }
 
 /** The flags, or undefined if help, version or completion was asked for and has been shown: then the exit status is 0. */

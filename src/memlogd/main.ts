@@ -6,6 +6,7 @@ import {
   controlPeer,
   controlReady,
   controlStop,
+  controlSync,
   engineControlFd,
   engineQueryFd,
   engineQueueFd,
@@ -60,7 +61,7 @@ class EngineProcess {
   #isStopping = false
   #isStoring = false
   #isHeapSmall = false
-  /** Readers are let in when everything that was waiting is stored: what was logged before they ask must be there. */
+  /** Readers are accepted when everything that was waiting is stored: what was logged before they ask must be there. */
   #readersFrom = Number.POSITIVE_INFINITY
 
   constructor(options: EngineOptions, docker: DockerHost | undefined, exit: (status: number) => void) {
@@ -98,14 +99,15 @@ class EngineProcess {
   start(): void {
     this.#control.send(controlAck, 0, this.#engine.position)
     this.#docker?.start(this.#readers, this.#queue, this.#control)
-    this.#peers.whenTold(() => {
-      this.#readersFrom = this.#end
-      this.#letReadersIn()
-    })
+    this.#control.send(controlSync, 0, 0)
   }
 
   #notified(message: ControlMessage): void {
-    if (message.type === controlPeer) this.#peers.take(message)
+    if (message.type === controlPeer) this.#peers.answered(message)
+    if (message.type === controlSync) {
+      this.#readersFrom = message.value
+      this.#acceptReaders()
+    }
     if (message.type !== controlDoorbell && message.type !== controlStop) return
     this.#end = message.value
     this.#isStopping ||= message.type === controlStop
@@ -118,12 +120,12 @@ class EngineProcess {
     this.#readers.stored(systemWorld.monotonicMs() - begin)
     this.#keepHeapSmall()
     this.#control.send(controlAck, 0, this.#engine.position)
-    this.#letReadersIn()
+    this.#acceptReaders()
     if (this.#isStoring) systemWorld.soon(() => this.#storeFrames())
     else if (this.#isStopping) this.#stop()
   }
 
-  #letReadersIn(): void {
+  #acceptReaders(): void {
     if (this.#listener !== undefined || this.#isStopping || this.#engine.position < this.#readersFrom) return
     this.#listener = serve(engineQueryFd, (connection) => this.#server.accept(connection))
     this.#listener.on('listening', () => this.#control.send(controlReady, 0, 0))

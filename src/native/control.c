@@ -46,8 +46,9 @@ static bool handle_ack(struct engine *engine, struct holdings *holdings, u64 pos
   return true;
 }
 
-static bool report_open_failed(struct events *events, int error, const char *path) {
-  event_count(events, EVENT_OPEN_FAILED, 1, (u32)error, path, string_bytes(path));
+static bool report_open_failed(struct sources *sources, u32 token, int error, const char *path) {
+  event_count(sources->events, EVENT_OPEN_FAILED, 1, (u32)error, path, string_bytes(path));
+  source_report_unopened(sources, token, error);
   return true;
 }
 
@@ -61,20 +62,25 @@ static bool handle_open(struct sources *sources, u32 kind, const u8 *body, u32 b
   u32 name_bytes = bytes - end - 1;
   if (name_bytes > SOURCE_NAME_BYTES_MAX) return false;
   if (kind != SOURCE_KIND_DOCKER && kind != SOURCE_KIND_STREAM) return false;
+  u32 token = get_u32(body);
   struct statx found;
   int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd < 0) return report_open_failed(sources->events, -fd, path);
+  if (fd < 0) return report_open_failed(sources, token, -fd, path);
   if (sys_statx(fd, "", AT_EMPTY_PATH, &found) < 0 || (found.mode & S_IFMT) != S_IFIFO) {
     sys_close(fd);
-    return report_open_failed(sources->events, EINVAL, path);
+    return report_open_failed(sources, token, EINVAL, path);
   }
-  bool is_source = source_adopt(sources, fd, kind, get_u32(body), name, name_bytes);
-  return is_source || report_open_failed(sources->events, ENFILE, path);
+  bool is_source = source_adopt(sources, fd, kind, token, name, name_bytes);
+  return is_source || report_open_failed(sources, token, ENFILE, path);
 }
 
 static bool handle_peer(struct engine *engine, u32 descriptor, u64 token) {
   struct ucred peer = peer_of_reader(engine->pid, descriptor);
   return send_message(engine, CONTROL_PEER, peer.uid, token << 32 | peer.pid);
+}
+
+static bool handle_sync(struct engine *engine, const struct queue *queue) {
+  return send_message(engine, CONTROL_SYNC, 0, queue->head);
 }
 
 static bool handle_ready(struct engine *engine, struct listeners *listeners) {
@@ -98,6 +104,7 @@ static int handle_message(struct engine *engine, struct holdings *holdings, cons
   if (type == CONTROL_ACK) is_valid = handle_ack(engine, holdings, value, now_ms);
   if (type == CONTROL_CLOSE) source_close_when_read(&holdings->sources, argument), is_valid = true;
   if (type == CONTROL_READY) is_valid = handle_ready(engine, &holdings->listeners);
+  if (type == CONTROL_SYNC) is_valid = handle_sync(engine, &holdings->queue);
   if (type == CONTROL_PEER) is_valid = handle_peer(engine, argument, value);
   return is_valid ? (int)size : -1;
 }

@@ -57,6 +57,14 @@ static struct source *open_slot(struct sources *sources, u32 kind, u32 token, co
   return source;
 }
 
+void source_report_unopened(struct sources *sources, u32 token, int error) {
+  struct queue *queue = sources->queue;
+  struct frame frame = {FRAME_KIND_OPEN, 0, 0, token, 4};
+  if (!queue_has_room(queue, frame.payload_bytes, QUEUE_RESERVED_BYTES)) return;
+  put_u32(queue_payload(queue, frame.payload_bytes), (u32)error);
+  queue_commit(queue, &frame);
+}
+
 bool source_open(struct sources *sources, u32 kind, const char *name, u32 name_bytes, u32 *slot) {
   if (name_bytes > SOURCE_NAME_BYTES_MAX) name_bytes = SOURCE_NAME_BYTES_MAX;
   return open_slot(sources, kind, 0, name, name_bytes, slot) != NULL;

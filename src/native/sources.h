@@ -53,6 +53,11 @@ void sources_start(struct sources *sources);
 bool source_open(struct sources *sources, u32 kind, const char *name, u32 name_bytes, u32 *slot);
 /* Takes ownership of `fd`. It becomes a source (true), or it is closed and an event says why. */
 bool source_adopt(struct sources *sources, int fd, u32 kind, u32 token, const char *name, u32 name_bytes);
+/*
+ * Writes the OPEN frame that reports a failure: without a source, with the errno. A queue without room gets none; the
+ * engine's wait then times out.
+ */
+void source_report_unopened(struct sources *sources, u32 token, int error);
 /* Puts the source of another memlogd into its slot. False if it can't be watched. */
 bool source_restore(struct sources *sources, u32 slot, const struct source *from);
 /* Every source of the other memlogd has been restored: the remaining slots are free. */

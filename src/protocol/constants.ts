@@ -97,6 +97,11 @@ export const controlReady = 6
  * can't be had; value = token * 2^32 + pid.
  */
 export const controlPeer = 7
+/**
+ * Engine to intake, after its first ACK: up to which position were frames waiting for this engine? Back: value = that
+ * position.
+ */
+export const controlSync = 8
 /** PEER questions that may be without an answer: their answers must find room in the stream. */
 export const controlPeersMax = 32
 export const uidUnknown = 0xffffffff

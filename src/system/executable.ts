@@ -1,11 +1,18 @@
 /** What is known of the file that runs, and links to it. */
 import { lstatSync, readlinkSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { isSea } from 'node:sea'
+import { getRawAsset, isSea } from 'node:sea'
 
 /** The packaged executable's path; undefined when Node runs the bundle. */
 export function executablePath(): string | undefined {
   return isSea() ? realpathSync(process.execPath) : undefined
+}
+
+/** The licences of what the executable holds; undefined when Node runs the bundle, which carries none. */
+export async function licences(): Promise<Buffer | undefined> {
+  if (!isSea()) return undefined
+  const { zstdDecompressSync } = await import('node:zlib')
+  return zstdDecompressSync(Buffer.from(getRawAsset('notices')))
 }
 
 export type LinkOutcome =

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { engineRestartMs } from '../../src/protocol/constants.ts'
-import { startCommand, stopCommands } from '../support/command.ts'
+import { type RunningCommand, startCommand, stopCommands } from '../support/command.ts'
 import { binFolder, Daemon, run } from '../support/daemon.ts'
 import { startFollower, startWriters, stopLoads } from '../support/load.ts'
 import { randomFrom, seedFor } from '../support/random.ts'
@@ -64,6 +64,22 @@ function killIfAlive(pid: number): void {
   }
 }
 
+/**
+ * A logread that follows. It gives up after seconds without an engine that lives long enough, which a busy machine has: then
+ * it is started again, as a supervisor would, and goes on by its cursor. Returns what all of them have shown.
+ */
+function superviseLogread({ querySocket, folder }: Daemon): () => string {
+  const args = ['-socket', querySocket, '-f', '--cursor-file', join(folder, 'cursor')]
+  const runs: RunningCommand[] = []
+  const start = async (): Promise<void> => {
+    const run = startCommand(join(binFolder, 'logread'), args)
+    runs.push(run)
+    if ((await run.finished).status === 1) await start()
+  }
+  void start()
+  return () => runs.map((run) => run.stdout()).join('')
+}
+
 const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0)
 
 it("a second memlogd names the pid of the first one's intake, not that of its engine", async () => {
@@ -83,8 +99,7 @@ it('every line is stored and delivered once, in order, while a hundred engines d
   const { logSocket, querySocket } = daemon
   const load = startWriters(logSocket, writers, 1_000_000, linesPerSecond)
   const follower = startFollower(querySocket, 'last.stdout')
-  // With -f, logread gives up after seconds without an engine that lives long enough; a busy machine has such seconds.
-  const logread = startCommand(join(binFolder, 'logread'), ['-socket', querySocket, '-F'])
+  const followed = superviseLogread(daemon)
   await killEngines(daemon, 'a hundred', (kills) => kills === 100)
   // A reader that comes while no engine runs waits and is served.
   process.kill(daemon.enginePid ?? 0, 'SIGKILL')
@@ -93,9 +108,7 @@ it('every line is stored and delivered once, in order, while a hundred engines d
   const written = await load.result
   daemon.logwrite(['-n', 'last', 'echo', 'the end'])
   const books = await follower.result
-  await eventually('logread -F has everything', () => logread.stdout().endsWith('last.stdout the end\n'))
-  logread.child.kill()
-  const followed = logread.stdout()
+  await eventually('logread -f has everything', () => followed().endsWith('last.stdout the end\n'))
 
   // Everything is still in the ring, and everybody got it.
   expect(sum(written.lines)).toBeGreaterThan(20_000)
@@ -104,7 +117,7 @@ it('every line is stored and delivered once, in order, while a hundred engines d
   expect(books.delivered).toBe(books.next - books.first)
   expect(books.connections).toBeGreaterThan(20)
   const numbers = new Map<string, number>()
-  for (const [, source = '', number] of followed.matchAll(/ (writer-\d) (\d+) of a line\n/g)) {
+  for (const [, source = '', number] of followed().matchAll(/ (writer-\d) (\d+) of a line\n/g)) {
     expect(Number(number)).toBe((numbers.get(source) ?? -1) + 1)
     numbers.set(source, Number(number))
   }

@@ -51,12 +51,17 @@ describe.skipIf(tool === undefined)('the image (skipped without buildah and dock
   test.each(cpus)('holds these files for %s, with these modes, owners and links', (cpu) => {
     const lines = (listed.get(cpu) ?? []).map((line) => line.replace(/ +\d+ \d{4}-\d\d-\d\d \d\d:\d\d /, ' '))
     expect(lines.sort()).toEqual([
+      '-rw-r--r-- 0/0 usr/share/licenses/memlogd/LICENSE',
+      '-rw-r--r-- 0/0 usr/share/licenses/memlogd/THIRD_PARTY_NOTICES.gz',
       '-rwxr-xr-x 0/0 etc/init.d/002-logging',
       '-rwxr-xr-x 0/0 usr/bin/memlogd',
       'drwxr-xr-x 0/0 etc/',
       'drwxr-xr-x 0/0 etc/init.d/',
       'drwxr-xr-x 0/0 usr/',
       'drwxr-xr-x 0/0 usr/bin/',
+      'drwxr-xr-x 0/0 usr/share/',
+      'drwxr-xr-x 0/0 usr/share/licenses/',
+      'drwxr-xr-x 0/0 usr/share/licenses/memlogd/',
       'lrwxrwxrwx 0/0 usr/bin/logread -> memlogd',
       'lrwxrwxrwx 0/0 usr/bin/logwrite -> memlogd',
     ])

@@ -143,8 +143,27 @@ def test_the_engine_opens_and_closes_a_fifo():
     assert m.fds() == before
     m.do(do="close", id=opened["id"]); m.do(do="close", id=4_000_000_000)
     for where, error in ((m.dir + "/missing", 2), (m.dir, 22), (m.out, 22)):
-        m.do(do="open", kind=6, token=1, path=where, name="n")
+        m.do(do="open", kind=6, token=error, path=where, name="n")
         until("the failure is reported", lambda: [e for e in m.events("open_failed") if e["text"] == where and e["argument"] == error])
+    m.stop()
+
+
+def test_each_failure_to_open_is_answered_by_its_token():
+    # Events keep one path a second; the answers do not.
+    m = Memlogd()
+    for token in range(1, 21): m.do(do="open", kind=6, token=token, path=f"{m.dir}/missing-{token}", name="n")
+    until("all answers", lambda: len(m.frames("UNOPENED")) == 20)
+    assert [(f["detail"], f["error"]) for f in m.frames("UNOPENED")] == [(token, 2) for token in range(1, 21)]
+    m.stop()
+
+
+def test_sync_names_the_position_up_to_which_frames_wait():
+    m = Memlogd()
+    r, w = os.pipe(); m.send(b"x", [r]); m.opened("x")
+    os.write(w, b"data"); last = until("data", lambda: m.frames("DATA"))[-1]
+    m.do(do="sync")
+    answer = until("the answer", lambda: [a for a in m.records() if "sync" in a])[0]["sync"]
+    assert answer >= last["at"] + 32 + 8, (answer, last)
     m.stop()
 
 

@@ -152,7 +152,8 @@ static void see_frame(struct fuzz *fuzz, const u8 *at) {
   struct model *model = model_of_id(fuzz, id);
   MUST(bytes <= QUEUE_PAYLOAD_BYTES_MAX || kind == FRAME_KIND_PAD, bytes, kind);
   MUST(get_u32(at + 20) < 1000000000 && get_u32(at + 28) < 1000000000, 0, 0);
-  if (kind == FRAME_KIND_OPEN) see_open(fuzz, slot, id);
+  if (kind == FRAME_KIND_OPEN && id == 0) MUST(bytes == 4 && get_u32(at + 32) != 0, bytes, get_u32(at + 32));
+  if (kind == FRAME_KIND_OPEN && id != 0) see_open(fuzz, slot, id);
   if (kind == FRAME_KIND_DATA && model != NULL) {
     MUST(!model->has_ended && bytes > 0 && bytes <= QUEUE_READ_BYTES_MAX, bytes, model->key);
     for (u32 n = 0; n < bytes; n++, model->received++)
@@ -301,7 +302,7 @@ static void engine_message(struct fuzz *fuzz) {
       u32 id = model->is_used && model->is_opened ? model->id : 0xfffffff0u + below(fuzz, 16);
       return send_to_intake(fuzz, CONTROL_CLOSE, id, draw(fuzz));
     }
-    case 1: return send_to_intake(fuzz, CONTROL_READY, below(fuzz, 1000), draw(fuzz));
+    case 1: return send_to_intake(fuzz, below(fuzz, 2) ? CONTROL_READY : CONTROL_SYNC, below(fuzz, 1000), draw(fuzz));
     case 2: { /* a well-formed OPEN of a path that does not exist or is not a FIFO */
       u32 count = 6 + below(fuzz, 200);
       for (u32 n = 0; n < count; n++) bytes[n] = (u8)('a' + below(fuzz, 20));

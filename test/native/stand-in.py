@@ -74,7 +74,9 @@ class Engine:
             if kind != 0:
                 record = dict(frame=KINDS[kind], slot=slot, id=id, detail=detail, at=self.position, real=rs + rn / 1e9, mono=ms + mn / 1e9)
                 payload = os.pread(4, size, at + 32)
-                if kind == 1:
+                if kind == 1 and id == 0:
+                    record.update(frame="UNOPENED", error=struct.unpack("<I", payload)[0])
+                elif kind == 1:
                     sid, skind, name, token = self.slot(slot)
                     record.update(name=name.decode("latin1"), kind=skind, token=token, same=sid == id)
                 if kind == 6:
@@ -106,6 +108,7 @@ class Engine:
                 self.send(4, what["kind"], len(body), body)
             elif what["do"] == "close": self.send(5, what["id"], 0)
             elif what["do"] == "raw": self.control.sendall(bytes.fromhex(what["hex"]))
+            elif what["do"] == "sync": self.send(8, 0, 0)
             elif what["do"] == "say": os.write(2, what["text"].encode())
 
     def run(self):
@@ -137,6 +140,9 @@ class Engine:
                 kind, arg, value = struct.unpack("<IIQ", self.buffer[:16])
                 self.buffer = self.buffer[16:]
                 while os.path.exists(self.options.get("pause", "/nonexistent")): time.sleep(0.01)
+                if kind == 8:
+                    self.say(sync=value)
+                    continue
                 self.handle(value)
                 if kind == 2:
                     self.say(stopped=True)

@@ -106,6 +106,15 @@ describe('--install', () => {
   })
 })
 
+test('--licences shows the terms of everything inside, from the executable alone', () => {
+  for (const args of [['--licences'], ['memlogd', '-licences']]) {
+    const { status, stdout } = run(executable, args)
+    expect(status).toBe(0)
+    for (const part of ['yargs-parser', 'Copyright Node.js contributors', 'V8, located at'])
+      expect(stdout).toContain(part)
+  }
+})
+
 test('the native half answers, and is no applet that is shown', () => {
   expect(run(executable, [], { argv0: 'memlogd-native' }).stdout).toMatch(/^memlogd native \d+ \S+\n$/)
   const list = run(executable, [])

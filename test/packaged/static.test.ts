@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { buildAll, executableFile } from '../../src/build/build.ts'
 import { BuildError, type Cpu, cpus, hostCpu, type Layout, projectLayout } from '../../src/build/project.ts'
+import { writeRelease } from '../../src/build/release/release.ts'
 import { runTool } from '../../src/build/tool.ts'
 
 // Whole builds into folders of their own: what `make static` makes, what it refuses, and that the same
@@ -73,10 +74,16 @@ test('a dynamic build says so; a second one has nothing to do', async () => {
   expect(await build(layout, cpu, false, dynamic)).toEqual([`nothing to do: dist/memlogd-linux-${cpu}`])
 })
 
-test('two builds in different folders are byte for byte the same', async () => {
+test('two releases made in different directories are byte for byte the same', async () => {
   const cpu = hostCpu() ?? 'amd64'
   const [one, two] = [layoutIn('one'), layoutIn('another/place')]
   await build(one, cpu, false)
   await build(two, cpu, false)
-  expect(readFileSync(executableFile(one, cpu)).equals(readFileSync(executableFile(two, cpu)))).toBe(true)
+  const [names, others] = [one, two].map((layout) => writeRelease(layout, [cpu]))
+  expect(names).toEqual(others)
+  expect(names).toEqual(expect.arrayContaining(['THIRD_PARTY_NOTICES', 'sbom.spdx.json', 'SHA256SUMS']))
+  for (const name of names ?? []) {
+    const [bytes, other] = [one, two].map((layout) => readFileSync(join(layout.dist, 'release', name)))
+    expect(other?.equals(bytes ?? Buffer.alloc(0)), name).toBe(true)
+  }
 })

@@ -19,6 +19,9 @@ import type { Stamp } from '../../src/protocol/timestamp.ts'
 import type { Life } from './life.ts'
 import { must, type Truth } from './truth.ts'
 
+/** Who learns what was put into the queue. */
+export type IntakeObserver = Pick<Truth, 'opened' | 'data' | 'ended' | 'event'> & { counters: { frames: number } }
+
 /** An open source, with what its writer has written and the intake has not read. */
 export interface SimulatedSource {
   id: number
@@ -40,14 +43,14 @@ export class IntakeModel implements FrameQueue {
   readonly #slots: (SourceSlot | undefined)[]
   readonly #ended: { slot: number; position: number }[] = []
   readonly #life: Life
-  readonly #truth: Truth
+  readonly #truth: IntakeObserver
   readonly #now: () => Stamp
   readonly #reserved: number
   /** A frame of any size fits an empty queue, wherever its head is. */
   readonly #payloadBytesMax: number
   #nextId = 1
 
-  constructor(areaBytes: number, slots: number, life: Life, truth: Truth, now: () => Stamp) {
+  constructor(areaBytes: number, slots: number, life: Life, truth: IntakeObserver, now: () => Stamp) {
     this.areaBytes = areaBytes
     this.#area = Buffer.alloc(areaBytes, freedByte)
     this.#slots = new Array<SourceSlot | undefined>(slots).fill(undefined)
@@ -85,11 +88,11 @@ export class IntakeModel implements FrameQueue {
   }
 
   /** A new source, unless every slot is taken or the queue is full. */
-  open(name: string): SimulatedSource | undefined {
+  open(name: string, kind = sourceKindStream): SimulatedSource | undefined {
     const slot = this.#slots.indexOf(undefined)
     if (slot < 0 || !this.hasRoom(0)) return undefined
     const source = { id: this.#nextId++, slot, name, written: '' }
-    this.#slots[slot] = { id: source.id, kind: sourceKindStream, token: 0, name: Buffer.from(name) }
+    this.#slots[slot] = { id: source.id, kind, token: 0, name: Buffer.from(name) }
     this.sources.push(source)
     this.#put(frameKindOpen, source, noPayload, 0)
     this.#truth.opened()
@@ -103,6 +106,13 @@ export class IntakeModel implements FrameQueue {
     source.written = source.written.slice(text.length)
     const stamp = this.#put(frameKindData, source, Buffer.from(text, 'latin1'), 0)
     this.#truth.data(source.id, source.name, text, stamp)
+    return true
+  }
+
+  /** A frame of any kind with a source's bytes; false if there is no room. */
+  frame(kind: number, source: SimulatedSource, payload: Buffer): boolean {
+    if (!this.hasRoom(payload.length)) return false
+    this.#put(kind, source, payload, 0)
     return true
   }
 

@@ -12,8 +12,8 @@ import { Ranges } from '../../src/memlogd/serve/ranges.ts'
 import { IntakeModel } from './intake-model.ts'
 import { MortalStore } from './mortal-store.ts'
 
-/** Puts another method in an object's place; returns what brings the first one back. */
-function replace<T extends object, K extends keyof T>(
+/** Replaces a method; returns what restores it. */
+export function replace<T extends object, K extends keyof T>(
   prototype: T,
   key: K,
   make: (original: T[K]) => T[K],

@@ -25,6 +25,9 @@ const optionsDefault: EngineOptions = {
 /** Containers that no state file names. */
 const dockerInput: InputFactory = (slot, context) => new DockerInput(slot, context, new DockerStreams())
 
+/** Every kind of source that there is. */
+export const allInputs: InputFactory = inputTable(dockerInput)
+
 const sevens = { ...randomFrom(0), bytes: (length: number) => Buffer.alloc(length, 7) }
 
 /** An engine that has started and goes on from what is in the store. */
@@ -33,7 +36,7 @@ export function startEngine(queue: FrameQueue, setup: EngineSetup = {}): Engine 
     store: new MemoryStore(),
     world: new FakeWorld({ realSeconds: 9, monoSeconds: 9, random: sevens }),
     onCommit: () => {},
-    createInput: inputTable(dockerInput),
+    createInput: allInputs,
     ...setup,
     queue,
     options: { ...optionsDefault, ...setup.options },

@@ -42,6 +42,11 @@ export class FakeQueue implements FrameQueue {
     this.frame(frameKindOpen, id, Buffer.alloc(0), token)
     return id
   }
+  openFailed(token: number, error: number): void {
+    const payload = Buffer.alloc(4)
+    payload.writeUInt32LE(error)
+    this.frame(frameKindOpen, 0, payload, token)
+  }
   data(id: number, bytes: string | Buffer): void {
     this.frame(frameKindData, id, Buffer.from(bytes))
   }

@@ -41,6 +41,6 @@ function cell(text: string): string {
 }
 
 if (import.meta.main) {
-  const file = join(import.meta.dirname, '../../README.md')
+  const file = join(import.meta.dirname, '../../../README.md')
   writeFileSync(file, readmeWithTables(readFileSync(file, 'utf8')))
 }

@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import { bundleFile } from '../bundle.ts'
 import { BuildError, type Cpu, cpuNames, type Layout } from '../project.ts'
+import { packedNoticesFile } from '../release/licences.ts'
 import { runStep } from '../step.ts'
 import { commandToRun, findToolchain, runTool } from '../tool.ts'
 import { type BaseNode, type NodeFacts, nodeFacts, unpackBase } from './base-node.ts'
@@ -83,7 +84,7 @@ export async function packageExecutable(layout: Layout, base: PreparedBase, gene
   const own = ['pkg.ts', 'package.ts'].map((name) => join(layout.root, 'src/build/executable', name))
   return runStep(layout, {
     name: `package-${base.cpu}`,
-    inputs: [bundleFile(layout), base.path, ...own],
+    inputs: [bundleFile(layout), packedNoticesFile(layout, base.facts.isStatic), base.path, ...own],
     values: [process.version, String(generator.isBase)],
     outputs: [outfile],
     run: () => runPkg(layout, base, generator, outfile),
@@ -98,10 +99,11 @@ function runPkg(layout: Layout, base: PreparedBase, generator: Generator, outfil
   copyFileSync(bundleFile(layout), join(directory, 'memlogd.cjs'))
   const script = join(layout.root, 'src/build/executable/pkg.ts')
   const output = join(directory, 'memlogd')
+  const notices = packedNoticesFile(layout, base.facts.isStatic)
   const codeCache = generator.isBase ? 'code-cache' : 'none'
   runTool(
     process.execPath,
-    [script, join(directory, 'memlogd.cjs'), base.path, output, codeCache, ...generator.command],
+    [script, join(directory, 'memlogd.cjs'), notices, base.path, output, codeCache, ...generator.command],
     { env: { ...process.env, TMPDIR: directory } },
   )
   renameSync(output, outfile)

@@ -1,9 +1,9 @@
 /**
  * Run as a program: lets pkg package a bundle, by its single-executable mode.
  *
- *     node pkg.ts BUNDLE BASE OUTPUT CODE-CACHE GENERATOR...
+ *     node pkg.ts BUNDLE NOTICES BASE OUTPUT CODE-CACHE GENERATOR...
  *
- * BASE is the Node to inject into, GENERATOR the command that runs a Node of the same version here, CODE-CACHE is
+ * NOTICES becomes an asset of that name, BASE is the Node to inject into, GENERATOR the command that runs a Node of the same version here, CODE-CACHE is
  * `code-cache` or `none`. What is done behind pkg's back is all in this file:
  *
  * - `lib-es5/sea.js` is called directly. pkg's command line can name neither a base of one's own nor the options of
@@ -44,7 +44,7 @@ function replaceExecFile([command = '', ...before]: readonly string[]): void {
 }
 
 async function main(): Promise<void> {
-  const [bundle = '', base = '', output = '', codeCache = '', ...generator] = process.argv.slice(2)
+  const [bundle = '', notices = '', base = '', output = '', codeCache = '', ...generator] = process.argv.slice(2)
   replaceExecFile(generator)
   const { default: sea } = createRequire(import.meta.url)('@yao-pkg/pkg/lib-es5/sea.js') as PkgSea
   const nodeRange = `node${process.versions.node}`
@@ -57,6 +57,7 @@ async function main(): Promise<void> {
       disableExperimentalSEAWarning: true,
       useSnapshot: false,
       useCodeCache: codeCache === 'code-cache',
+      assets: { notices },
     },
   })
 }

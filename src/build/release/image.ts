@@ -1,11 +1,13 @@
 /** The OCI image of both CPUs: the image's root as directories, then buildah or docker, without network. */
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { applets, BuildError, type Cpu, type Layout } from '../project.ts'
-import { findTool, runTool } from '../tool.ts'
+import { findTool, runTool, tryTool } from '../tool.ts'
+import { noticesName } from './licences.ts'
 
 /** Where `make image` leaves it: an OCI layout as a tar file, for `docker load`, `skopeo` or `linuxkit cache import`. */
-function imageFile(layout: Layout): string {
+export function imageFile(layout: Layout): string {
   return join(layout.dist, 'memlogd-image.tar')
 }
 
@@ -51,7 +53,7 @@ function buildWithBuildah(layout: Layout, platforms: string, dockerfile: string,
   }
   // Nothing is run and nothing is pulled: there is no network to forbid.
   const build = ['build', '--isolation', 'chroot', '--pull-never', '--timestamp', '0', '--format', 'oci']
-  buildah(...build, '--platform', platforms, '--manifest', tag, '--file', dockerfile, context)
+  buildah(...build, ...labels(layout, tag), '--platform', platforms, '--manifest', tag, '--file', dockerfile, context)
   buildah('manifest', 'push', '--all', tag, `oci:${oci}:${tag}`)
   // A tar file with the same bytes each time.
   const plain = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=gnu']
@@ -63,9 +65,27 @@ function buildWithDocker(layout: Layout, platforms: string, dockerfile: string, 
   // Every file dated to the epoch: the same files give the same image, whenever it is built.
   const output = `type=oci,rewrite-timestamp=true,dest=${imageFile(layout)}`
   const build = ['buildx', 'build', '--network', 'none', '--provenance=false', '--platform', platforms]
-  runTool('docker', [...build, '--tag', `memlogd:${tag}`, '--output', output, '--file', dockerfile, context], {
-    env: { ...process.env, SOURCE_DATE_EPOCH: '0' },
-  })
+  runTool(
+    'docker',
+    [...build, ...labels(layout, tag), '--tag', `memlogd:${tag}`, '--output', output, '--file', dockerfile, context],
+    {
+      env: { ...process.env, SOURCE_DATE_EPOCH: '0' },
+    },
+  )
+}
+
+/** OCI's labels. Where the source is to be had is known only when package.json names a repository. */
+function labels(layout: Layout, version: string): string[] {
+  const { license, repository } = JSON.parse(readFileSync(join(layout.root, 'package.json'), 'utf8')) as PackageJson
+  const revision = tryTool('git', ['rev-parse', 'HEAD'], { cwd: layout.root }).stdout.trim()
+  const values = { title: 'memlogd', version, revision, licenses: license, source: repository?.url ?? '' }
+  const known = Object.entries(values).filter(([, value]) => value !== '')
+  return known.flatMap(([name, value]) => ['--label', `org.opencontainers.image.${name}=${value}`])
+}
+
+interface PackageJson {
+  readonly license: string
+  readonly repository?: { readonly url: string }
 }
 
 /** What the image holds for each CPU, a line per file, as `tar -tv` shows it. */
@@ -127,13 +147,19 @@ export interface ImageFile {
 
 const nothing = Buffer.alloc(0)
 
-/** Everything belongs to root. `executable` is memlogd for the image's CPU. */
+/** Everything belongs to root. `executable` is memlogd for the image's CPU; the notices lie beside it. */
 export function imageFiles(layout: Layout, executable: string): ImageFile[] {
   const script = 'etc/init.d/002-logging'
+  const licences = 'usr/share/licenses/memlogd'
   return [
-    ...['etc', 'etc/init.d', 'usr', 'usr/bin'].map(directory),
+    ...['etc', 'etc/init.d', 'usr', 'usr/bin', 'usr/share', 'usr/share/licenses', licences].map(directory),
     file(script, join(layout.root, 'src/image/root', script)),
     file('usr/bin/memlogd', executable),
+    text(`${licences}/LICENSE`, readFileSync(join(layout.root, 'LICENSE'))),
+    text(
+      `${licences}/THIRD_PARTY_NOTICES.gz`,
+      gzipSync(readFileSync(join(dirname(executable), noticesName)), { level: 9 }),
+    ),
     ...applets.filter((name) => name !== 'memlogd').map((name) => link(`usr/bin/${name}`, 'memlogd')),
   ]
 }
@@ -144,6 +170,10 @@ function directory(path: string): ImageFile {
 
 function file(path: string, from: string): ImageFile {
   return { path, kind: 'file', permissions: 0o755, content: readFileSync(from) }
+}
+
+function text(path: string, content: Buffer): ImageFile {
+  return { path, kind: 'file', permissions: 0o644, content }
 }
 
 function link(path: string, target: string): ImageFile {

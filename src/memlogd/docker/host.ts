@@ -64,8 +64,8 @@ export class DockerHost implements SourceWatcher {
   opened(token: number, source: number): void {
     this.#plugin?.opened(token, source)
   }
-  openFailed(path: string, error: number): void {
-    this.#plugin?.openFailed(path, error)
+  openFailed(token: number, error: number): void {
+    this.#plugin?.openFailed(token, error)
   }
   ended(source: number): void {
     this.#plugin?.ended(source)

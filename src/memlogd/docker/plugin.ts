@@ -115,11 +115,12 @@ export class DockerPlugin {
     this.#answer(this.#opening, token, '')
   }
 
-  openFailed(file: string, error: number): void {
-    const stream = this.#parts.streams.byFile(file)
+  /** The intake could not open the FIFO of a token; `error` is an errno. */
+  openFailed(token: number, error: number): void {
+    const stream = this.#parts.streams.byToken(token)
     if (stream === undefined) return
     this.#forget(stream)
-    this.#answer(this.#opening, stream.token, `can't open ${file} (errno ${error})`)
+    this.#answer(this.#opening, token, `can't open ${stream.file} (errno ${error})`)
   }
 
   /** Everything of a source is in the ring: it was closed, or dockerd is gone. */

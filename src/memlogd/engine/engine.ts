@@ -9,7 +9,6 @@ import {
   entryKindGap,
   entryKindLine,
   eventDatagramsLost,
-  eventOpenFailed,
   frameKindData,
   frameKindDatagram,
   frameKindEnd,
@@ -68,7 +67,8 @@ export interface EngineParts {
 /** Notified when a source that was asked for opens, fails to open, or ends. */
 export interface SourceWatcher {
   opened(token: number, source: number): void
-  openFailed(path: string, error: number): void
+  /** `error` is an errno. */
+  openFailed(token: number, error: number): void
   /** Everything of the source is stored; it is readable after the commit that follows. */
   ended(source: number): void
 }
@@ -284,8 +284,7 @@ export class Engine {
         this.#pushPayload(frame)
         break
       case frameKindOpen:
-        this.counters.add('sourcesOpened')
-        if (this.#source(frame)?.kind === sourceKindDocker) this.#parts.watcher?.opened(frame.detail, frame.source)
+        this.#openSource(frame)
         break
       case frameKindEnd:
         this.#endSource(frame)
@@ -338,6 +337,19 @@ export class Engine {
     this.#unsettled.clear()
   }
 
+  /** A frame without a source reports that one could not be opened. */
+  #openSource(frame: FrameView): void {
+    const { watcher } = this.#parts
+    if (frame.source === 0) {
+      if (frame.payloadEnd - frame.payloadStart >= 4) {
+        watcher?.openFailed(frame.detail, frame.bytes.readUInt32LE(frame.payloadStart))
+      }
+      return
+    }
+    this.counters.add('sourcesOpened')
+    if (this.#source(frame)?.kind === sourceKindDocker) watcher?.opened(frame.detail, frame.source)
+  }
+
   #endSource(frame: FrameView): void {
     const source = this.#source(frame)
     if (source === undefined) return
@@ -358,7 +370,6 @@ export class Engine {
     this.#makeRoom()
     if (gap === undefined) this.#appendOwn(frame, eventText(event))
     else this.#appendOwn(frame, eventText(event), gapFields(gap), entryKindGap)
-    if (event.code === eventOpenFailed) this.#parts.watcher?.openFailed(event.text, event.argument)
     if (event.code === eventDatagramsLost) this.counters.add('datagramsLost', event.count)
   }
 

@@ -1,11 +1,11 @@
 /**
  * Who the clients of the query socket are. JavaScript can't ask the kernel, so the intake is asked, by the number of the
- * engine's descriptor. Only a few questions are out at a time: the answers must find room in the control stream.
+ * engine's descriptor. Only a few questions are under way at a time: the answers must find room in the control stream.
  */
 import { controlPeer, controlPeersMax } from '../../protocol/constants.ts'
 import type { ControlMessage } from '../../protocol/frame.ts'
 
-/** The other end of a connection; uid is `uidUnknown` where it can't be had. */
+/** The other end of a connection; uid is `uidUnknown` where the kernel does not say. */
 export interface Peer {
   pid: number
   uid: number
@@ -16,25 +16,23 @@ interface Question {
   answer: (peer: Peer) => void
 }
 
-/** No descriptor has this number. */
-const noDescriptor = 0xffffffff
 /** Tokens count up to here and begin anew: token * 2^32 + pid must stay a whole number. */
 const tokenLimit = 2 ** 20
 
 export class Peers {
-  readonly #send: (type: number, descriptor: number, token: number) => void
+  readonly #sendMessage: (type: number, descriptor: number, token: number) => void
   readonly #asked = new Map<number, Question>()
   readonly #waiting: Question[] = []
   #token = 0
 
   constructor(send: (type: number, descriptor: number, token: number) => void) {
-    this.#send = send
+    this.#sendMessage = send
   }
 
-  /** Asks who is connected to a descriptor of this process; returns what takes the question back. */
+  /** Asks who is connected to a descriptor of this process; returns a function that cancels the question. */
   ask(descriptor: number, answer: (peer: Peer) => void): () => void {
     const question = { descriptor, answer }
-    if (this.#asked.size < controlPeersMax) this.#put(question)
+    if (this.#asked.size < controlPeersMax) this.#send(question)
     else this.#waiting.push(question)
     return () => {
       question.answer = () => {}
@@ -43,28 +41,20 @@ export class Peers {
     }
   }
 
-  /**
-   * Calls back when the intake has told of the frames that were waiting when this engine said where it begins, if there are any.
-   * It answers a question at once and rings in the turn after: the second answer comes after the ring.
-   */
-  whenTold(call: () => void): void {
-    this.ask(noDescriptor, () => this.ask(noDescriptor, call))
-  }
-
-  /** Takes an answer of the intake. */
-  take(message: ControlMessage): void {
+  /** Handles an answer of the intake. */
+  answered(message: ControlMessage): void {
     const token = Math.floor(message.value / 0x1_0000_0000)
     const question = this.#asked.get(token)
     if (question === undefined) return
     this.#asked.delete(token)
     const next = this.#waiting.shift()
-    if (next !== undefined) this.#put(next)
+    if (next !== undefined) this.#send(next)
     question.answer({ pid: message.value % 0x1_0000_0000, uid: message.arg })
   }
 
-  #put(question: Question): void {
+  #send(question: Question): void {
     this.#token = (this.#token + 1) % tokenLimit
     this.#asked.set(this.#token, question)
-    this.#send(controlPeer, question.descriptor, this.#token)
+    this.#sendMessage(controlPeer, question.descriptor, this.#token)
   }
 }

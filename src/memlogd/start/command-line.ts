@@ -1,5 +1,5 @@
 /** memlogd's JavaScript command line: what the native half runs before it becomes the intake. */
-import { currentDirectory, openCommand } from '../../cli/command.ts'
+import { currentDirectory, openCommand, showLicences } from '../../cli/command.ts'
 import { writeConfig } from '../../cli/config-pipe.ts'
 import { ExitError, exitOk } from '../../cli/errors.ts'
 import { readGroupFile } from './group-database.ts'
@@ -9,6 +9,7 @@ import { memlogdCommand, memlogdConfig, memlogdConfigKeys } from './options.ts'
 export async function runMemlogdConfig(words: readonly string[]): Promise<number> {
   const parsed = await openCommand(memlogdCommand, words)
   if (parsed === undefined) return exitOk
+  if (parsed.values.licences) return showLicences()
   const groupFile = parsed.given.has('socketGroup') ? readGroupFile() : ''
   writeConfig(memlogdConfigKeys, memlogdConfig(parsed, { directory: currentDirectory(), groupFile }))
   return exitOk

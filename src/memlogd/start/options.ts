@@ -1,6 +1,7 @@
 /** memlogd's flags, and what they mean for the intake and the engine. */
 
 import { basename, dirname, resolve } from 'node:path'
+import { licencesFlag } from '../../cli/command.ts'
 import { completionFlag } from '../../cli/completion.ts'
 import type { Config } from '../../cli/config-pipe.ts'
 import { quoted, UsageError } from '../../cli/errors.ts'
@@ -68,6 +69,7 @@ export const memlogdCommand = defineCommand({
       help: 'return when the sockets are there, and go on in the background',
     },
     completion: completionFlag,
+    licences: licencesFlag,
     takeover: {
       name: 'takeover',
       type: 'boolean',

@@ -125,6 +125,11 @@ class PluginRig {
     this.take()
     return source
   }
+  /** The intake can't open what was asked for. */
+  fail(token: number, error: number): void {
+    this.engine.queue.openFailed(token, error)
+    this.take()
+  }
   data(source: number, ...lines: [from: 'out' | 'err', text: string, seconds?: number][]): void {
     for (const [from, text, seconds] of lines) {
       this.engine.queue.data(source, dockerdFrame(from, text, seconds ?? 500))
@@ -173,7 +178,7 @@ class PluginRig {
   #docker() {
     const watcher = {
       opened: (token: number, source: number) => this.plugin.opened(token, source),
-      openFailed: (path: string, error: number) => this.plugin.openFailed(path, error),
+      openFailed: (token: number, error: number) => this.plugin.openFailed(token, error),
       ended: (source: number) => this.plugin.ended(source),
     }
     const docker: InputFactory = (slot, context) => new DockerInput(slot, context, this.streams)
@@ -278,9 +283,32 @@ describe('the logging driver', () => {
   it('says why a FIFO can not be opened', () => {
     const rig = new PluginRig()
     rig.startLogging()
-    rig.plugin.openFailed(file, 2)
+    rig.fail(1, 2)
     expect(rig.answers).toEqual([{ status: 200, body: { Err: `memlogd: can't open ${file} (errno 2)` } }])
     expect(rig.streams.size).toBe(0)
+  })
+
+  it('answers each StartLogging that fails, however many fail at once', () => {
+    const rig = new PluginRig()
+    const files = Array.from({ length: 20 }, (_, index) => `/run/docker/logging/${index}`)
+    for (const path of files) rig.startLogging(path)
+    for (let token = 1; token <= files.length; token++) rig.fail(token, 2)
+    expect(rig.answers.map(({ body }) => body.Err)).toEqual(
+      files.map((path) => `memlogd: can't open ${path} (errno 2)`),
+    )
+    expect(rig.waiting).toBe(0)
+  })
+
+  it('ends the followers of a container whose FIFO can not be opened again after a restart', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    rig.open(1)
+    rig.restartAll()
+    const reader = rig.readLogs({ Follow: true })
+    expect(reader.isEnded).toBe(false)
+    rig.fail(1, 2)
+    expect(reader.isEnded).toBe(true)
+    expect(rig.state).toContain('"streams":[]')
   })
 
   it('refuses what it can not obey, and keeps nothing of it', () => {
