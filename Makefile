@@ -2,11 +2,10 @@
 # is missing, root on Debian to install it.
 
 SHELL := /bin/sh
-CPU := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
-NODE24 := node_modules/node-linux-$(CPU)/bin/node
+NODE24 := node_modules/node-linux-$(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: bench build deps test-deps check test run man readme static image release qemu qemu-memory clean sim fuzz soak
+.PHONY: bench build deps test-deps check test run man readme static image release base debug qemu qemu-memory clean sim fuzz soak
 
 build: deps
 	node build.mjs
@@ -48,6 +47,10 @@ static: test-deps
 image: test-deps
 	node build.mjs image $(CPUS)
 
+# A small static base Node for CPU=amd64 or arm64, from Debian's source: root, one to two hours; docs/SIZE.md.
+base:
+	src/build/base/make-base.sh $(CPU)
+
 # All that is given away, in dist/release: docs/RELEASING.md.
 release: test-deps
 	node build.mjs release
@@ -59,6 +62,14 @@ qemu: test-deps build
 # The smallest memory with which the machines still pass: some minutes.
 qemu-memory: test-deps build
 	$(NODE24) test/qemu/smallest-memory.ts
+
+# memlogd with its engine under a debugger: chrome://inspect, or `node inspect 127.0.0.1:9229`.
+debug: build
+	@node_modules/.bin/esbuild src/main.ts --bundle --platform=node --format=cjs --target=node24 --sourcemap \
+		--log-level=warning --outfile=dist/debug/memlogd.cjs
+	@echo 'sockets: dist/debug/log.sock, dist/debug/query.sock; ^C ends it'
+	@MEMLOGD_NODE=$(NODE24) MEMLOGD_BUNDLE=dist/debug/memlogd.cjs NODE_OPTIONS='--inspect=127.0.0.1:9229 --enable-source-maps' \
+		bash -c 'exec -a memlogd dist/native/memlogd -socket-log dist/debug/log.sock -socket-query dist/debug/query.sock'
 
 # The man pages, made from the tables that --help is made from; `make man PAGES=logread.1` for one.
 PAGES := memlogd.8 logread.1 logwrite.1

@@ -1,42 +1,37 @@
 /** A command line run by `sh -c` in a process group of its own, so that all of it can be ended. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { sleep, type World } from '../../../system/world.ts'
 
-interface ShellOptions {
-  /** The whole environment. */
-  environment: NodeJS.ProcessEnv
+export interface ShellOptions {
+  /** Added to our own environment. */
+  environment?: Readonly<Record<string, string>>
   /** Whether the command gets a pipe as standard input, or nothing. */
   hasInput: boolean
 }
 
 /** How a command ended: its status, or the signal that ended it; or why it could not be started. */
-interface ShellEnd {
+export interface ShellEnd {
   status: number | undefined
   signal: string | undefined
   error: string | undefined
 }
 
-/** A group that still runs this long after SIGTERM is ended by SIGKILL. */
+/** A command that still runs so long after SIGTERM is ended by SIGKILL. */
 const killMs = 2000
-/** While a group is waited for, it is looked for this often: only its leader's end is reported. */
-const lookMs = 50
 
 export class ShellCommand {
-  /** Resolves when the shell has ended; never rejects. Others of its group may still run. */
+  /** Resolves when the command has ended; never rejects. */
   readonly ended: Promise<ShellEnd>
   readonly #child: ChildProcess
-  readonly #world: World
   #end: ShellEnd | undefined
 
   /** Its output goes to where ours goes. */
-  constructor(command: string, options: ShellOptions, world: World) {
-    this.#world = world
+  constructor(command: string, options: ShellOptions) {
     this.#child = spawn('/bin/sh', ['-c', command], {
       stdio: [options.hasInput ? 'pipe' : 'ignore', 'inherit', 'inherit'],
-      env: options.environment,
+      env: { ...process.env, ...options.environment },
       detached: true,
     })
-    // Broken pipes are reported by the write's own callback.
+    // Broken pipes are told by the write's own callback.
     this.#child.stdin?.on('error', () => undefined)
     this.ended = new Promise((resolve) => {
       const finish = (end: ShellEnd) => {
@@ -54,30 +49,25 @@ export class ShellCommand {
     return this.#end === undefined
   }
 
-  /** Resolves when the pipe has received the bytes; rejects when the command ended or closed its input. */
+  /** Resolves when the pipe has taken the bytes; rejects when the command ended or closed its input. */
   write(bytes: Buffer): Promise<void> {
     const { stdin } = this.#child
     if (stdin === null || stdin.destroyed || this.#end !== undefined)
       return Promise.reject(new Error('the command has ended'))
     return new Promise((resolve, reject) => {
-      const close = () => reject(new Error('the command has ended'))
-      stdin.once('close', close)
+      const gone = () => reject(new Error('the command has ended'))
+      stdin.once('close', gone)
       stdin.write(bytes, (error) => {
-        stdin.removeListener('close', close)
+        stdin.removeListener('close', gone)
         if (error) reject(new Error('the command has closed its input'))
         else resolve()
       })
     })
   }
 
-  /** No more input comes. */
-  closeInput(): void {
-    this.#child.stdin?.end()
-  }
-
-  /** Closes its input and gives the group `waitMs` to end, then SIGTERM, then SIGKILL. */
+  /** Closes its input, gives it `waitMs` to end, then SIGTERM, then SIGKILL, to the whole group. */
   async stop(waitMs: number): Promise<ShellEnd> {
-    this.closeInput()
+    this.#child.stdin?.end()
     if (await this.#endsWithin(waitMs)) return await this.ended
     this.#signal('SIGTERM')
     if (await this.#endsWithin(killMs)) return await this.ended
@@ -85,33 +75,23 @@ export class ShellCommand {
     return await this.ended
   }
 
-  /** True if anybody of the group received it. */
-  #signal(signal: NodeJS.Signals | 0): boolean {
-    if (this.#child.pid === undefined) return false
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#child.pid === undefined) return
     try {
-      return process.kill(-this.#child.pid, signal)
+      process.kill(-this.#child.pid, signal)
     } catch {
-      return false
+      // The group is gone already.
     }
   }
 
-  /** Whether all of the group ends in time, not only its shell. */
   async #endsWithin(ms: number): Promise<boolean> {
-    const endMs = this.#world.monotonicMs() + ms
-    for (;;) {
-      if (this.#end !== undefined && !this.#signal(0)) return true
-      const leftMs = endMs - this.#world.monotonicMs()
-      if (leftMs <= 0) return false
-      const stop = new AbortController()
-      if (this.#end === undefined) void this.ended.then(() => stop.abort())
-      await sleep(this.#end === undefined ? leftMs : Math.min(lookMs, leftMs), stop.signal, this.#world)
-    }
+    if (this.#end !== undefined) return true
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), ms)
+    })
+    const ended = await Promise.race([this.ended.then(() => true), late])
+    clearTimeout(timer)
+    return ended
   }
-}
-
-/** How a command ended, for people. */
-export function endText(end: ShellEnd): string {
-  if (end.error !== undefined) return `the command can't be run: ${end.error}`
-  if (end.signal !== undefined) return `the command was ended by ${end.signal}`
-  return `the command ended with status ${end.status}`
 }
