@@ -71,7 +71,7 @@ function installLinks(operands: readonly string[], mayReplace: boolean): number 
 function installLink(executable: string, folder: string, name: string, mayReplace: boolean): string | undefined {
   const path = `${folder.replace(/(.)\/+$/, '$1')}/${name}`
   const fault = tryInstall(executable, folder, name, mayReplace, path)
-  if (fault !== undefined) printError(`memlogd: --install: ${quoted(path)}: ${fault}\n`)
+  if (fault !== undefined) printError(`memlogd: --install: ${quoted(path)}: ${fault}`)
   return fault
 }
 

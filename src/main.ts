@@ -1,7 +1,7 @@
 /** Name of the executable -> applet -> exit status. The only place that ends the process. */
 import { type Applet, applets, roles } from './applets.ts'
 import { printError } from './cli/command.ts'
-import { ExitError, exitBug, harmless } from './cli/errors.ts'
+import { ExitError, exitBug } from './cli/errors.ts'
 
 function findApplet(name: string): Applet | undefined {
   return [...applets, ...roles].find((applet) => applet.name === name)
@@ -30,7 +30,7 @@ function speakerName(applet: Applet | undefined): string {
 
 function say(message: string): void {
   try {
-    printError(`${speaker}: ${harmless(message)}\n`)
+    printError(`${speaker}: ${message}`)
   } catch {
     // Standard error is closed: there is nobody to tell.
   }

@@ -3,7 +3,7 @@
 import { version } from '../protocol/version.ts'
 import { writeAll } from '../system/write-all.ts'
 import { completionScript } from './completion.ts'
-import { ExitError, exitOk } from './errors.ts'
+import { ExitError, exitOk, harmless } from './errors.ts'
 import type { Command, Flag, FlagTable } from './flag-table.ts'
 import { type ParsedFlags, parseFlags } from './flags.ts'
 import { helpText } from './help.ts'
@@ -17,8 +17,9 @@ export function printOut(text: string | Buffer): void {
   }
 }
 
-export function printError(text: string): void {
-  writeAll(2, Buffer.from(text))
+/** One line on standard error. Whatever the message quotes, it cannot control a terminal. */
+export function printError(message: string): void {
+  writeAll(2, Buffer.from(`${harmless(message)}\n`))
 }
 
 /** The row of `--licences`, for the commands that have it. */

@@ -13,6 +13,8 @@ export interface ParsedFlags<T extends FlagTable> {
   readonly values: FlagValues<T>
   /** The flags that stood on the command line, as opposed to defaults. */
   readonly given: ReadonlySet<keyof T & string>
+  /** The same in their order, with repeats. */
+  readonly order: readonly (keyof T & string)[]
   /** Words after the flags, untouched; empty unless the command has operands. */
   readonly operands: readonly string[]
   /** How many words the flags took, `--` included. */
@@ -37,6 +39,7 @@ export async function parseFlags<T extends FlagTable>(
     kind: 'flags',
     values: withDefaults(command.flags, found),
     given: new Set(split.given.map((one) => one.key)),
+    order: split.given.map((one) => one.key),
     operands: split.operands,
     skip: split.skip,
   }

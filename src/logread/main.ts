@@ -18,7 +18,7 @@ export async function runLogread(args: readonly string[]): Promise<number> {
   const { values, given } = parsed
   checkTasks(values, given)
   try {
-    return await run(withCaseFlag(values, given))
+    return await run(withCaseFlag(values, given), parsed.order)
   } catch (error) {
     if (error instanceof QueryError) throw new ExitError(error.message)
     throw error
@@ -31,14 +31,14 @@ function withCaseFlag(values: LogreadValues, given: Given): ReadValues {
 }
 
 /** One of the things that logread does, by the flags. */
-async function run(values: ReadValues): Promise<number> {
+async function run(values: ReadValues, order: readonly string[]): Promise<number> {
   if (values.sourceNames) {
     printOut((await sourceNames(values.socket)).map((name) => `${name}\n`).join(''))
     return exitOk
   }
   const { to, on, run, state } = values
   if (to.length + on.length + run.length > 0 || state !== undefined) {
-    return (await import('./ship/main.ts')).runShipping(values)
+    return (await import('./ship/main.ts')).runShipping(values, order)
   }
   const { realSeconds: seconds, realNanos: nanos } = systemWorld.now()
   const now = { seconds, nanos }

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Shipper } from '../../src/logread/ship/shipper.ts'
 import { SyslogStreamTarget } from '../../src/logread/ship/syslog/stream-target.ts'
-import { monotonicMs, sleep } from '../../src/system/world.ts'
+import { monotonicMs, sleep, systemWorld } from '../../src/system/world.ts'
 import { ListSource } from '../logread/ship/entries.ts'
 
 const id = process.pid % 50_000
@@ -59,20 +59,25 @@ createServer((socket) => {
 test('a cable that is pulled costs no line and no CPU', async ({ skip }) => {
   const reason = makeNetwork()
   if (reason !== undefined) skip(reason)
-  const folder = mkdtempSync(join(tmpdir(), 'dead-peer-'))
-  const output = join(folder, 'received')
-  writeFileSync(join(folder, 'receiver.mjs'), receiverProgram)
-  receiver = spawn('ip', ['netns', 'exec', space, process.execPath, join(folder, 'receiver.mjs'), output], {
+  const directory = mkdtempSync(join(tmpdir(), 'dead-peer-'))
+  const output = join(directory, 'received')
+  writeFileSync(join(directory, 'receiver.mjs'), receiverProgram)
+  receiver = spawn('ip', ['netns', 'exec', space, process.execPath, join(directory, 'receiver.mjs'), output], {
     stdio: 'inherit',
   })
   await expect.poll(() => existsSync(output)).toBe(true)
   const times = { settleMs: 500, probeMs: 100, stallMs: 1000 }
-  const target = new SyslogStreamTarget('syslog', { host: `${network}.2`, port, tls: undefined }, 'vm', times)
+  const target = new SyslogStreamTarget(
+    'syslog',
+    { host: `${network}.2`, port, tls: undefined },
+    'vm',
+    systemWorld,
+    times,
+  )
   const source = new ListSource(5)
   const said: string[] = []
   const stop = new AbortController()
-  const world = { nowMs: monotonicMs, sleep, random: () => 0.5 }
-  const running = new Shipper(target, source, world, (message) => said.push(message)).run(stop.signal)
+  const running = new Shipper(target, source, systemWorld, (message) => said.push(message)).run(stop.signal)
   try {
     let fed = 0
     // The number ends with a full stop, so that the length of the next message can't be read as part of it.
@@ -99,6 +104,6 @@ test('a cable that is pulled costs no line and no CPU', async ({ skip }) => {
   } finally {
     stop.abort()
     await running
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
   }
 }, 60_000)

@@ -11,22 +11,21 @@ import { Shipper } from '../../src/logread/ship/shipper.ts'
 import { SyslogStreamTarget } from '../../src/logread/ship/syslog/stream-target.ts'
 import { SyslogUdpTarget } from '../../src/logread/ship/syslog/udp-target.ts'
 import type { Target } from '../../src/logread/ship/target.ts'
-import { monotonicMs, sleep } from '../../src/system/world.ts'
+import { monotonicMs, systemWorld } from '../../src/system/world.ts'
 import { ListSource } from '../logread/ship/entries.ts'
 import { isInstalled, makeCertificates, Rsyslog, type Transport } from '../logread/ship/syslog/receivers.ts'
 import { freePort } from '../support/free-port.ts'
 
-const world = { nowMs: monotonicMs, sleep, random: () => 0.1 }
 const hasRsyslog = isInstalled('rsyslogd') && isInstalled('openssl') && isInstalled('/usr/lib/*/rsyslog/lmnsd_ossl.so')
 const missing = 'needs rsyslogd with its ossl driver, and openssl'
-let folder = ''
+let directory = ''
 let receiver: Rsyslog | undefined
 let stop = new AbortController()
 let running: Promise<void> = Promise.resolve()
 let said: string[] = []
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'shipping-'))
+  directory = mkdtempSync(join(tmpdir(), 'shipping-'))
   stop = new AbortController()
   said = []
 })
@@ -34,19 +33,20 @@ afterEach(async () => {
   stop.abort()
   await running
   await receiver?.kill()
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true })
 })
 
 async function open(transport: Transport): Promise<{ target: Target; rsyslog: Rsyslog }> {
   const port = await freePort()
-  const certificates = transport === 'tls' ? makeCertificates(folder) : undefined
-  receiver = new Rsyslog(folder, transport, port, certificates)
+  const certificates = transport === 'tls' ? makeCertificates(directory) : undefined
+  receiver = new Rsyslog(directory, transport, port, certificates)
   await receiver.start()
   const host = '127.0.0.1'
-  if (transport === 'udp') return { target: new SyslogUdpTarget('udp', { host, port }, 'vm', 1400), rsyslog: receiver }
+  if (transport === 'udp')
+    return { target: new SyslogUdpTarget('udp', { host, port }, 'vm', 1400, systemWorld), rsyslog: receiver }
   const none = { certificateFile: undefined, keyFile: undefined, serverName: undefined }
   const tls = certificates && { caFile: certificates.ca, ...none }
-  return { target: new SyslogStreamTarget(transport, { host, port, tls }, 'vm'), rsyslog: receiver }
+  return { target: new SyslogStreamTarget(transport, { host, port, tls }, 'vm', systemWorld), rsyslog: receiver }
 }
 
 test.for<Transport>(['udp', 'tcp', 'tls'])(
@@ -56,7 +56,7 @@ test.for<Transport>(['udp', 'tcp', 'tls'])(
     if (!hasRsyslog) skip(missing)
     const { target, rsyslog } = await open(transport)
     const source = new ListSource(20)
-    running = new Shipper(target, source, world, (message) => said.push(message)).run(stop.signal)
+    running = new Shipper(target, source, systemWorld, (message) => said.push(message)).run(stop.signal)
     const total = 3000
     let sent = 0
     const sentAt: number[] = []
@@ -92,7 +92,7 @@ test('an idle receiver that is restarted in order gets nothing twice', { timeout
   if (!hasRsyslog) skip(missing)
   const { target, rsyslog } = await open('tcp')
   const source = new ListSource(20).add(...Array.from({ length: 100 }, (_, index) => `line ${index}`))
-  running = new Shipper(target, source, world, (message) => said.push(message)).run(stop.signal)
+  running = new Shipper(target, source, systemWorld, (message) => said.push(message)).run(stop.signal)
   await expect.poll(() => rsyslog.texts().length).toBe(100)
   await expect.poll(() => target.unconfirmed).toBe(0)
   await rsyslog.kill('SIGTERM')

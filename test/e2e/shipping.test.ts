@@ -14,13 +14,13 @@ import { binFolder, Daemon } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { eventually } from '../support/wait.ts'
 
-let folder = ''
+let directory = ''
 let daemon: Daemon | undefined
 let children: Service[] = []
 let servers: Server[] = []
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'shipping-'))
+  directory = mkdtempSync(join(tmpdir(), 'shipping-'))
   children = []
   servers = []
 })
@@ -32,7 +32,7 @@ afterEach(async () => {
   }
   await daemon?.stop()
   daemon = undefined
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true })
 })
 
 class Service {
@@ -98,7 +98,7 @@ async function receiver(
 }
 
 const fileTexts = (name: string): string[] => {
-  const path = join(folder, 'logs', name)
+  const path = join(directory, 'logs', name)
   if (!existsSync(path)) return []
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1)
   return lines.map((text) => text.replace(/^\S+ \S+ /, ''))
@@ -121,10 +121,10 @@ const lines = (count: number) => Array.from({ length: count }, (_, index) => `li
 test('without -f, what is there is shipped, and that is all', async () => {
   const on = await startDaemon()
   logSome(on, 1, 100)
-  const ran = on.logread('--to', `dir:${folder}/logs`, '-s', 'app*')
+  const ran = on.logread('--to', `dir:${directory}/logs`, '-s', 'app*')
   expect(ran).toMatchObject({ status: 0, stdout: '', stderr: '' })
   expect(fileTexts('app.stdout.log')).toEqual(lines(100))
-  expect(readFileSync(join(folder, 'logs/app.stdout.log'), 'utf8')).toMatch(
+  expect(readFileSync(join(directory, 'logs/app.stdout.log'), 'utf8')).toMatch(
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ app\.stdout line 1\n/,
   )
 })
@@ -133,8 +133,8 @@ test('filters hold for targets too', async () => {
   const on = await startDaemon()
   logSome(on, 1, 20)
   on.logwrite(['-n', 'other', 'echo', 'line 5'])
-  expect(on.logread('--to', `dir:${folder}/logs`, '-s', 'app*', '-g', '5$')).toMatchObject({ status: 0 })
-  expect(readdirSync(join(folder, 'logs')).filter((name) => !name.startsWith('.'))).toEqual(['app.stdout.log'])
+  expect(on.logread('--to', `dir:${directory}/logs`, '-s', 'app*', '-g', '5$')).toMatchObject({ status: 0 })
+  expect(readdirSync(join(directory, 'logs')).filter((name) => !name.startsWith('.'))).toEqual(['app.stdout.log'])
   expect(fileTexts('app.stdout.log')).toEqual(['line 5', 'line 15'])
 })
 
@@ -143,12 +143,12 @@ test('several targets at once, one dead; the engine is killed, logread is killed
   const loki = await receiver(checkLoki)
   const otlp = await receiver(checkOtlp)
   const targets = [
-    ...['--to', `dir:${folder}/logs?max-size=1M&compress=gzip`],
+    ...['--to', `dir:${directory}/logs?max-size=1M&compress=gzip`],
     ...['--to', `loki+http://127.0.0.1:${loki.port}`],
     ...['--to', `otlp+http://127.0.0.1:${otlp.port}`],
     ...['--to', `syslog+tcp://127.0.0.1:${await freePort()}`],
   ]
-  const args = ['-F', ...targets, '--state', join(folder, 'state')]
+  const args = ['-F', ...targets, '--state', join(directory, 'state')]
   const first = ship(on, ...args)
   logSome(on, 1, 1000)
   await eventually(
@@ -184,7 +184,7 @@ test('a journal on another machine: systemd-journal-remote takes what a command 
   if (remote === undefined) skip('needs systemd-journal-remote')
   const on = await startDaemon()
   logSome(on, 1, 300)
-  const journal = join(folder, 'remote.journal')
+  const journal = join(directory, 'remote.journal')
   const ran = on.logread('-s', 'app*', '--to', `exec+export:exec ${remote} --output ${journal} - >/dev/null 2>&1`)
   expect(ran).toMatchObject({ status: 0, stderr: '' })
   const shown = spawnSync('journalctl', ['--file', journal, '-o', 'cat', '-n', 'all'], { encoding: 'utf8' })
@@ -233,20 +233,20 @@ test('hooks run for lines that match', async () => {
     '--on',
     'panic: (.*)',
     '--run',
-    `echo "$LOG_SOURCE $LOG_MATCH_1" >>${folder}/hooked`,
+    `echo "$LOG_SOURCE $LOG_MATCH_1" >>${directory}/hooked`,
   )
   await new Promise((wake) => setTimeout(wake, 1000))
   on.logwrite(['-n', 'kernel', 'echo', 'panic: at the disco'])
   on.logwrite(['-n', 'kernel', 'echo', 'nothing'])
-  await eventually('the command has run', () => existsSync(join(folder, 'hooked')))
-  expect(readFileSync(join(folder, 'hooked'), 'utf8')).toBe('kernel.stdout at the disco\n')
+  await eventually('the command has run', () => existsSync(join(directory, 'hooked')))
+  expect(readFileSync(join(directory, 'hooked'), 'utf8')).toBe('kernel.stdout at the disco\n')
   expect(await service.kill('SIGTERM')).toBe(0)
 })
 
 test.each([
-  [['--to', 'dir:'], 'logread: --to "dir:": at its end: a folder is missing; wanted dir:/var/log\n'],
+  [['--to', 'dir:'], 'logread: --to "dir:": at its end: a directory is missing; wanted dir:/var/log\n'],
   [['--to', 'exec:a', '--to', 'exec:a'], 'logread: --to: the same target is given twice\n'],
-  [['--on', 'a'], 'logread: --on: 1 patterns and 0 commands; each --on needs a --run\n'],
+  [['--on', 'a'], 'logread: --on: 1 patterns and 0 commands; each --on needs a --run after it\n'],
   [['--on', '(', '--run', 'x'], /^logread: --on: "\(", character \d: wanted /],
   [['--state', '/x'], 'logread: --state: needs a target (--to)\n'],
   [['--to', 'exec:a', '--file', 'x'], 'logread: --file: cannot be used with --to\n'],

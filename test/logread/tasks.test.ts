@@ -322,7 +322,7 @@ describe('what is wrong with a command line', () => {
     [['--stats', '--sources'], '--sources: cannot be used with --stats'],
     [['--stats', '-f'], '--follow: cannot be used with --stats'],
     [['-o', 'prometheus'], '--output: "prometheus" is for --stats'],
-    [['--to', 'dir:a', '--to', 'dir:./a/?max-size=2M'], '--to: two dir: targets cannot share the folder'],
+    [['--to', 'dir:a', '--to', 'dir:./a/?max-size=2M'], '--to: two dir: targets cannot share the directory'],
     [['--file', 'x', '-f'], '--follow: cannot be used with --file'],
     [['--wait', 'x', '-v'], '--invert-match: needs a pattern (--grep)'],
     [['--wait', 'x', '-g', 'y', '-C', '5'], '--context: cannot be used with --wait'],

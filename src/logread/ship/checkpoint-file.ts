@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import type { Cursor } from '../../protocol/query.ts'
 import { readSmallFile, replaceFile } from '../../system/replace-file.ts'
+import { encodeCursor, parseCursor } from '../ask/cursor.ts'
 
 const fileBytesMax = 4096
 
@@ -31,17 +32,6 @@ export class CheckpointFile {
 
   async save(cursor: Cursor): Promise<void> {
     await mkdir(this.#directory, { recursive: true })
-    const text = `${JSON.stringify({ ring: cursor.ring, sequence: cursor.sequence, target: this.#target })}\n`
-    await replaceFile(this.#path, text)
-  }
-}
-
-function parseCursor(text: string): Cursor | undefined {
-  try {
-    const { ring, sequence } = JSON.parse(text) as { ring?: unknown; sequence?: unknown }
-    if (typeof ring !== 'string' || typeof sequence !== 'number') return undefined
-    return Number.isSafeInteger(sequence) && sequence >= 0 ? { ring, sequence } : undefined
-  } catch {
-    return undefined
+    await replaceFile(this.#path, encodeCursor(cursor, this.#target))
   }
 }

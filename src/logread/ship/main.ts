@@ -1,11 +1,13 @@
 /** `logread --to URL`, `--on RE --run CMD`: a shipper for each, until a signal or, without -f, the end. */
+import { realpathSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { printError } from '../../cli/command.ts'
 import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../../cli/errors.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
+import { errnoText } from '../../system/errno-text.ts'
 import { listenForStop } from '../../system/signals.ts'
-import { monotonicMs, sleep, systemWorld } from '../../system/world.ts'
+import { systemWorld } from '../../system/world.ts'
 import type { LogreadValues } from '../options.ts'
 import { makeSelection, parsePattern, requestOf, type Selection, unappliedFilter } from '../selection.ts'
 import { makeMessageMatcher } from '../show/filters/grep.ts'
@@ -13,20 +15,21 @@ import { localOffset } from '../time.ts'
 import { CheckpointFile } from './checkpoint-file.ts'
 import { Hook } from './exec/hook.ts'
 import { type IsWanted, MemlogdSource } from './memlogd-source.ts'
-import { Shipper, type ShipperWorld } from './shipper.ts'
+import { Shipper } from './shipper.ts'
 import type { Report, Target } from './target.ts'
 import { parseTarget } from './target-table.ts'
 
-/** What is asked of entries before they are shipped. */
+/** Which entries are shipped. */
 interface ShippingSelection {
   request: QueryRequest
+  tail: number | undefined
   isNewOnly: boolean
   makeIsWanted: (header: ReplyHeader | undefined) => IsWanted | undefined
 }
 
 /** A target or a hook. */
 interface Outlet {
-  /** What its place is kept under. */
+  /** Its checkpoint is stored under this. */
   key: string
   open: (report: Report) => Promise<Target>
 }
@@ -34,32 +37,41 @@ interface Outlet {
 /** Each has a connection to memlogd, which serves a limited number. */
 const outletsMax = 64
 
-const world: ShipperWorld = { nowMs: monotonicMs, sleep, random: Math.random }
-
-export async function runShipping(values: LogreadValues): Promise<number> {
-  const outlets = [...parseTargets(values.to), ...parseHooks(values.on, values.run)]
+/** `order` has the flags in their order on the command line. */
+export async function runShipping(values: LogreadValues, order: readonly string[]): Promise<number> {
+  const outlets = [...parseTargets(values.to), ...parseHooks(values.on, values.run, order)]
   if (outlets.length === 0) throw new UsageError('--state: needs a target (--to)')
   if (outlets.length > outletsMax) throw new UsageError(`--to: at most ${outletsMax} targets and hooks`)
   const selection = makeShippingSelection(values)
-  if (values.state !== undefined) await makeStateFolder(values.state)
+  if (values.state !== undefined) await makeStateDirectory(values.state)
   const stop = listenForStop()
   const shippers = await Promise.all(outlets.map((outlet) => makeShipper(outlet, values, selection)))
   await Promise.all(shippers.map((shipper) => shipper.run(stop.signal)))
   if (stop.exitStatus !== undefined) return stop.exitStatus === exitTerminated ? exitOk : stop.exitStatus
-  return shippers.some(({ rejected, isUnsure }) => rejected > 0 || isUnsure) ? exitFailed : exitOk
+  const isWhole = shippers.every(({ rejected, isUnsure, isIncomplete }) => rejected === 0 && !isUnsure && !isIncomplete)
+  return isWhole ? exitOk : exitFailed
 }
 
-/** A service that is stopped in order has not failed. */
+/** A service that is stopped by SIGTERM has not failed. */
 const exitTerminated = 128 + 15
 
 function parseTargets(texts: readonly string[]): Outlet[] {
   const targets = texts.map(parseTarget)
   const twice = texts.find((text, index) => texts.indexOf(text) !== index)
   if (twice !== undefined) throw new UsageError('--to: the same target is given twice')
-  const folders = targets.flatMap(({ folder }) => (folder === undefined ? [] : [folder]))
-  const shared = folders.find((folder, index) => folders.indexOf(folder) !== index)
-  if (shared !== undefined) throw new UsageError(`--to: two dir: targets cannot share the folder ${quoted(shared)}`)
+  const directories = targets.flatMap(({ directory }) => (directory === undefined ? [] : [realPath(directory)]))
+  const shared = directories.find((directory, index) => directories.indexOf(directory) !== index)
+  if (shared !== undefined) throw new UsageError(`--to: two dir: targets cannot share the directory ${quoted(shared)}`)
   return targets.map(({ text, open }) => ({ key: text, open }))
+}
+
+/** The path without links; as it is where it does not exist yet. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
 }
 
 /** Flags for people who look at lines make no sense for those who carry them. */
@@ -79,10 +91,15 @@ function makeShippingSelection(values: LogreadValues): ShippingSelection {
   }
   const isNewOnly = values.follow && selection.tail === 0
   if (isNewOnly) selection.tail = undefined
-  return { request: requestOf(selection), isNewOnly, makeIsWanted: (header) => makeIsWanted(selection, header) }
+  return {
+    request: requestOf(selection),
+    tail: selection.tail,
+    isNewOnly,
+    makeIsWanted: (header) => makeIsWanted(selection, header),
+  }
 }
 
-/** What the server has not applied; nothing if it has applied all. Entries that tell of lost lines are always wanted. */
+/** The filters that the server has not applied; undefined if it has applied all. Gap entries are always wanted. */
 function makeIsWanted(selection: Selection, header: ReplyHeader | undefined): IsWanted | undefined {
   const filter = unappliedFilter(selection, header?.applied ?? [])
   const isMatch = selection.pattern === undefined ? undefined : makeMessageMatcher(selection.pattern)
@@ -94,45 +111,51 @@ function makeIsWanted(selection: Selection, header: ReplyHeader | undefined): Is
   }
 }
 
-function parseHooks(patterns: readonly string[], commands: readonly string[]): Outlet[] {
-  if (patterns.length !== commands.length) {
-    throw new UsageError(`--on: ${patterns.length} patterns and ${commands.length} commands; each --on needs a --run`)
+function parseHooks(patterns: readonly string[], commands: readonly string[], order: readonly string[]): Outlet[] {
+  const pairs = order.filter((key) => key === 'on' || key === 'run')
+  if (patterns.length !== commands.length || pairs.some((key, index) => key !== (index % 2 === 0 ? 'on' : 'run'))) {
+    throw new UsageError(
+      `--on: ${patterns.length} patterns and ${commands.length} commands; each --on needs a --run after it`,
+    )
   }
   return patterns.map((pattern, index) => {
     const command = commands[index] ?? ''
     if (command.includes('\0')) throw new UsageError(`--run: ${quoted(command)}: a NUL byte`)
     const expression = parsePattern('--on', pattern)
-    return { key: `hook:${pattern}\0${command}`, open: async (report) => new Hook(expression, command, report) }
+    return {
+      key: `hook:${pattern}\0${command}`,
+      open: async (report) => new Hook(expression, command, report, systemWorld, process.env),
+    }
   })
 }
 
-async function makeStateFolder(folder: string): Promise<void> {
+async function makeStateDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true })
+    await mkdir(directory, { recursive: true })
   } catch (error) {
-    throw new ExitError(`--state: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ExitError(`--state: ${quoted(directory)}: ${errnoText(error)}`)
   }
 }
 
 async function makeShipper(outlet: Outlet, values: LogreadValues, selection: ShippingSelection): Promise<Shipper> {
   let name = ''
-  const sink = await outlet.open((message) => say(`${name}: ${message}`))
-  name = sink.name
+  const target = await outlet.open((message) => report(`${name}: ${message}`))
+  name = target.name
   const source = new MemlogdSource({
     path: values.socket,
     isFollowing: values.follow,
-    isNewOnly: selection.isNewOnly,
-    request: selection.request,
-    makeIsWanted: selection.makeIsWanted,
+    ...selection,
+    gatherBytes: target.batchBytes ?? 0,
+    world: systemWorld,
   })
   const { state } = values
-  const place = state === undefined ? undefined : new CheckpointFile(state, outlet.key, sink.name)
-  return new Shipper(sink, source, world, say, place)
+  const store = state === undefined ? undefined : new CheckpointFile(state, outlet.key, target.name)
+  return new Shipper(target, source, systemWorld, report, store)
 }
 
-function say(message: string): void {
+function report(message: string): void {
   try {
-    printError(`logread: ${message}\n`)
+    printError(`logread: ${message}`)
   } catch {
     // Standard error is closed: shipping goes on.
   }

@@ -1,11 +1,12 @@
-/** Outgoing connections for sinks: a byte stream by TCP or TLS, and datagrams by UDP. */
+/** Outgoing connections of targets: a byte stream by TCP or TLS, and datagrams by UDP. */
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
 import { connect as connectTcp, isIPv6, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import type { World } from '../../system/world.ts'
 
-/** How a TLS peer is checked, and with what we show ourselves. The files are read at each connect: they are renewed. */
+/** How a TLS peer is checked, and our own certificate. The files are read at each connect: they are renewed. */
 export interface TlsFiles {
   /** PEM file with the authorities to trust, instead of the usual ones. */
   caFile: string | undefined
@@ -24,9 +25,9 @@ export interface StreamAddress {
 export interface OutgoingStream {
   /** Bytes handed to the kernel so far. */
   readonly flushedBytes: number
-  /** Resolves when the kernel has taken the bytes; rejects if it takes none of them for `stallMs`. */
+  /** Resolves when the kernel has accepted the bytes; rejects if it accepts none of them for `stallMs`. */
   write(bytes: Buffer, stallMs: number): Promise<void>
-  /** Bytes that the peer's kernel has not acknowledged; undefined where the system does not tell. */
+  /** Bytes that the peer's kernel has not acknowledged; undefined where the system does not say. */
   unacknowledgedBytes(): Promise<number | undefined>
   /** Ends the stream; true if the peer then closed its side in order: it has read everything. */
   end(waitMs: number): Promise<boolean>
@@ -38,22 +39,23 @@ export class NetworkError extends Error {
   override readonly name = 'NetworkError'
 }
 
-/** A peer that does not answer a connect, TLS handshake included, by then is away. */
+/** A peer that has not answered a connect, TLS handshake included, by then is away. */
 const connectMs = 10_000
-/** The kernel asks a silent peer after so long whether it lives. */
+/** After this time the kernel probes a silent peer. */
 const keepAliveMs = 30_000
 
-/** Connects; `onLost` is called once when an established connection is gone by itself. */
+/** Connects; `onLost` is called once when an established connection ends by itself. */
 export async function openStream(
   target: StreamAddress,
   signal: AbortSignal,
+  world: World,
   onLost: (error: NetworkError) => void,
 ): Promise<OutgoingStream> {
   const socket = target.tls === undefined ? connectTcp(target.port, target.host) : await connectTls(target, target.tls)
   socket.setNoDelay(true)
   socket.setKeepAlive(true, keepAliveMs)
-  await connected(socket, target.tls === undefined ? 'connect' : 'secureConnect', signal)
-  return new SocketStream(socket, onLost)
+  await connected(socket, target.tls === undefined ? 'connect' : 'secureConnect', signal, world)
+  return new SocketStream(socket, world, onLost)
 }
 
 async function connectTls(target: StreamAddress, files: TlsFiles): Promise<Socket> {
@@ -73,12 +75,12 @@ export async function readTlsFiles(files: TlsFiles): Promise<ConnectionOptions> 
   return options
 }
 
-function connected(socket: Socket, event: string, signal: AbortSignal): Promise<void> {
+function connected(socket: Socket, event: string, signal: AbortSignal, world: World): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => fail(new NetworkError('the connection timed out')), connectMs)
+    const cancel = world.after(connectMs, () => fail(new NetworkError('the connection timed out')))
     const stop = () => fail(new NetworkError('stopped'))
     function settle(): void {
-      clearTimeout(timer)
+      cancel()
       signal.removeEventListener('abort', stop)
       socket.removeListener(event, succeed)
       socket.removeListener('error', fail)
@@ -103,6 +105,7 @@ function connected(socket: Socket, event: string, signal: AbortSignal): Promise<
 class SocketStream implements OutgoingStream {
   flushedBytes = 0
   readonly #socket: Socket
+  readonly #world: World
   readonly #closed: Promise<void>
   readonly #ports: [number, number]
   #error: NetworkError | undefined
@@ -111,8 +114,9 @@ class SocketStream implements OutgoingStream {
   #isInOrder = false
   #isEnding = false
 
-  constructor(socket: Socket, onLost: (error: NetworkError) => void) {
+  constructor(socket: Socket, world: World, onLost: (error: NetworkError) => void) {
     this.#socket = socket
+    this.#world = world
     this.#ports = [socket.localPort ?? 0, socket.remotePort ?? 0]
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#closed = promise
@@ -136,10 +140,10 @@ class SocketStream implements OutgoingStream {
     if (this.#error !== undefined) throw this.#error
     if (this.#socket.destroyed || this.#sawEnd) throw new NetworkError('the connection was closed')
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const timer = setTimeout(() => {
+    const cancel = this.#world.after(stallMs, () => {
       this.#error ??= new NetworkError('the connection is stalled')
       this.#socket.destroy()
-    }, stallMs)
+    })
     const giveUp = () => reject(this.#error ?? new NetworkError('the connection was closed'))
     this.#socket.once('close', giveUp)
     this.#socket.write(bytes, (error) => (error ? reject(this.#error ?? toNetworkError(error)) : resolve()))
@@ -147,7 +151,7 @@ class SocketStream implements OutgoingStream {
       await promise
       this.flushedBytes += bytes.length
     } finally {
-      clearTimeout(timer)
+      cancel()
       this.#socket.removeListener('close', giveUp)
     }
   }
@@ -162,9 +166,9 @@ class SocketStream implements OutgoingStream {
   async end(waitMs: number): Promise<boolean> {
     this.#isEnding = true
     if (!this.#socket.destroyed) this.#socket.end()
-    const timer = setTimeout(() => this.#socket.destroy(), waitMs)
+    const cancel = this.#world.after(waitMs, () => this.#socket.destroy())
     await this.#closed
-    clearTimeout(timer)
+    cancel()
     return this.#isInOrder
   }
 
@@ -198,7 +202,7 @@ export interface OutgoingDatagrams {
   close(): void
 }
 
-/** A UDP socket of its own for one peer: so the kernel tells when nobody listens there. */
+/** A UDP socket of its own for one peer: so the kernel reports when nobody listens there. */
 export async function openDatagrams(
   target: DatagramAddress,
   signal: AbortSignal,
@@ -218,7 +222,7 @@ export async function openDatagrams(
   return { send: (bytes) => sendDatagram(socket, bytes), close: () => socket.close() }
 }
 
-/** A name server that does not answer must not hold up a program that is asked to end. */
+/** A name server that does not answer must not delay the end of the program. */
 async function unlessStopped<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const stop = () => reject(new NetworkError('stopped'))

@@ -1,134 +1,161 @@
 /**
- * Carries entries from memlogd to one target, at least once. Each shipper has its own connection and its own
- * place in the ring; it holds one batch and nothing else. So a target that is slow or away costs no memory and
- * delays nobody: its lines stay in the ring, and those that fell off it arrive as a gap entry.
+ * Carries entries from memlogd to one target, at least once. Each shipper has its own connection and its own cursor; it
+ * holds one batch and nothing else. So a target that is slow or away costs no memory and delays no other: its lines
+ * stay in the ring, and those that were overwritten meanwhile arrive as a gap entry.
  */
 import { entryKindLine } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
 import type { Cursor } from '../../protocol/query.ts'
+import { errnoText } from '../../system/errno-text.ts'
+import { sleep, type World } from '../../system/world.ts'
 import type { Batch, EntrySource } from './memlogd-source.ts'
 import { type Report, type Target, TargetError, unconfirmedMax } from './target.ts'
 
-/** A changed place is written to the state folder at most so often. */
-const stateSaveMs = 1000
-/** The same trouble is told again at most so often. */
-const repeatMs = 60_000
-/** A target that failed so recently is not trusted yet: its waits go on growing. */
+/** A changed checkpoint is saved at most once in this time. */
+export const saveMs = 1000
+/** The same failure is reported again after this time at the earliest. */
+export const repeatMs = 60_000
+/** A target that failed more recently is not trusted yet: its waits go on growing. */
 const settledMs = 10_000
-/** What a shipper needs of the world. */
-export interface ShipperWorld {
-  nowMs(): number
-  sleep(ms: number, signal: AbortSignal): Promise<void>
-  random(): number
-}
-
-export interface PlaceStore {
-  load(): Cursor | undefined
-  save(cursor: Cursor): Promise<void>
-}
-
-export interface ShipperCounters {
-  delivered: number
-  rejected: number
-  failures: number
-}
 
 /** First wait; doubles with every failure in a row. */
 export const retryMs = 250
 /** Longest wait. */
 export const retryMsMax = 30_000
-/** Shortest wait: whatever the dice say, a failing target is not tried in a loop. */
+/** Shortest wait, whatever the random number: a failing target is not tried in a loop. */
 export const retryMsMin = 50
 /** Longest wait that a target may ask for (`Retry-After`). */
 export const retryAfterMsMax = 300_000
 
 /** Waits between tries: exponential, with full jitter, so that many machines do not come back in step. */
 export class Backoff {
-  failures = 0
+  #failures = 0
+  /** From 0 to 1. */
   readonly #random: () => number
 
-  constructor(random: () => number = Math.random) {
+  constructor(random: () => number) {
     this.#random = random
   }
 
-  /** The wait after one more failure. A wait that the target asked for is kept, and spread by a tenth. */
+  /** The wait after one more failure. A wait that the target asked for is observed, plus up to a tenth. */
   next(askedMs?: number): number {
-    const ceiling = Math.min(retryMsMax, retryMs * 2 ** Math.min(this.failures, 20))
-    this.failures++
+    const ceiling = Math.min(retryMsMax, retryMs * 2 ** Math.min(this.#failures, 20))
+    this.#failures++
     if (askedMs !== undefined)
       return Math.max(retryMsMin, Math.min(askedMs, retryAfterMsMax) * (1 + this.#random() / 10))
     return Math.max(retryMsMin, this.#random() * ceiling)
   }
 
   succeeded(): void {
-    this.failures = 0
+    this.#failures = 0
+  }
+}
+
+/** Where a shipper's checkpoint is stored. Both throw the system's errors. */
+interface CheckpointStore {
+  load(): Cursor | undefined
+  save(cursor: Cursor): Promise<void>
+}
+
+interface ShipperCounters {
+  delivered: number
+  rejected: number
+  failures: number
+}
+
+/** A failure that is reported once, and again only after `repeatMs` or when the text changes. */
+class Complaint {
+  #text = ''
+  #reportedMs = 0
+
+  isNew(text: string, nowMs: number): boolean {
+    if (text === this.#text && nowMs - this.#reportedMs < repeatMs) return false
+    this.#text = text
+    this.#reportedMs = nowMs
+    return true
+  }
+
+  clear(): void {
+    this.#text = ''
   }
 }
 
 export class Shipper {
   readonly counters: ShipperCounters = { delivered: 0, rejected: 0, failures: 0 }
-  readonly #sink: Target
+  /** memlogd could not be asked for the rest, and it is not waited for. */
+  isIncomplete = false
+  readonly #target: Target
   readonly #source: EntrySource
-  readonly #state: PlaceStore | undefined
-  readonly #world: ShipperWorld
+  readonly #store: CheckpointStore | undefined
+  readonly #world: World
   readonly #report: Report
   readonly #backoff: Backoff
   #cursor: Cursor | undefined
-  /** Where the deliveries began that the target may not have, oldest first. */
-  #checkpoints: Cursor[] = []
+  /** Where the deliveries began that may not have arrived, oldest first. */
+  #unconfirmed: Cursor[] = []
   #session = new AbortController()
   #saved: Cursor | undefined
   #resumedMs = Number.NEGATIVE_INFINITY
   #outageMs: number | undefined
-  #outageText = ''
-  #saidMs = 0
+  readonly #outage = new Complaint()
+  readonly #saveFailure = new Complaint()
 
-  constructor(sink: Target, source: EntrySource, world: ShipperWorld, report: Report, state?: PlaceStore) {
-    this.#sink = sink
+  constructor(target: Target, source: EntrySource, world: World, report: Report, store?: CheckpointStore) {
+    this.#target = target
     this.#source = source
-    this.#state = state
+    this.#store = store
     this.#world = world
-    this.#report = (message) => report(`${sink.name}: ${message}`)
-    this.#backoff = new Backoff(() => world.random())
+    this.#report = (message) => report(`${target.name}: ${message}`)
+    this.#backoff = new Backoff(() => world.random(4).readUInt32LE() / 2 ** 32)
   }
 
   /** Lines that the target will never have. */
   get rejected(): number {
-    return this.counters.rejected + (this.#sink.refused ?? 0)
+    return this.counters.rejected + (this.#target.refused ?? 0)
   }
 
-  /** Whether something was handed over that the target may not have. */
+  /** Whether something was handed over that may not have arrived. */
   get isUnsure(): boolean {
-    return this.#checkpoints.length > 0
+    return this.#unconfirmed.length > 0
   }
 
-  /** Ships until `signal` fires or all there was is shipped. Never rejects: whatever fails is reported and tried again. */
+  /** Ships until `signal` fires or the source is at its end. Never rejects: what fails is reported and tried again. */
   async run(signal: AbortSignal): Promise<void> {
     this.#load()
-    this.#sink.onLost = () => this.#session.abort()
+    this.#target.onLost = () => this.#session.abort()
     const done = new AbortController()
-    const keeper = this.#keepPlace(AbortSignal.any([signal, done.signal]))
+    const saving = this.#saveRegularly(AbortSignal.any([signal, done.signal]))
     while (!signal.aborted) {
       this.#session = new AbortController()
       const failure = await this.#runSession(AbortSignal.any([signal, this.#session.signal]))
-      if (signal.aborted) break
-      if (failure === undefined && this.#source.isComplete === true) break
+      if (signal.aborted || this.#isOver(failure)) break
       const lost = this.#session.signal.aborted
       this.#rewind()
       this.#fail(failure ?? (lost ? 'the connection was lost' : 'the connection to memlogd ended'))
       await this.#wait(this.#backoff.next(), signal)
     }
     done.abort()
-    await keeper
-    await this.#sink.close()
+    await saving
+    if (!signal.aborted) await this.#target.finish?.(signal)
+    await this.#target.close()
     await this.#save()
     this.#trim()
-    if (!signal.aborted && this.isUnsure) this.#say('the end of what was sent may not have arrived')
+    if (!signal.aborted && this.isUnsure) this.#report('the end of what was sent may not have arrived')
   }
 
-  async #keepPlace(signal: AbortSignal): Promise<void> {
+  /** Whether the source has ended: everything was handed out, or memlogd is not waited for any more. */
+  #isOver(failure: string | undefined): boolean {
+    if (this.#source.end === undefined) return false
+    if (failure === undefined && this.#source.end === 'complete') return true
+    if (this.#source.end !== 'gone') return false
+    this.isIncomplete = true
+    this.#report(failure ?? 'memlogd went away')
+    return true
+  }
+
+  async #saveRegularly(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#world.sleep(stateSaveMs, signal)
+      await sleep(saveMs, signal, this.#world)
       await this.#save()
     }
   }
@@ -141,7 +168,7 @@ export class Shipper {
       }
       return undefined
     } catch (error) {
-      return error instanceof Error ? error.message : String(error)
+      return messageOf(error)
     }
   }
 
@@ -151,7 +178,7 @@ export class Shipper {
     while (start < batch.end) {
       if (stop.aborted) return false
       try {
-        await this.#sink.deliver(batch.bytes, start, batch.end, stop)
+        await this.#target.deliver(batch.bytes, start, batch.end, stop)
         this.counters.delivered += countEntries(batch.bytes, start, batch.end)
         break
       } catch (error) {
@@ -179,105 +206,100 @@ export class Shipper {
   #delivered(batch: Batch): void {
     this.#cursor = batch.next
     if (batch.start === batch.end) return
-    if (batch.first !== undefined) this.#checkpoints.push(batch.first)
+    if (batch.first !== undefined) this.#unconfirmed.push(batch.first)
     this.#trim()
-    const settled = this.#checkpoints.length === 0 || this.#world.nowMs() - this.#resumedMs > settledMs
-    if (!settled) return
+    const isSettled = this.#unconfirmed.length === 0 || this.#world.monotonicMs() - this.#resumedMs > settledMs
+    if (!isSettled) return
     this.#backoff.succeeded()
     this.#recovered()
   }
 
-  /** Keeps as many checkpoints as the sink has unconfirmed deliveries. */
+  /** Keeps the cursors of as many deliveries as the target has unconfirmed. */
   #trim(): void {
-    if (this.#checkpoints.length > unconfirmedMax) this.#checkpoints.splice(1, 1)
-    const keep = this.#sink.unconfirmed ?? 0
-    if (this.#checkpoints.length > keep) this.#checkpoints.splice(0, this.#checkpoints.length - keep)
+    if (this.#unconfirmed.length > unconfirmedMax) this.#unconfirmed.splice(1, 1)
+    const keep = this.#target.unconfirmed ?? 0
+    if (this.#unconfirmed.length > keep) this.#unconfirmed.splice(0, this.#unconfirmed.length - keep)
   }
 
   #mustRewind(batch: Batch): boolean {
     this.#trim()
-    const [oldest] = this.#checkpoints
-    return oldest !== undefined && batch.first !== undefined && !samePlace(oldest, batch.first)
+    const [oldest] = this.#unconfirmed
+    return oldest !== undefined && batch.first !== undefined && !isSame(oldest, batch.first)
   }
 
-  /** Goes back to the oldest delivery that the target may not have. */
+  /** Goes back to the oldest delivery that may not have arrived. */
   #rewind(): void {
     this.#trim()
-    const [oldest] = this.#checkpoints
+    const [oldest] = this.#unconfirmed
     if (oldest !== undefined) this.#cursor = oldest
-    this.#checkpoints = []
+    this.#unconfirmed = []
   }
 
   #load(): void {
     try {
-      this.#cursor = this.#state?.load()
+      this.#cursor = this.#store?.load()
       this.#saved = this.#cursor
     } catch (error) {
-      this.#report(`the kept place can't be read, everything is shipped again: ${text(error)}`)
+      this.#report(`the checkpoint cannot be read, everything is shipped again: ${errnoText(error)}`)
     }
   }
 
   async #save(): Promise<void> {
-    if (this.#state === undefined) return
+    if (this.#store === undefined) return
     this.#trim()
-    const place = this.#checkpoints[0] ?? this.#cursor
-    if (place === undefined || (this.#saved !== undefined && samePlace(place, this.#saved))) return
+    const checkpoint = this.#unconfirmed[0] ?? this.#cursor
+    if (checkpoint === undefined || (this.#saved !== undefined && isSame(checkpoint, this.#saved))) return
     try {
-      await this.#state.save(place)
-      this.#saved = place
+      await this.#store.save(checkpoint)
+      this.#saved = checkpoint
+      this.#saveFailure.clear()
     } catch (error) {
-      this.#say(`the place can't be kept: ${text(error)}`)
+      const text = `the checkpoint cannot be saved: ${errnoText(error)}`
+      if (this.#saveFailure.isNew(text, this.#world.monotonicMs())) this.#report(text)
     }
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    await this.#world.sleep(ms, signal)
-    this.#resumedMs = this.#world.nowMs()
+    await sleep(ms, signal, this.#world)
+    this.#resumedMs = this.#world.monotonicMs()
   }
 
   #fail(message: string): void {
     this.counters.failures++
-    const nowMs = this.#world.nowMs()
+    const nowMs = this.#world.monotonicMs()
     this.#outageMs ??= nowMs
-    if (message === this.#outageText && nowMs - this.#saidMs < repeatMs) return
-    this.#outageText = message
-    this.#say(`${message}; trying again`)
+    if (this.#outage.isNew(message, nowMs)) this.#report(`${message}; trying again`)
   }
 
   #recovered(): void {
     if (this.#outageMs === undefined) return
-    const seconds = Math.round((this.#world.nowMs() - this.#outageMs) / 1000)
+    const seconds = Math.round((this.#world.monotonicMs() - this.#outageMs) / 1000)
     this.#outageMs = undefined
-    this.#outageText = ''
-    this.#say(`delivering again after ${seconds} s`)
+    this.#outage.clear()
+    this.#report(`delivering again after ${seconds} s`)
   }
 
   #reject(batch: Batch, start: number, failure: TargetError): void {
     const count = countEntries(batch.bytes, start, batch.end)
     this.counters.rejected += count
-    this.#say(`${count} lines were refused for good: ${failure.message}`)
-  }
-
-  #say(message: string): void {
-    this.#saidMs = this.#world.nowMs()
-    this.#report(message)
+    this.#report(`${count} lines were refused for good: ${failure.message}`)
   }
 }
 
-function samePlace(one: Cursor, other: Cursor): boolean {
+function isSame(one: Cursor, other: Cursor): boolean {
   return one.ring === other.ring && one.sequence === other.sequence
 }
 
-/** A failure that is no TargetError is a bug of the sink or a new kind of trouble: retrying loses nothing. */
+/** A failure that is no TargetError is a bug of the target or a new kind of failure: a retry loses nothing. */
 function unexpected(error: unknown): TargetError {
-  return new TargetError(text(error), { retryable: true })
+  return new TargetError(messageOf(error), { retryable: true })
 }
 
-function text(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The place of the entry at `offset`, if it is a line. */
+/** The cursor of the entry at `offset`, if it is a line. */
 function cursorAt(batch: Batch, offset: number): Cursor | undefined {
   if (batch.next === undefined || offset >= batch.end) return batch.next
   const view = new EntryView().at(batch.bytes, offset)

@@ -1,25 +1,26 @@
 /**
- * What `--to` can name: a table with a row for each kind. A target's text is checked as a whole before anything is
- * opened; the code of a kind is loaded when a target of it is opened.
+ * The kinds of targets of `--to`, a row for each. A target's text is checked as a whole before anything is opened; the
+ * code of a kind is loaded when a target of it is opened.
  */
 import { resolve } from 'node:path'
 import { quoted, UsageError } from '../../cli/errors.ts'
 import { bootId, hostName } from '../../system/host.ts'
-import { findFormat } from '../formats/table.ts'
+import { systemWorld } from '../../system/world.ts'
+import { findFormat, formats } from '../formats/table.ts'
 import type { Report, Target } from './target.ts'
-import { parseAddress, type TargetQuery, TargetText } from './target-text.ts'
+import { headerValue, parseAddress, type TargetQuery, TargetText } from './target-text.ts'
 
-export interface ParsedTarget {
-  /** As typed: what the state is kept under. */
+interface ParsedTarget {
+  /** As typed: its checkpoint is stored under this. */
   readonly text: string
   /** Opens it; nothing is connected yet. */
   readonly open: (report: Report) => Promise<Target>
-  /** The folder that it alone may write to. */
-  readonly folder: string | undefined
+  /** The directory that it alone may write to. */
+  readonly directory: string | undefined
 }
 
 interface TargetKind {
-  /** What the text begins with. */
+  /** How the text begins. */
   readonly prefix: string
   readonly example: string
   readonly parse: (text: TargetText) => ParsedTarget['open']
@@ -30,7 +31,7 @@ const miB = 1024 * 1024
 const giB = 1024 * miB
 const terabyte = 1024 * giB
 
-/** Names of people and programs for ports; 514 for TCP is no standard but what receivers listen on. */
+/** Default ports. 514 for syslog over TCP is no standard, but the port that receivers listen on. */
 const ports = { syslog: 514, syslogTls: 6514, otlp: 4318, loki: 3100, https: 443 } as const
 
 export const targetKinds: readonly TargetKind[] = [
@@ -43,10 +44,10 @@ export const targetKinds: readonly TargetKind[] = [
   { prefix: 'loki+http://', example: 'loki+http://HOST', parse: (text) => parseLoki(text, false) },
   { prefix: 'loki+https://', example: 'loki+https://HOST', parse: (text) => parseLoki(text, true) },
   { prefix: 'exec:', example: 'exec:CMD', parse: (text) => parseExec(text, 'json') },
-  ...['json-seq', 'short', 'short-precise', 'cat', 'logfmt', 'export', 'syslog'].map((format) => ({
-    prefix: `exec+${format}:`,
-    example: `exec+${format}:CMD`,
-    parse: (text: TargetText) => parseExec(text, format),
+  ...formats.map(({ name }) => ({
+    prefix: `exec+${name}:`,
+    example: `exec+${name}:CMD`,
+    parse: (text: TargetText) => parseExec(text, name),
   })),
 ]
 
@@ -58,10 +59,14 @@ export function parseTarget(text: string): ParsedTarget {
     throw new UsageError(`--to ${quoted(text)}: unknown kind of target; wanted one of ${wanted.join(', ')}`)
   }
   const parts = new TargetText(text, kind.prefix)
-  return { text, open: kind.parse(parts), folder: kind.parse === parseDir ? resolve(readFolder(parts)) : undefined }
+  return {
+    text,
+    open: kind.parse(parts),
+    directory: kind.parse === parseDir ? resolve(readDirectory(parts)) : undefined,
+  }
 }
 
-function readFolder(text: TargetText): string {
+function readDirectory(text: TargetText): string {
   return text
     .decode(text.splitQuery().before, text.prefix.length)
     .replace(/^\/{2,}/, '/')
@@ -70,8 +75,8 @@ function readFolder(text: TargetText): string {
 
 function parseDir(text: TargetText): ParsedTarget['open'] {
   const { query } = text.splitQuery()
-  const folder = readFolder(text)
-  if (folder === '') throw text.error(text.prefix.length, 'a folder is missing', 'dir:/var/log')
+  const directory = readDirectory(text)
+  if (directory === '') throw text.error(text.prefix.length, 'a directory is missing', 'dir:/var/log')
   const sizeMax = query.bytes('max-size', 4 * kiB, terabyte, miB)
   const filesMax = query.integer('max-files', 1, 9999, 10)
   const compress = query.choice('compress', ['none', 'gzip'], 'none') === 'gzip'
@@ -82,7 +87,7 @@ function parseDir(text: TargetText): ParsedTarget['open'] {
       import('./dir/dir-target.ts'),
       import('./dir/file-layer.ts'),
     ])
-    return new DirTarget(systemFiles, { folder, sizeMax, filesMax, compress, totalMax }, report)
+    return new DirTarget(systemFiles, { directory, sizeMax, filesMax, compress, totalMax }, report)
   }
 }
 
@@ -95,7 +100,7 @@ function parseSyslogUdp(text: TargetText): ParsedTarget['open'] {
   query.finish()
   return async () => {
     const { SyslogUdpTarget } = await import('./syslog/udp-target.ts')
-    return new SyslogUdpTarget(text.shown, { host, port }, hostname ?? hostName(), bytesMax)
+    return new SyslogUdpTarget(text.shown, { host, port }, hostname ?? hostName(), bytesMax, systemWorld)
   }
 }
 
@@ -108,7 +113,7 @@ function parseSyslogStream(text: TargetText, isTls: boolean): ParsedTarget['open
   query.finish()
   return async () => {
     const { SyslogStreamTarget } = await import('./syslog/stream-target.ts')
-    return new SyslogStreamTarget(text.shown, { host, port, tls }, hostname ?? hostName())
+    return new SyslogStreamTarget(text.shown, { host, port, tls }, hostname ?? hostName(), systemWorld)
   }
 }
 
@@ -121,16 +126,32 @@ function readTls(query: TargetQuery) {
   }
 }
 
+/** Headers that the request decides. */
+const ownHeaders = [
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+const oneLine = /^[^\r\n]*$/
+
 function readHttp(text: TargetText, isTls: boolean, plainPort: number, defaultPath: string) {
   const { before, query } = text.splitQuery()
   const port = isTls ? ports.https : plainPort
   const address = parseAddress(text, before, port, { hasUser: true, hasPath: true })
-  const headers = Object.fromEntries(query.prefixed('header.', /^[A-Za-z0-9-]+$/))
+  const headers = Object.fromEntries(
+    query.prefixed('header.', { name: /^[A-Za-z0-9-]+$/, value: headerValue, reserved: ownHeaders }),
+  )
   if (address.authorization !== undefined) headers.authorization = address.authorization
   const tls = isTls ? readTls(query) : undefined
   const options = {
     name: text.shown,
-    target: { host: address.host, port: address.port, path: address.path === '/' ? defaultPath : address.path, tls },
+    address: { host: address.host, port: address.port, path: address.path === '/' ? defaultPath : address.path, tls },
     headers,
     tokenFile: query.text('token-file'),
     isCompressed: query.choice('compress', ['none', 'gzip'], 'none') === 'gzip',
@@ -142,7 +163,7 @@ function readHttp(text: TargetText, isTls: boolean, plainPort: number, defaultPa
 
 function parseOtlp(text: TargetText, isTls: boolean): ParsedTarget['open'] {
   const { options, query, hostname } = readHttp(text, isTls, ports.otlp, '/v1/logs')
-  const own = query.prefixed('resource.', /^.+$/)
+  const own = query.prefixed('resource.', { name: /./, value: oneLine, reserved: ['service.name'] })
   query.finish()
   return async (report) => {
     const [{ HttpTarget }, { OtlpFormat }] = await Promise.all([
@@ -150,14 +171,18 @@ function parseOtlp(text: TargetText, isTls: boolean): ParsedTarget['open'] {
       import('./http/otlp.ts'),
     ])
     const attributes = new Map([['host.name', hostname ?? hostName()], ...own])
-    return new HttpTarget(options, new OtlpFormat(attributes), report)
+    return new HttpTarget(options, new OtlpFormat(attributes), report, systemWorld)
   }
 }
 
 function parseLoki(text: TargetText, isTls: boolean): ParsedTarget['open'] {
   const { options, query, hostname } = readHttp(text, isTls, ports.loki, '/loki/api/v1/push')
-  const own = query.prefixed('label.', /^[a-zA-Z_:][a-zA-Z0-9_:]*$/)
-  const tenant = query.text('tenant')
+  const own = query.prefixed('label.', {
+    name: /^[a-zA-Z_:][a-zA-Z0-9_:]*$/,
+    value: oneLine,
+    reserved: ['service_name', 'source'],
+  })
+  const tenant = query.header('tenant')
   if (tenant !== undefined) options.headers['x-scope-orgid'] = tenant
   const hasMetadata = query.choice('metadata', ['on', 'off'], 'on') === 'on'
   query.finish()
@@ -167,7 +192,7 @@ function parseLoki(text: TargetText, isTls: boolean): ParsedTarget['open'] {
       import('./http/loki.ts'),
     ])
     const labels = new Map([['job', 'memlogd'], ['host', hostname ?? hostName()], ...own])
-    return new HttpTarget(options, new LokiFormat(labels, hasMetadata), report)
+    return new HttpTarget(options, new LokiFormat(labels, hasMetadata), report, systemWorld)
   }
 }
 
@@ -181,6 +206,6 @@ function parseExec(text: TargetText, formatName: string): ParsedTarget['open'] {
     if (format === undefined) throw new Error(`no format ${formatName}`)
     const id = bootId()
     const options = { isTerminal: false, hostname: hostName(), ...(id === undefined ? {} : { bootId: id }) }
-    return new ExecTarget(command, format.make(options))
+    return new ExecTarget(command, format.make(options), systemWorld)
   }
 }

@@ -1,4 +1,4 @@
-/** The text of a `--to` target, taken apart with the position of whatever is wrong. */
+/** The text of a `--to` target, taken apart. A UsageError names the position of what is wrong. */
 import { quoted, UsageError } from '../../cli/errors.ts'
 import { Wanted } from '../../cli/flag-table.ts'
 import { parseBytes, parseInteger } from '../../cli/flag-values.ts'
@@ -12,24 +12,34 @@ export class TargetText {
     this.prefix = prefix
   }
 
-  /** For messages: without user, password, and what stands in headers. */
+  /** For messages: without user, password and parameters, whatever else is wrong with the text. */
   get shown(): string {
-    const open = this.text.replace(/^([^/]*\/\/)[^@/?]*@/, '$1')
-    return open.replace(/\?.*$/s, '')
+    if (!this.prefix.endsWith('//')) return this.text.replace(/\?.*$/s, '')
+    const before = this.splitText().before
+    const afterUser = before.slice(before.lastIndexOf('@') + 1)
+    // Where a password has a ? or / of its own, its beginning stands where the port is expected.
+    const host = afterUser.replace(/^(\[[^\]]*\]|[^:/]*)(?::(?![0-9]*(?:\/|$)).*)?/s, '$1')
+    return `${this.prefix}${host}`
   }
 
-  /** An error at `offset`, in the words of which there are no secrets. */
+  /** An error at `offset`, in words that hold no secrets. */
   error(offset: number, wrong: string, wanted: string): UsageError {
-    const place = offset >= this.text.length ? 'at its end' : `at character ${offset + 1}`
-    return new UsageError(`--to ${quoted(this.shown)}: ${place}: ${wrong}; wanted ${wanted}`)
+    const position = offset >= this.text.length ? 'at its end' : `at character ${offset + 1}`
+    return new UsageError(`--to ${quoted(this.shown)}: ${position}: ${wrong}; wanted ${wanted}`)
   }
 
-  /** What stands before the first `?` and behind the prefix, and the parameters behind the `?`. */
-  splitQuery(): { before: string; query: TargetQuery } {
+  /** What is behind the prefix and before the first `?`, and what is behind that; `at` is where the latter begins. */
+  splitText(): { before: string; after: string; at: number } {
     const mark = this.text.indexOf('?')
     const end = mark < 0 ? this.text.length : mark
-    const before = this.text.slice(this.prefix.length, end)
-    return { before, query: new TargetQuery(this, mark < 0 ? '' : this.text.slice(mark + 1), end + 1) }
+    const after = mark < 0 ? '' : this.text.slice(mark + 1)
+    return { before: this.text.slice(this.prefix.length, end), after, at: end + 1 }
+  }
+
+  /** What is behind the prefix and before the first `?`, and the parameters behind the `?`. */
+  splitQuery(): { before: string; query: TargetQuery } {
+    const { before, after, at } = this.splitText()
+    return { before, query: new TargetQuery(this, after, at) }
   }
 
   /** Text with `%XX` decoded. */
@@ -38,7 +48,7 @@ export class TargetText {
       const decoded = decodeURIComponent(text)
       if (!decoded.includes('\0')) return decoded
     } catch {
-      // Said below, with the place.
+      // Reported below, with the position.
     }
     throw this.error(
       offset + Math.max(0, text.indexOf('%')),
@@ -48,13 +58,16 @@ export class TargetText {
   }
 }
 
+/** What HTTP allows in a header's value (RFC 9110, section 5.5), and Node sends. */
+export const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
 interface Parameter {
   key: string
   value: string
   offset: number
 }
 
-/** `name=value&name=value`: each reader takes what it knows, and `finish` finds what nobody knew. */
+/** `name=value&name=value`: each parameter is read once, and `finish` finds those that were not. */
 export class TargetQuery {
   readonly #text: TargetText
   readonly #parameters: Parameter[] = []
@@ -100,22 +113,32 @@ export class TargetQuery {
     return this.#parse(key, (value) => choices.find((choice) => choice === value) ?? wanted, absent)
   }
 
-  /** Parameters of the form PREFIX.NAME; names must match. */
-  prefixed(prefix: string, name: RegExp): Map<string, string> {
+  /** Parameters of the form PREFIX.NAME. The names must match, and none of `reserved`; values must match too. */
+  prefixed(prefix: string, rules: { name: RegExp; value: RegExp; reserved: readonly string[] }): Map<string, string> {
     this.#known.push(`${prefix}NAME`)
     const found = new Map<string, string>()
     for (const parameter of this.#parameters.filter(({ key }) => key.startsWith(prefix))) {
       const rest = parameter.key.slice(prefix.length)
-      const isClean = !/[\r\n]/.test(parameter.value)
-      if (!name.test(rest) || !isClean)
+      if (!rules.name.test(rest) || !rules.value.test(parameter.value))
         throw this.#text.error(parameter.offset, 'a bad name or value', `${prefix}NAME=VALUE`)
+      if (rules.reserved.includes(rest.toLowerCase()))
+        throw this.#text.error(parameter.offset, `${quoted(parameter.key)} is set by logread`, 'another name')
       found.set(rest, parameter.value)
       this.#remove(parameter)
     }
     return found
   }
 
-  /** Throws for what no reader has taken. */
+  /** A value that can stand in a header. */
+  header(key: string): string | undefined {
+    const parameter = this.#take(key)
+    if (parameter === undefined) return undefined
+    if (parameter.value === '' || !headerValue.test(parameter.value))
+      throw this.#text.error(parameter.offset + key.length + 1, `a bad ${key}`, 'printable characters of Latin-1')
+    return parameter.value
+  }
+
+  /** Throws for a parameter that was not read. */
   finish(): void {
     const [rest] = this.#parameters
     if (rest === undefined) return
@@ -147,7 +170,7 @@ export class TargetQuery {
   }
 }
 
-export interface Address {
+interface Address {
   host: string
   port: number
   path: string
@@ -167,8 +190,11 @@ export function parseAddress(
   const authority = slash < 0 ? before : before.slice(0, slash)
   const path = slash < 0 ? '/' : before.slice(slash)
   if (!allowed.hasPath && path !== '/') throw text.error(start + slash, 'a path', 'HOST or HOST:PORT')
-  if (!/^[\x21-\x7e]+$/.test(path) || path.includes('#')) throw text.error(start + slash, 'a bad path', '/PATH')
-  const at = authority.lastIndexOf('@')
+  // An @ behind the first / is likely a password's, with a / that is not escaped.
+  if (!/^[\x21-\x7e]+$/.test(path) || /[#@]/.test(path))
+    throw text.error(start + slash, 'a bad path', '/PATH, with %23 for # and %40 for @')
+  const at = authority.indexOf('@')
+  if (at !== authority.lastIndexOf('@')) throw text.error(start, 'more than one @', '%40 for an @ in a password')
   if (at >= 0 && !allowed.hasUser) throw text.error(start, 'a user', 'HOST or HOST:PORT')
   const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]+))?$/.exec(authority.slice(at + 1))
   if (match?.[1] === undefined) throw text.error(start + at + 1, 'no host and port', 'HOST, HOST:PORT or [IPV6]:PORT')

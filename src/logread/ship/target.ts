@@ -12,6 +12,8 @@ export interface Target {
   readonly unconfirmed?: number
   /** Lines that the target gave up by itself because they in particular were refused: the others were delivered. */
   readonly refused?: number
+  /** Bytes of entries that are worth gathering for one delivery; absent, whatever is there is delivered. */
+  readonly batchBytes?: number
   /** Set by the shipper; called when the target is lost between two deliveries. */
   onLost?: (() => void) | undefined
   /**
@@ -19,6 +21,9 @@ export interface Target {
    * as the protocol can say; rejects with TargetError. The bytes may be reused after that.
    */
   deliver(bytes: Buffer, start: number, end: number, signal: AbortSignal): Promise<void>
+  /** Nothing more comes: resolves when what was delivered has been worked off, or at once when `signal` fires. */
+  finish?(signal: AbortSignal): Promise<void>
+  /** Ends it now: what is still at work is stopped. */
   close(): Promise<void>
 }
 

@@ -8,17 +8,17 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MemlogdSource, type MemlogdSourceOptions } from '../../../src/logread/ship/memlogd-source.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import type { Cursor } from '../../../src/protocol/query.ts'
-import { sleep } from '../../../src/system/world.ts'
+import { sleep, systemWorld } from '../../../src/system/world.ts'
 import { gap, line, testRing } from './entries.ts'
 
-let folder = ''
+let directory = ''
 let server: Server
 let requests: string[] = []
 let serve: (socket: Socket, request: string) => void = () => undefined
 const sockets = new Set<Socket>()
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'memlogd-source-'))
+  directory = mkdtempSync(join(tmpdir(), 'memlogd-source-'))
   requests = []
   server = createServer((socket) => {
     sockets.add(socket)
@@ -28,22 +28,24 @@ beforeEach(async () => {
       serve(socket, bytes.toString())
     })
   })
-  await new Promise<void>((resolve) => server.listen(join(folder, 'q'), resolve))
+  await new Promise<void>((resolve) => server.listen(join(directory, 'q'), resolve))
 })
 afterEach(async () => {
   for (const socket of sockets) socket.destroy()
   sockets.clear()
   await new Promise((resolve) => server.close(resolve))
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true })
 })
 
 function source(more: Partial<MemlogdSourceOptions> = {}): MemlogdSource {
   return new MemlogdSource({
-    path: join(folder, 'q'),
+    path: join(directory, 'q'),
     isFollowing: true,
     isNewOnly: false,
     request: {},
     makeIsWanted: () => undefined,
+    gatherBytes: 0,
+    world: systemWorld,
     ...more,
   })
 }
@@ -146,10 +148,10 @@ test('a server that goes away ends the entries; one that is not there, or makes 
   serve = (socket) => socket.end(Buffer.concat([Buffer.from(header(3)), entries(1, 2)]))
   const following = source()
   expect((await take(following, 99)).texts.length).toBe(2)
-  expect(following.isComplete).toBe(false)
+  expect(following.end).toBeUndefined()
   serve = (socket) => socket.end('nonsense\n')
   await expect(take(source(), 1)).rejects.toMatchObject({ code: 'broken-reply' })
-  await expect(take(source({ path: join(folder, 'none') }), 1)).rejects.toMatchObject({ code: 'not-listening' })
+  await expect(take(source({ path: join(directory, 'none') }), 1)).rejects.toMatchObject({ code: 'not-listening' })
 })
 
 test('stopping while a batch is in use, or while none comes, ends the connection', async () => {

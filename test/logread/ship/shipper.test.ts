@@ -1,29 +1,23 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CheckpointFile } from '../../../src/logread/ship/checkpoint-file.ts'
 import {
   Backoff,
+  repeatMs,
   retryAfterMsMax,
   retryMs,
   retryMsMax,
   retryMsMin,
   Shipper,
-  type ShipperWorld,
+  saveMs,
 } from '../../../src/logread/ship/shipper.ts'
 import { type Target, TargetError } from '../../../src/logread/ship/target.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
-import { monotonicMs, sleep } from '../../../src/system/world.ts'
+import { FakeWorld } from '../../support/fake-world.ts'
 import { ListSource, testRing } from './entries.ts'
-
-/** Time runs a hundred times faster than outside. */
-const haste = 100
-const world: ShipperWorld = {
-  nowMs: () => monotonicMs() * haste,
-  sleep: (ms, signal) => sleep(ms / haste, signal),
-  random: () => 0.5,
-}
 
 /** A target that keeps messages, and does what the test says before each delivery. */
 class ListTarget implements Target {
@@ -45,20 +39,22 @@ class ListTarget implements Target {
   }
 }
 
-let folder = ''
+let directory = ''
 let stop = new AbortController()
 let said: string[] = []
 let running: Promise<void>[] = []
+let world = new FakeWorld()
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'shipper-'))
+  directory = mkdtempSync(join(tmpdir(), 'shipper-'))
   stop = new AbortController()
   said = []
   running = []
+  world = new FakeWorld()
 })
 afterEach(async () => {
-  await end()
-  rmSync(folder, { recursive: true, force: true })
+  await stopAll()
+  rmSync(directory, { recursive: true, force: true })
 })
 
 function start(target: Target, source: ListSource, state?: CheckpointFile): Shipper {
@@ -67,42 +63,48 @@ function start(target: Target, source: ListSource, state?: CheckpointFile): Ship
   return shipper
 }
 
-async function end(): Promise<void> {
+async function stopAll(): Promise<void> {
   stop.abort()
   await Promise.all(running)
+}
+
+/** Time passes until it is so. */
+async function reach<T>(get: () => T, wanted: T): Promise<void> {
+  for (let steps = 0; steps < 5000 && !isDeepStrictEqual(get(), wanted); steps++) await world.passAsync(50)
+  expect(get()).toEqual(wanted)
 }
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => `m${index + 1}`)
 const away = (more = {}) => new TargetError('connection refused', { retryable: true, ...more })
 
-test('what is there is shipped, then what comes', async () => {
+test('ships what is buffered, then what comes', async () => {
   const source = new ListSource().add(...numbers(25))
   const target = new ListTarget()
   const shipper = start(target, source)
-  await expect.poll(() => target.messages).toEqual(numbers(25))
+  await reach(() => target.messages, numbers(25))
   source.add('m26')
-  await expect.poll(() => target.messages).toEqual(numbers(26))
-  await end()
+  await reach(() => target.messages, numbers(26))
+  await stopAll()
   expect(shipper.counters).toEqual({ delivered: 26, rejected: 0, failures: 0 })
   expect(target.isClosed).toBe(true)
   expect(said).toEqual([])
 })
 
-test('a target that is away is tried again, told of once, and gets every line once', async () => {
+test('retries a target that is away, reports it once, and delivers every line once', async () => {
   const source = new ListSource().add(...numbers(25))
   const target = new ListTarget()
   target.before = (delivery) => {
     if (delivery > 1 && delivery < 8) throw away()
   }
   start(target, source)
-  await expect.poll(() => target.messages).toEqual(numbers(25))
+  await reach(() => target.messages, numbers(25))
   expect(said).toEqual([
     'list:: connection refused; trying again',
     expect.stringMatching(/^list:: delivering again after \d+ s$/),
   ])
 })
 
-test('entries that got through before a failure are not sent again', async () => {
+test('does not send again the entries that arrived before a failure', async () => {
   const source = new ListSource().add(...numbers(10))
   const target = new ListTarget()
   const real = target.deliver.bind(target)
@@ -112,24 +114,24 @@ test('entries that got through before a failure are not sent again', async () =>
     if (half < to) throw away({ deliveredTo: half })
   }
   const shipper = start(target, source)
-  await expect.poll(() => target.messages).toEqual(numbers(10))
-  await end()
+  await reach(() => target.messages, numbers(10))
+  await stopAll()
   expect(shipper.counters.delivered).toBe(10)
 })
 
-test('lines that are refused for good are counted and told of, and the next ones go on', async () => {
+test('counts and reports lines that are refused for good, and goes on', async () => {
   const source = new ListSource(2).add(...numbers(4))
   const target = new ListTarget()
   target.before = (delivery) => {
     if (delivery === 1) throw new TargetError('answered 400 Bad Request', { retryable: false })
   }
   const shipper = start(target, source)
-  await expect.poll(() => target.messages).toEqual(['m3', 'm4'])
+  await reach(() => target.messages, ['m3', 'm4'])
   expect(shipper.counters.rejected).toBe(2)
   expect(said).toEqual(['list:: 2 lines were refused for good: answered 400 Bad Request'])
 })
 
-test('one dead target does not delay another, and holds one batch only', async () => {
+test('a dead target does not delay another', async () => {
   const source = new ListSource()
   const dead = new ListTarget()
   dead.before = () => {
@@ -139,21 +141,21 @@ test('one dead target does not delay another, and holds one batch only', async (
   start(dead, source)
   start(alive, source)
   source.add(...numbers(500))
-  await expect.poll(() => alive.messages).toEqual(numbers(500))
+  await reach(() => alive.messages, numbers(500))
   expect(dead.messages).toEqual([])
 })
 
-test('a target that never answers is waited for without harm, and stopping does not hang', async () => {
+test('stops although a target never answers', async () => {
   const target = new ListTarget()
   target.deliver = (_bytes, _from, _to, signal?: AbortSignal) =>
     new Promise((_, reject) => signal?.addEventListener('abort', () => reject(away())))
   start(target, new ListSource().add('m1'))
-  await sleep(20)
-  await end()
+  await world.passAsync(2000)
+  await stopAll()
   expect(said).toEqual([])
 })
 
-test('what fell off the ring while the target was away arrives as a gap', async () => {
+test('lines that were overwritten while the target was away arrive as a gap', async () => {
   const source = new ListSource(2).add(...numbers(2))
   const target = new ListTarget()
   target.before = (delivery) => {
@@ -164,28 +166,28 @@ test('what fell off the ring while the target was away arrives as a gap', async 
     }
   }
   start(target, source)
-  await expect.poll(() => target.messages.length).toBe(2 + 1 + 10)
+  await reach(() => target.messages.length, 2 + 1 + 10)
   expect(target.messages[2]).toBe('8 lines lost (overwritten)')
   expect(target.messages.slice(3)).toEqual(numbers(20).slice(10))
 })
 
-test('deliveries that were not confirmed are made again after the target was lost, even if no line comes', async () => {
+test('delivers unconfirmed lines again after the target was lost, even if no line comes', async () => {
   const source = new ListSource(5).add(...numbers(20))
   const target = new ListTarget()
   target.before = (delivery) => {
     target.unconfirmed = Math.min(delivery, 2)
   }
   start(target, source)
-  await expect.poll(() => target.messages).toEqual(numbers(20))
+  await reach(() => target.messages, numbers(20))
   target.before = () => undefined
   target.unconfirmed = 2
   target.onLost?.()
-  await expect.poll(() => target.messages.length).toBe(30)
+  await reach(() => target.messages.length, 30)
   expect(target.messages.slice(20)).toEqual(numbers(20).slice(10))
   expect(said).toEqual(['list:: the connection was lost; trying again'])
 })
 
-test('a delivery that fails goes back to those that were not confirmed', async () => {
+test('a failed delivery goes back to the unconfirmed ones', async () => {
   const source = new ListSource(5).add(...numbers(15))
   const target = new ListTarget()
   target.before = (delivery) => {
@@ -193,24 +195,24 @@ test('a delivery that fails goes back to those that were not confirmed', async (
     if (delivery === 3) throw away()
   }
   start(target, source)
-  await expect.poll(() => target.messages.length).toBe(20)
+  await reach(() => target.messages.length, 20)
   expect(target.messages).toEqual([...numbers(10), ...numbers(15).slice(5)])
 })
 
-test('a target that takes lines and is lost at once, again and again, is tried more and more seldom', async () => {
+test('waits longer and longer for a target that accepts lines and is lost at once', async () => {
   const target = new ListTarget()
   target.unconfirmed = 1
   target.before = () => {
     setImmediate(() => target.onLost?.())
   }
   start(target, new ListSource().add('m1'))
-  await sleep(1000)
-  await end()
+  await world.passAsync(100_000)
+  await stopAll()
   expect(target.deliveries).toBeGreaterThan(3)
   expect(target.deliveries).toBeLessThan(30)
 })
 
-test('a connection to memlogd that ends is opened again where it was', async () => {
+test('opens a connection to memlogd that ended again at its cursor', async () => {
   const source = new ListSource(5).add(...numbers(10))
   const target = new ListTarget()
   const open = source.open.bind(source)
@@ -223,20 +225,20 @@ test('a connection to memlogd that ends is opened again where it was', async () 
     }
   }
   start(target, source)
-  await expect.poll(() => target.messages).toEqual(numbers(10))
+  await reach(() => target.messages, numbers(10))
   expect(source.opened).toEqual([undefined, { ring: testRing, sequence: 6 }])
   expect(said[0]).toBe('list:: the connection to memlogd ended; trying again')
 })
 
-test('all there was is shipped, then it ends; what the target may not have is told of', async () => {
+test('ends when all is shipped, and reports what may not have arrived', async () => {
   for (const unconfirmed of [0, 1]) {
-    const source = Object.assign(new ListSource(10).add(...numbers(20)), { isComplete: false })
+    const source = Object.assign(new ListSource(10).add(...numbers(20)), { end: undefined as 'complete' | undefined })
     const open = source.open.bind(source)
     source.open = async function* (cursor, signal) {
       for await (const batch of open(cursor, signal)) {
         yield batch
         if (batch.next?.sequence !== 21) continue
-        source.isComplete = true
+        source.end = 'complete'
         return
       }
     }
@@ -251,16 +253,76 @@ test('all there was is shipped, then it ends; what the target may not have is to
   expect(said).toEqual(['list:: the end of what was sent may not have arrived'])
 })
 
-test('the place is kept in the state folder, and the next run goes on there', async () => {
+test('gives up without an answer where memlogd is gone and not waited for', async () => {
+  const source = Object.assign(new ListSource(), { end: 'gone' as const })
+  source.open = () => {
+    throw new Error('/run/q: no memlogd is listening (no such file)')
+  }
+  const target = new ListTarget()
+  const shipper = new Shipper(target, source, world, (message) => said.push(message))
+  await shipper.run(stop.signal)
+  expect(shipper.isIncomplete).toBe(true)
+  expect(target.isClosed).toBe(true)
+  expect(said).toEqual(['list:: /run/q: no memlogd is listening (no such file)'])
+})
+
+test('what the target has not worked off is waited for at the end, but not at a stop', async () => {
+  const finished: string[] = []
+  for (const end of ['complete', undefined] as const) {
+    const source = Object.assign(new ListSource().add('m1'), { end })
+    if (end !== undefined) {
+      const open = source.open.bind(source)
+      source.open = async function* (cursor, signal) {
+        for await (const batch of open(cursor, signal)) {
+          yield batch
+          if (batch.next?.sequence === 2) return
+        }
+      }
+    }
+    const target = Object.assign(new ListTarget(), {
+      finish: async () => {
+        finished.push(String(end))
+      },
+    })
+    start(target, source)
+    await reach(() => target.messages, ['m1'])
+    if (end === undefined) await stopAll()
+  }
+  expect(finished).toEqual(['complete'])
+})
+
+test('a checkpoint that cannot be saved is reported once, and again when time has passed', async () => {
+  const source = new ListSource(1)
+  let saves = 0
+  const store = {
+    load: () => undefined,
+    save: async () => {
+      saves++
+      throw Object.assign(new Error('EROFS'), { code: 'EROFS', errno: -30 })
+    },
+  }
+  running.push(new Shipper(new ListTarget(), source, world, (message) => said.push(message), store).run(stop.signal))
+  for (let second = 0; second < 20; second++) {
+    source.add(`m${second}`)
+    await world.passAsync(saveMs)
+  }
+  expect(saves).toBeGreaterThan(15)
+  expect(said).toEqual(['list:: the checkpoint cannot be saved: read-only file system'])
+  source.add('more')
+  await world.passAsync(repeatMs)
+  expect(said.length).toBe(2)
+})
+
+test('saves a checkpoint, and the next run goes on there', async () => {
   const source = new ListSource().add(...numbers(12))
-  const state = () => new CheckpointFile(folder, 'syslog+tcp://user:secret@h:1', 'syslog+tcp://h:1')
+  const state = () => new CheckpointFile(directory, 'syslog+tcp://user:secret@h:1', 'syslog+tcp://h:1')
   const target = new ListTarget()
   start(target, source, state())
-  await expect.poll(() => target.messages.length).toBe(12)
-  await end()
-  const [name] = readdirSync(folder)
-  expect(readdirSync(folder)).toEqual([expect.stringMatching(/^syslog\+tcp-[0-9a-f]{16}\.json$/)])
-  expect(JSON.parse(readFileSync(join(folder, name as string), 'utf8'))).toEqual({
+  await reach(() => target.messages.length, 12)
+  await stopAll()
+  const [name] = readdirSync(directory)
+  expect(readdirSync(directory)).toEqual([expect.stringMatching(/^syslog\+tcp-[0-9a-f]{16}\.json$/)])
+  expect(JSON.parse(readFileSync(join(directory, name as string), 'utf8'))).toEqual({
     ring: testRing,
     sequence: 13,
     target: 'syslog+tcp://h:1',
@@ -268,31 +330,31 @@ test('the place is kept in the state folder, and the next run goes on there', as
   stop = new AbortController()
   source.add('m13')
   start(target, source, state())
-  await expect.poll(() => target.messages).toEqual(numbers(13))
+  await reach(() => target.messages, numbers(13))
 })
 
-test('the kept place is that of the oldest delivery that is not confirmed', async () => {
+test('the checkpoint is that of the oldest unconfirmed delivery', async () => {
   const source = new ListSource(4).add(...numbers(12))
   const target = new ListTarget()
   target.unconfirmed = 2
-  const state = new CheckpointFile(folder, 'x:', 'x:')
+  const state = new CheckpointFile(directory, 'x:', 'x:')
   start(target, source, state)
-  await expect.poll(() => target.messages.length).toBe(12)
-  await end()
+  await reach(() => target.messages.length, 12)
+  await stopAll()
   expect(await state.load()).toEqual({ ring: testRing, sequence: 5 })
 })
 
 test.each(['', '{', '{"ring":1,"sequence":2}', '{"ring":"a"}', '{"ring":"a","sequence":-1}', 'null'])(
   'a damaged state file (%j) means that everything is shipped again',
   async (text) => {
-    const state = new CheckpointFile(folder, 'x:', 'x:')
+    const state = new CheckpointFile(directory, 'x:', 'x:')
     await state.save({ ring: 'r', sequence: 1 })
-    writeFileSync(join(folder, readdirSync(folder)[0] as string), text)
+    writeFileSync(join(directory, readdirSync(directory)[0] as string), text)
     expect(await state.load()).toBeUndefined()
   },
 )
 
-test('waits double up to a limit, with full jitter, and are never nothing', () => {
+test('waits double up to a limit, with full jitter, and are never zero', () => {
   const upper = new Backoff(() => 1)
   expect([upper.next(), upper.next(), upper.next()]).toEqual([retryMs, 2 * retryMs, 4 * retryMs])
   for (let index = 0; index < 100; index++) upper.next()

@@ -31,6 +31,9 @@ test.each([
   'loki+https://token@host',
   'exec:cat >>/tmp/x?y&z',
   'exec+short:logger',
+  'exec+short-delta:cat',
+  'exec+short-monotonic:cat',
+  'otlp+http://host?header.X-A=caf%C3%A9',
 ])('%s is a target, and opens without connecting', async (text) => {
   const parsed = parseTarget(text)
   const target = await parsed.open(() => undefined)
@@ -44,7 +47,7 @@ test.each([
     '--to "http://host": unknown kind of target; wanted one of dir:, syslog+udp://, syslog+tcp://, syslog+tls://, otlp+http://, otlp+https://, loki+http://, loki+https://, exec:',
   ],
   ['/var/log', /^--to "\/var\/log": unknown kind of target; wanted one of dir:, /],
-  ['dir:', '--to "dir:": at its end: a folder is missing; wanted dir:/var/log'],
+  ['dir:', '--to "dir:": at its end: a directory is missing; wanted dir:/var/log'],
   [
     'dir:/x?max-sise=1M',
     '--to "dir:/x": at character 8: unknown parameter "max-sise"; wanted one of max-size, max-files, compress, max-total',
@@ -72,7 +75,15 @@ test.each([
   ['exec:', '--to "exec:": at its end: a command is missing; wanted exec:CMD'],
   ['exec:  ', /a command is missing/],
   ['exec+nothing:cat', /unknown kind of target/],
-])('%s is refused with the place and what was wanted', (text, message) => {
+  ['otlp+http://user:p@ss@127.0.0.1:1/x', /^--to "otlp\+http:\/\/127\.0\.0\.1:1\/x": .* more than one @; wanted %40/],
+  ['otlp+http://user:p/ss@127.0.0.1:1/x', /^--to "otlp\+http:\/\/127\.0\.0\.1:1\/x": .* a bad path; wanted .*%40/],
+  ['otlp+http://host?resource.service.name=x', /"resource\.service\.name" is set by logread/],
+  ['loki+http://host?label.source=x', /"label\.source" is set by logread/],
+  ['otlp+http://host?header.Content-Length=5', /"header\.Content-Length" is set by logread/],
+  ['otlp+http://host?header.X-A=caf%C3%A9%E2%82%AC', /a bad name or value; wanted header\.NAME=VALUE/],
+  ['loki+http://host?tenant=caf%E2%82%AC', /at character 25: a bad tenant; wanted printable characters of Latin-1/],
+  ['loki+http://host?tenant=', /a bad tenant/],
+])('%s is refused with the position and what was wanted', (text, message) => {
   if (typeof message === 'string') expect(fault(text)).toBe(message)
   else expect(fault(text)).toMatch(message)
 })
@@ -80,6 +91,10 @@ test.each([
 test('messages hold no secrets', () => {
   expect(fault('loki+http://user:hunter2@host:0?header.x=hunter2')).not.toContain('hunter2')
   expect(fault('loki+http://hunter2@host?nonsense=hunter2')).not.toContain('hunter2')
+  for (const password of ['hun@ter2', 'hun/ter2', 'hun?ter2', 'hun:ter2@@', '/hun@ter2', 'hun#ter2']) {
+    const message = fault(`otlp+http://user:${password}@host:1/x%zz?nonsense=1`)
+    expect(message, password).not.toMatch(/hun|ter2/)
+  }
 })
 
 test('every kind has an example that is right', () => {
@@ -99,12 +114,12 @@ test('users and passwords become headers', () => {
   expect(address('h').authorization).toBeUndefined()
 })
 
-test('a folder target writes', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'target-'))
-  const target = await parseTarget(`dir://${folder}/deep/er//`).open(() => undefined)
+test('a directory target writes', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'target-'))
+  const target = await parseTarget(`dir://${directory}/deep/er//`).open(() => undefined)
   const bytes = line(1, 'x', 'm')
   await target.deliver(bytes, 0, bytes.length, new AbortController().signal)
   await target.close()
-  expect(readdirSync(join(folder, 'deep/er'))).toContain('x.log')
-  rmSync(folder, { recursive: true })
+  expect(readdirSync(join(directory, 'deep/er'))).toContain('x.log')
+  rmSync(directory, { recursive: true })
 })

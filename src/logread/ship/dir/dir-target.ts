@@ -1,11 +1,12 @@
 /**
- * `dir:FOLDER`: a file per source, with the names and the line format of LinuxKit's logwrite service. Only whole
+ * `dir:DIRECTORY`: a file per source, with the names and the line format of LinuxKit's logwrite service. Only whole
  * lines are ever left in a file; files rotate by size, and all of them together stay under a total.
  */
-
 import { EntryView } from '../../../protocol/entry.ts'
+import { errnoText } from '../../../system/errno-text.ts'
 import { type Report, type Target, TargetError } from '../target.ts'
-import { errnoCode, type FileLayer } from './file-layer.ts'
+import { DirectoryLock } from './directory-lock.ts'
+import { diskBytesOf, errnoCode, type FileLayer } from './file-layer.ts'
 import { logFileName, parseLogFileName } from './file-name.ts'
 import { LineWriter, LogFile } from './log-file.ts'
 import { OwnedFiles } from './owned-files.ts'
@@ -15,15 +16,17 @@ import { heal, type RotationRules, rotate } from './rotation.ts'
 export const openFilesMax = 64
 
 export interface DirRules extends RotationRules {
-  folder: string
+  directory: string
   /** A file is rotated before it would grow over this. */
   sizeMax: number
-  /** All files together, rotated ones included; the oldest go first. */
+  /** What all files together may use of the disk, rotated ones included; the oldest go first. */
   totalMax: number | undefined
 }
 
-/** Trouble with one file that waiting does not cure: its lines are given up, the others go on. */
+/** Failures of one path that waiting does not cure: its lines are given up, other files are written. */
 const fileFaults = new Set(['EISDIR', 'ELOOP', 'ENXIO', 'ENAMETOOLONG', 'not-a-file'])
+/** So are these, where other files of the directory can be made. */
+const permissionFaults = new Set(['EACCES', 'EPERM'])
 
 export class DirTarget implements Target {
   readonly name: string
@@ -32,6 +35,7 @@ export class DirTarget implements Target {
   readonly #rules: DirRules
   readonly #report: Report
   readonly #owned: OwnedFiles
+  readonly #lock: DirectoryLock
   readonly #lines = new LineWriter()
   /** Open files, the one written last at the end. */
   readonly #open = new Map<string, LogFile>()
@@ -40,13 +44,15 @@ export class DirTarget implements Target {
   readonly #written = new Map<string, number>()
   #batch = ''
   #started = false
+  #isUnlocked = false
 
   constructor(files: FileLayer, rules: DirRules, report: Report) {
-    this.name = `dir:${rules.folder}`
+    this.name = `dir:${rules.directory}`
     this.#files = files
     this.#rules = rules
     this.#report = report
-    this.#owned = new OwnedFiles(files, rules.folder)
+    this.#owned = new OwnedFiles(files, rules.directory)
+    this.#lock = new DirectoryLock(rules.directory)
   }
 
   async deliver(bytes: Buffer, start: number, end: number): Promise<void> {
@@ -54,6 +60,8 @@ export class DirTarget implements Target {
     if (batch !== this.#batch) this.#written.clear()
     this.#batch = batch
     try {
+      await this.#ensureDirectory()
+      await this.#holdLock()
       if (!this.#started) await this.#start()
       for (const [base, lines] of this.#group(bytes, start, end)) await this.#deliverFile(base, lines)
     } catch (error) {
@@ -68,16 +76,23 @@ export class DirTarget implements Target {
   async close(): Promise<void> {
     for (const file of this.#open.values()) await file.close()
     this.#open.clear()
+    await this.#lock.release()
+  }
+
+  async #holdLock(): Promise<void> {
+    if ((await this.#lock.hold()) || this.#isUnlocked) return
+    this.#isUnlocked = true
+    this.#report('the directory cannot be locked here: no other logread may write to it')
   }
 
   /** Puts right what a crash left of rotations, whether or not these sources ever log again. */
   async #start(): Promise<void> {
     const bases = new Set<string>()
-    for (const name of await this.#files.list(this.#rules.folder)) {
+    for (const name of await this.#files.list(this.#rules.directory)) {
       const parsed = parseLogFileName(name)
       if (parsed?.index !== undefined && (await this.#owned.has(parsed.base))) bases.add(parsed.base)
     }
-    for (const base of bases) await heal(this.#files, this.#rules.folder, base, this.#rules, this.#report)
+    for (const base of bases) await heal(this.#files, this.#rules.directory, base, this.#rules, this.#report)
     this.#started = true
   }
 
@@ -106,13 +121,17 @@ export class DirTarget implements Target {
       this.#faulty.delete(base)
     } catch (error) {
       const code = errnoCode(error)
-      if (error instanceof TargetError || code === undefined || !fileFaults.has(code)) throw error
+      if (error instanceof TargetError || code === undefined || !(await this.#isFileFault(code))) throw error
       await this.#forget(base)
-      if (!this.#faulty.has(base)) this.#report(`${base} can't be written (${code}), its lines are given up`)
+      if (!this.#faulty.has(base)) this.#report(`${base} cannot be written (${code}): its lines are given up`)
       this.#faulty.add(base)
       this.refused += lines.length - (this.#written.get(base) ?? 0)
       this.#written.set(base, lines.length)
     }
+  }
+
+  async #isFileFault(code: string): Promise<boolean> {
+    return fileFaults.has(code) || (permissionFaults.has(code) && (await this.#files.isWritable(this.#rules.directory)))
   }
 
   async #writeLines(base: string, lines: Buffer[]): Promise<void> {
@@ -125,7 +144,7 @@ export class DirTarget implements Target {
         continue
       }
       const chunk = Buffer.concat(lines.slice(next, end))
-      if (await this.#makeRoom(base, chunk.length)) continue
+      if (await this.#makeRoom(base, file.size, chunk.length)) continue
       const before = file.size
       try {
         await file.append(chunk)
@@ -134,13 +153,13 @@ export class DirTarget implements Target {
         next = countLines(lines, next, file.size - before)
         throw error
       } finally {
-        this.#owned.grew(file.size - before)
+        this.#owned.grew(before, file.size)
         this.#written.set(base, next)
       }
     }
   }
 
-  /** The open file; opened, healed after a crash, or opened anew if somebody moved it or its folder away. */
+  /** The open file; opened, healed after a crash, or opened anew if somebody moved it or its directory away. */
   async #openFile(base: string): Promise<LogFile> {
     const known = this.#open.get(base)
     if (known !== undefined) {
@@ -151,19 +170,28 @@ export class DirTarget implements Target {
       }
       await known.close()
     }
-    await this.#ensureFolder()
-    const isNew = await this.#owned.adopt(base)
-    const file = await LogFile.open(this.#files, `${this.#rules.folder}/${base}`, !isNew)
+    await this.#ensureDirectory()
+    const isNew = await this.#adopt(base)
+    const file = await LogFile.open(this.#files, `${this.#rules.directory}/${base}`, !isNew)
     this.#open.set(base, file)
     await this.#closeOldest()
     return file
   }
 
-  /** A folder that can't be had is no fault of one file: everything waits until it can. */
-  async #ensureFolder(): Promise<void> {
+  /** A list that cannot be written concerns all files: every line waits until it can. */
+  async #adopt(base: string): Promise<boolean> {
     try {
-      if ((await this.#files.facts(this.#rules.folder)) !== undefined) return
-      await this.#files.makeFolder(this.#rules.folder)
+      return await this.#owned.adopt(base)
+    } catch (error) {
+      throw this.#toTargetError(error)
+    }
+  }
+
+  /** So does a directory that cannot be made. */
+  async #ensureDirectory(): Promise<void> {
+    try {
+      if (await this.#files.exists(this.#rules.directory)) return
+      await this.#files.makeDirectory(this.#rules.directory)
       this.#owned.forgetAll()
     } catch (error) {
       throw this.#toTargetError(error)
@@ -186,31 +214,34 @@ export class DirTarget implements Target {
 
   async #rotate(base: string): Promise<void> {
     await this.#forget(base)
-    await rotate(this.#files, this.#rules.folder, base, this.#rules, this.#report)
+    await rotate(this.#files, this.#rules.directory, base, this.#rules, this.#report)
     this.#owned.changed()
   }
 
-  /** Keeps the total; true if the file to be written is no longer what it was. */
-  async #makeRoom(base: string, bytes: number): Promise<boolean> {
+  /** Keeps the total when a file of `size` bytes grows; true if the file to be written is no longer what it was. */
+  async #makeRoom(base: string, size: number, bytes: number): Promise<boolean> {
     const { totalMax } = this.#rules
-    if (totalMax === undefined || (await this.#owned.total()) + bytes <= totalMax) return false
+    if (totalMax === undefined) return false
+    const growth = diskBytesOf(size + bytes) - diskBytesOf(size)
+    const fits = async () => (await this.#owned.total()) + growth <= totalMax
+    if (growth === 0 || (await fits())) return false
     for (const name of await this.#owned.oldestFirst(base)) {
-      if ((await this.#owned.total()) + bytes <= totalMax) return false
+      if (await fits()) return false
       await this.#forget(name)
       await this.#owned.remove(name)
     }
-    const file = this.#open.get(base)
-    if (file === undefined || file.size === 0 || (await this.#owned.total()) + bytes <= totalMax) return false
+    if (size === 0 || (await fits())) return false
     await this.#rotate(base)
     return true
   }
 
   #toTargetError(error: unknown): TargetError {
     if (error instanceof TargetError) return error
-    const code = errnoCode(error) ?? 'dir-failed'
-    const what = error instanceof Error ? error.message : String(error)
+    const code = errnoCode(error)
     if (code === 'ENOSPC' || code === 'EDQUOT') return new TargetError('the disk is full', { retryable: true })
-    return new TargetError(what, { retryable: true })
+    const { path, message } = error as NodeJS.ErrnoException
+    const reason = code === 'ELOOP' ? 'is a symbolic link, which is not followed' : errnoText(error)
+    return new TargetError(path === undefined ? message : `${path}: ${reason}`, { retryable: true })
   }
 }
 

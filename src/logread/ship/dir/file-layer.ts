@@ -1,17 +1,20 @@
 /**
- * The few file operations that sinks need, behind an interface, so that a test can make the Nth one fail, be
- * short, or kill the process. All of them run on the thread pool: a disk that hangs holds up its own sink alone.
+ * The few file operations that dir: needs, behind an interface, so that a test can make the Nth one fail, be short, or
+ * kill the process. All of them run on the thread pool: a disk that hangs delays its own target alone. No link that
+ * stands for a file is followed.
  */
-import { constants, createReadStream, createWriteStream } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, stat, unlink, utimes } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { replaceFile } from '../../../system/replace-file.ts'
 
-/** What `stat` says, as far as anybody asks. */
 interface FileFacts {
   device: number
   inode: number
   size: number
+  /** What it uses of the disk. */
+  diskBytes: number
   modifiedMs: number
   isFile: boolean
 }
@@ -24,64 +27,106 @@ export interface OpenFile {
   readEnd(limit: number): Promise<Buffer>
   facts(): Promise<FileFacts>
   truncate(size: number): Promise<void>
-  sync(): Promise<void>
   close(): Promise<void>
 }
 
-/** The file system. Paths that do not exist answer `undefined`; everything else that fails rejects with errno's `code`. */
+/** The file system. For paths that do not exist the result is `undefined`; other failures reject with errno's `code`. */
 export interface FileLayer {
   /** Opens for appending and reading; makes the file if need be. */
   openAppend(path: string): Promise<OpenFile>
   facts(path: string): Promise<FileFacts | undefined>
-  /** The names in a folder; none if it does not exist. */
+  /** The names in a directory; none if it does not exist. */
   list(path: string): Promise<string[]>
-  makeFolder(path: string): Promise<void>
+  makeDirectory(path: string): Promise<void>
+  /** Whether the path, links followed, exists. */
+  exists(path: string): Promise<boolean>
+  /** Whether files can be made in a directory. */
+  isWritable(path: string): Promise<boolean>
   rename(from: string, to: string): Promise<void>
   remove(path: string): Promise<void>
   /** The file's bytes, at most `limit`. */
   read(path: string, limit: number): Promise<Buffer | undefined>
+  /** Replaces a small file as a whole. */
+  replace(path: string, content: string): Promise<void>
   /** Compresses into a file that must not exist, with the same modification time, and waits until it is on the disk. */
   gzip(from: string, to: string): Promise<void>
 }
 
 /** Log files are read by groups of operators, as LinuxKit's are. */
 const logFileMode = 0o644
+/** What file systems allocate at a time. */
+const blockBytes = 4096
+/** Read at a time. */
+const chunkBytes = 64 * 1024
+/** A link that stands for a file is refused (ELOOP), and a FIFO does not block. */
+const readOnly = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 export const systemFiles: FileLayer = {
   async openAppend(path) {
-    const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
+    const flags =
+      constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
     return openFile(await open(path, flags, logFileMode))
   },
-  async facts(path) {
-    return await unlessAbsent(stat(path).then(toFacts), undefined)
-  },
-  async list(path) {
-    return await unlessAbsent<string[]>(readdir(path), [])
-  },
-  async makeFolder(path) {
+  facts: (path) => unlessAbsent(lstat(path).then(toFacts), undefined),
+  list: (path) => unlessAbsent<string[]>(readdir(path), []),
+  async makeDirectory(path) {
     await mkdir(path, { recursive: true })
   },
-  async rename(from, to) {
-    await rename(from, to)
-  },
-  async remove(path) {
-    await unlessAbsent(unlink(path), undefined)
-  },
+  exists: (path) =>
+    unlessAbsent(
+      stat(path).then(() => true),
+      false,
+    ),
+  isWritable: (path) =>
+    access(path, constants.W_OK | constants.X_OK).then(
+      () => true,
+      () => false,
+    ),
+  rename,
+  remove: (path) => unlessAbsent(unlink(path), undefined),
   async read(path, limit) {
-    const bytes = await unlessAbsent(readFile(path), undefined)
-    return bytes?.subarray(0, limit)
-  },
-  async gzip(from, to) {
-    const { mtime, atime } = await stat(from)
-    await pipeline(createReadStream(from), createGzip(), createWriteStream(to, { flags: 'wx', mode: logFileMode }))
-    const file = await open(to, 'r+')
+    const file = await unlessAbsent(open(path, readOnly), undefined)
+    if (file === undefined) return undefined
     try {
-      await file.sync()
+      const { size } = await file.stat()
+      const bytes = Buffer.alloc(Math.min(size, limit))
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0)
+      return bytes.subarray(0, bytesRead)
     } finally {
       await file.close()
     }
-    await utimes(to, atime, mtime)
   },
+  replace: replaceFile,
+  gzip: compressFile,
+}
+
+async function compressFile(from: string, to: string): Promise<void> {
+  const source = await open(from, readOnly)
+  try {
+    const stats = await source.stat()
+    if (!stats.isFile()) throw new NotAFileError(`${from} is no regular file`)
+    const target = await open(to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, logFileMode)
+    try {
+      await pipeline(chunksOf(source), createGzip(), async (chunks: AsyncIterable<Buffer>) => {
+        for await (const chunk of chunks) await target.writeFile(chunk)
+      })
+      await target.sync()
+      await target.utimes(stats.atime, stats.mtime)
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+/** The file's bytes. A stream of a handle would close it, or keep it from being closed. */
+async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
+  for (;;) {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(chunkBytes), 0, chunkBytes, null)
+    if (bytesRead === 0) return
+    yield buffer.subarray(0, bytesRead)
+  }
 }
 
 function openFile(handle: FileHandle): OpenFile {
@@ -99,19 +144,39 @@ function openFile(handle: FileHandle): OpenFile {
       return toFacts(await handle.stat())
     },
     truncate: (size) => handle.truncate(size),
-    sync: () => handle.sync(),
     close: () => handle.close(),
   }
 }
 
-function toFacts(stats: { dev: number; ino: number; size: number; mtimeMs: number; isFile(): boolean }): FileFacts {
+interface Stats {
+  dev: number
+  ino: number
+  size: number
+  blocks: number
+  mtimeMs: number
+  isFile(): boolean
+}
+
+function toFacts(stats: Stats): FileFacts {
   return {
     device: stats.dev,
     inode: stats.ino,
     size: stats.size,
+    diskBytes: Math.max(stats.blocks * 512, diskBytesOf(stats.size)),
     modifiedMs: stats.mtimeMs,
     isFile: stats.isFile(),
   }
+}
+
+/** What a file of this size uses of the disk: whole blocks. */
+export function diskBytesOf(size: number): number {
+  return Math.ceil(size / blockBytes) * blockBytes
+}
+
+/** The path belongs to something that is no regular file. */
+export class NotAFileError extends Error {
+  override readonly name = 'NotAFileError'
+  readonly code = 'not-a-file'
 }
 
 async function unlessAbsent<T>(result: Promise<T>, absent: T): Promise<T> {

@@ -1,5 +1,5 @@
 /**
- * File names for sources. A source's name comes from outside: it must not leave the folder, hide, or fall on
+ * File names for sources. A source's name comes from outside: it must not leave the directory, be hidden, or be
  * another source's file. Names that are plain, as LinuxKit's all are, stay as they are. The others are written
  * with `%XX`, which can be read back, so two sources never share a file.
  */
@@ -34,8 +34,8 @@ function cutStem(stem: string, source: Buffer): string {
   return `${kept}%~${hash}`
 }
 
-/** What a file in the folder is: the file being written, a rotated one, or one half made. */
-export interface LogFileName {
+/** What a file in the directory is: the file being written, a rotated one, or one half made. */
+interface LogFileName {
   /** `x.log` */
   base: string
   /** 0 is the youngest rotated file; undefined is the file being written. */

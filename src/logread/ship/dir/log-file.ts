@@ -1,17 +1,11 @@
 /** One log file, open. It holds whole lines only: a write that fails in the middle of a line is taken back to the line's beginning. */
 import type { EntryView } from '../../../protocol/entry.ts'
 import { StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
-import type { FileLayer, OpenFile } from './file-layer.ts'
+import { type FileLayer, NotAFileError, type OpenFile } from './file-layer.ts'
 
 const lineFeed = 0x0a
-/** How far back a torn last line is looked for: more than the longest line can have. */
+/** A torn last line is looked for this far back: more than the longest line can have. */
 const tornLineBytesMax = 2 * 1024 * 1024
-
-/** The path is taken by something that is no regular file. */
-class NotAFileError extends Error {
-  override readonly name = 'NotAFileError'
-  readonly code = 'not-a-file'
-}
 
 export class LogFile {
   size: number
@@ -58,7 +52,7 @@ export class LogFile {
     try {
       while (written < lines.length) {
         const bytes = await this.#file.write(lines, written, lines.length)
-        if (bytes === 0) throw new Error(`${this.#path} takes no bytes`)
+        if (bytes === 0) throw new Error(`${this.#path} accepts no bytes`)
         written += bytes
       }
     } catch (error) {

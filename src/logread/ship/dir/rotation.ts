@@ -1,5 +1,5 @@
 /**
- * Rotation of one log file, in steps that are each one atomic operation on the folder. The folder itself is the
+ * Rotation of one log file, in steps that are each one atomic operation on the directory. The directory itself is the
  * only state, so after `kill -9` at any step the next rotation simply goes on:
  *
  *   free-slot  the lowest number that no file has; if all are taken, the oldest file is removed
@@ -25,49 +25,49 @@ export interface RotationRules {
 /** Puts right what a crash left of rotations of `base`. */
 export async function heal(
   files: FileLayer,
-  folder: string,
+  directory: string,
   base: string,
   rules: RotationRules,
   report: Report,
 ): Promise<void> {
-  const slots = await findSlots(files, folder, base)
-  for (const name of slots.temporary) await files.remove(`${folder}/${name}`)
+  const slots = await findSlots(files, directory, base)
+  for (const name of slots.temporary) await files.remove(`${directory}/${name}`)
   for (const [index, forms] of slots.taken) {
     const [plain, compressed] = forms
-    if (index >= rules.filesMax) await removeForms(files, folder, base, index, forms)
-    else if (plain && compressed) await files.remove(`${folder}/${base}.${index}`)
+    if (index >= rules.filesMax) await removeForms(files, directory, base, index, forms)
+    else if (plain && compressed) await files.remove(`${directory}/${base}.${index}`)
   }
   const first = slots.taken.get(0)
-  if (rules.compress && first?.[0] === true && !first[1]) await compress(files, folder, base, report)
+  if (rules.compress && first?.[0] === true && !first[1]) await compress(files, directory, base, report)
 }
 
 /** Moves the file being written out of the way. */
 export async function rotate(
   files: FileLayer,
-  folder: string,
+  directory: string,
   base: string,
   rules: RotationRules,
   report: Report,
 ): Promise<void> {
-  await heal(files, folder, base, rules, report)
-  const { taken } = await findSlots(files, folder, base)
+  await heal(files, directory, base, rules, report)
+  const { taken } = await findSlots(files, directory, base)
   let free = 0
   while (free < rules.filesMax && taken.has(free)) free++
   if (free === rules.filesMax) {
     free--
-    await removeForms(files, folder, base, free, taken.get(free) ?? [true, true])
+    await removeForms(files, directory, base, free, taken.get(free) ?? [true, true])
   }
   for (let index = free - 1; index >= 0; index--) {
     const ending = taken.get(index)?.[1] === true ? '.gz' : ''
-    await files.rename(`${folder}/${base}.${index}${ending}`, `${folder}/${base}.${index + 1}${ending}`)
+    await files.rename(`${directory}/${base}.${index}${ending}`, `${directory}/${base}.${index + 1}${ending}`)
   }
-  await files.rename(`${folder}/${base}`, `${folder}/${base}.0`)
-  if (rules.compress) await compress(files, folder, base, report)
+  await files.rename(`${directory}/${base}`, `${directory}/${base}.0`)
+  if (rules.compress) await compress(files, directory, base, report)
 }
 
 /** Where there is no room to compress, the file stays as it is: that must not keep lines from being written. */
-async function compress(files: FileLayer, folder: string, base: string, report: Report): Promise<void> {
-  const plain = `${folder}/${base}.0`
+async function compress(files: FileLayer, directory: string, base: string, report: Report): Promise<void> {
+  const plain = `${directory}/${base}.0`
   try {
     await files.remove(`${plain}.gz.tmp`)
     await files.gzip(plain, `${plain}.gz.tmp`)
@@ -86,9 +86,9 @@ interface Slots {
   temporary: string[]
 }
 
-async function findSlots(files: FileLayer, folder: string, base: string): Promise<Slots> {
+async function findSlots(files: FileLayer, directory: string, base: string): Promise<Slots> {
   const slots: Slots = { taken: new Map(), temporary: [] }
-  for (const name of await files.list(folder)) {
+  for (const name of await files.list(directory)) {
     if (!name.startsWith(base)) continue
     const parsed = parseLogFileName(name)
     if (parsed?.base !== base || parsed.index === undefined) continue
@@ -105,11 +105,11 @@ async function findSlots(files: FileLayer, folder: string, base: string): Promis
 
 async function removeForms(
   files: FileLayer,
-  folder: string,
+  directory: string,
   base: string,
   index: number,
   forms: [boolean, boolean],
 ): Promise<void> {
-  if (forms[0]) await files.remove(`${folder}/${base}.${index}`)
-  if (forms[1]) await files.remove(`${folder}/${base}.${index}.gz`)
+  if (forms[0]) await files.remove(`${directory}/${base}.${index}`)
+  if (forms[1]) await files.remove(`${directory}/${base}.${index}.gz`)
 }

@@ -1,23 +1,26 @@
 /** `exec:CMD`: entries on the standard input of a command that keeps running; it is started again when it ends. */
-
 import { EntryView } from '../../../protocol/entry.ts'
-import { monotonicMs } from '../../../system/world.ts'
+import type { World } from '../../../system/world.ts'
 import { ByteSink } from '../../formats/byte-sink.ts'
 import type { WriteEntry } from '../../formats/format.ts'
 import { type Target, TargetError } from '../target.ts'
 import { Unconfirmed } from '../unconfirmed.ts'
-import { ShellCommand, type ShellEnd } from './shell-command.ts'
+import { endText, ShellCommand } from './shell-command.ts'
 
-/** A command that lives has read what the pipe took after so long; what is younger is written again to its successor. */
-const settleMs = 5000
-/** How long a command may take to end after its input has been closed. */
-const closeMs = 2000
+/** A live command has read what the pipe received this long ago; what is younger is written again to its successor. */
+export const settleMs = 5000
+/** How long a command may take to end after its input was closed at a stop. */
+export const closeMs = 2000
+
+/** Longest part of a command in messages. */
+const nameCharactersMax = 40
 
 export class ExecTarget implements Target {
   readonly name: string
   onLost: (() => void) | undefined
   readonly #command: string
   readonly #write: WriteEntry
+  readonly #world: World
   readonly #unconfirmed: Unconfirmed
   readonly #view = new EntryView()
   readonly #bytes = new ByteSink()
@@ -26,15 +29,16 @@ export class ExecTarget implements Target {
   #isClosing = false
   #deliveries = 0
 
-  constructor(command: string, write: WriteEntry, settle: number = settleMs) {
-    this.name = `exec:${command.length > 40 ? `${command.slice(0, 40)}...` : command}`
+  constructor(command: string, write: WriteEntry, world: World, settle: number = settleMs) {
+    this.name = `exec:${command.length > nameCharactersMax ? `${command.slice(0, nameCharactersMax)}...` : command}`
     this.#command = command
     this.#write = write
+    this.#world = world
     this.#unconfirmed = new Unconfirmed(settle)
   }
 
   get unconfirmed(): number {
-    if (this.#running !== undefined) this.#unconfirmed.settle(monotonicMs())
+    if (this.#running !== undefined) this.#unconfirmed.settle(this.#world.monotonicMs())
     return this.#unconfirmed.count
   }
 
@@ -51,7 +55,7 @@ export class ExecTarget implements Target {
       }
       if (this.#bytes.used > 0) await command.write(this.#bytes.take())
       if (!command.isRunning) throw new Error('the command has ended')
-      this.#unconfirmed.add(++this.#deliveries, monotonicMs())
+      this.#unconfirmed.add(++this.#deliveries, this.#world.monotonicMs())
     } catch (error) {
       this.#bytes.clear()
       throw await this.#failure(error)
@@ -59,6 +63,20 @@ export class ExecTarget implements Target {
       signal.removeEventListener('abort', stop)
       this.#isDelivering = false
     }
+  }
+
+  /** The command sees the end of its input, and has as long as it needs. */
+  async finish(signal: AbortSignal): Promise<void> {
+    const command = this.#running
+    if (command === undefined) return
+    this.#isClosing = true
+    command.closeInput()
+    const { promise: stopped, resolve } = Promise.withResolvers<undefined>()
+    const stop = () => resolve(undefined)
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    await Promise.race([command.ended, stopped])
+    signal.removeEventListener('abort', stop)
   }
 
   async close(): Promise<void> {
@@ -70,7 +88,7 @@ export class ExecTarget implements Target {
 
   #start(): ShellCommand {
     this.#unconfirmed.clear()
-    const command = new ShellCommand(this.#command, { hasInput: true })
+    const command = new ShellCommand(this.#command, { environment: process.env, hasInput: true }, this.#world)
     void command.ended.then(() => {
       if (this.#isDelivering || this.#isClosing || this.#running !== command) return
       this.#running = undefined
@@ -86,11 +104,4 @@ export class ExecTarget implements Target {
     if (command === undefined) return new TargetError(String(error), { retryable: true })
     return new TargetError(endText(await command.stop(closeMs)), { retryable: true })
   }
-}
-
-/** How a command ended, for people. */
-export function endText(end: ShellEnd): string {
-  if (end.error !== undefined) return `the command can't be run: ${end.error}`
-  if (end.signal !== undefined) return `the command was ended by ${end.signal}`
-  return `the command ended with status ${end.status}`
 }

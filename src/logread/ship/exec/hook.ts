@@ -1,27 +1,25 @@
 /**
- * `--on RE --run CMD`: a command for each line that matches. One runs at a time, not more than so many a minute,
- * each no longer than a limit; matches wait in a short queue, and those that find it full are dropped and counted.
+ * `--on RE --run CMD`: a command for each line that matches. One runs at a time, at a limited rate, each no longer than
+ * a limit; matches wait in a short queue, and those that find it full are dropped and counted.
  */
-
 import { entryKindLine } from '../../../protocol/constants.ts'
 import { EntryView } from '../../../protocol/entry.ts'
 import { facilityNames, facilityOf, hasPriority, severityNames, severityOf } from '../../../protocol/priority.ts'
 import { formatMoment } from '../../../protocol/timestamp.ts'
-import { monotonicMs, sleep } from '../../../system/world.ts'
+import { sleep, type World } from '../../../system/world.ts'
 import type { Report, Target } from '../target.ts'
-import { endText } from './exec-target.ts'
-import { ShellCommand } from './shell-command.ts'
+import { endText, ShellCommand } from './shell-command.ts'
 
 /** A command that runs longer is ended. */
 const runMs = 30_000
-/** So many commands may be run in a row; then one in each `refillMs`. */
+/** Commands that may be run in a row; then one in each `refillMs`. */
 const burstRuns = 10
 const refillMs = 1000
 /** Matches that wait for their command. */
 export const pendingMax = 64
-/** Drops are told of at most so often. */
+/** Drops are reported at most once in this time. */
 const dropsMs = 10_000
-/** Longest value in the environment: the kernel takes 128 KiB for one string. */
+/** Longest value in the environment: the kernel accepts strings of up to 128 KiB. */
 const valueBytesMax = 64 * 1024
 
 export interface HookTimes {
@@ -37,24 +35,41 @@ export class Hook implements Target {
   readonly #pattern: RegExp
   readonly #command: string
   readonly #report: Report
+  readonly #world: World
+  readonly #environment: NodeJS.ProcessEnv
   readonly #times: HookTimes
   readonly #pending: Record<string, string>[] = []
   readonly #stop = new AbortController()
   #tokens: number
-  #refilledMs = monotonicMs()
+  #refilledMs: number
   #worker: Promise<void> | undefined
   #running: ShellCommand | undefined
-  #untold = 0
+  #unreported = 0
   #droppedBefore = 0
-  #toldMs = Number.NEGATIVE_INFINITY
+  #reportedMs = Number.NEGATIVE_INFINITY
 
-  constructor(pattern: RegExp, command: string, report: Report, times: HookTimes = { runMs, burstRuns, refillMs }) {
+  /** `environment` is logread's own: variables in it that are named as a hook's are not passed on. */
+  constructor(
+    pattern: RegExp,
+    command: string,
+    report: Report,
+    world: World,
+    environment: NodeJS.ProcessEnv,
+    times: HookTimes = { runMs, burstRuns, refillMs },
+  ) {
     this.name = `--on ${pattern.source}`
     this.#pattern = pattern
     this.#command = command
     this.#report = report
+    this.#world = world
+    this.#environment = Object.fromEntries(Object.entries(environment).filter(([name]) => !isHookVariable(name)))
     this.#times = times
     this.#tokens = times.burstRuns
+    this.#refilledMs = world.monotonicMs()
+  }
+
+  get refused(): number {
+    return this.dropped
   }
 
   /** Looks at the lines; never waits for a command. */
@@ -63,21 +78,37 @@ export class Hook implements Target {
     for (let at = start; at < end; at += view.size) {
       if (view.at(bytes, at).kind !== entryKindLine) continue
       const match = this.#pattern.exec(view.message.toString())
-      if (match !== null) this.#add(environment(view, match))
+      if (match !== null) this.#add(variablesOf(view, match))
     }
+  }
+
+  /** Runs the commands that wait, at their rate. */
+  async finish(signal: AbortSignal): Promise<void> {
+    const { promise: stopped, resolve } = Promise.withResolvers<void>()
+    const stop = () => resolve()
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    await Promise.race([this.#worker, stopped])
+    signal.removeEventListener('abort', stop)
   }
 
   /** What waits is dropped; a command that runs is ended. */
   async close(): Promise<void> {
     this.#stop.abort()
-    this.#dropAll()
     await this.#running?.stop(0)
     await this.#worker
+    const count = this.#pending.length
+    this.#pending.length = 0
+    this.dropped += count
+    if (count > 0) this.#report(`${count} matching lines waited at the stop: no command was run for them`)
+    if (this.#unreported > 0) this.#reportDrops()
   }
 
   #add(variables: Record<string, string>): void {
     if (this.#pending.length >= pendingMax) {
-      this.#drop(1)
+      this.dropped++
+      this.#unreported++
+      if (this.#world.monotonicMs() - this.#reportedMs >= dropsMs) this.#reportDrops()
       return
     }
     this.#pending.push(variables)
@@ -86,12 +117,18 @@ export class Hook implements Target {
     })
   }
 
+  #reportDrops(): void {
+    this.#reportedMs = this.#world.monotonicMs()
+    this.#report(`${this.#unreported} matching lines came too fast: no command was run for them`)
+    this.#unreported = 0
+  }
+
   async #work(): Promise<void> {
     for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
       await this.#takeToken()
       if (this.#stop.signal.aborted) {
-        this.#drop(1)
-        continue
+        this.#pending.unshift(next)
+        return
       }
       await this.#run({ ...next, LOG_DROPPED: String(this.dropped - this.#droppedBefore) })
     }
@@ -99,50 +136,45 @@ export class Hook implements Target {
 
   async #run(variables: Record<string, string>): Promise<void> {
     this.#droppedBefore = this.dropped
-    const command = new ShellCommand(this.#command, { environment: variables, hasInput: false })
+    const environment = { ...this.#environment, ...variables }
+    const command = new ShellCommand(this.#command, { environment, hasInput: false }, this.#world)
     this.#running = command
-    const timer = setTimeout(() => {
+    let stopping: Promise<unknown> | undefined
+    const cancel = this.#world.after(this.#times.runMs, () => {
       this.#report(`the command is ended after ${this.#times.runMs / 1000} s`)
-      void command.stop(0)
-    }, this.#times.runMs)
+      stopping = command.stop(0)
+    })
     const end = await command.ended
-    clearTimeout(timer)
+    cancel()
+    await stopping
     this.#running = undefined
     if (end.error !== undefined) this.#report(endText(end))
   }
 
   async #takeToken(): Promise<void> {
     const { burstRuns: burst, refillMs: refill } = this.#times
-    const earned = Math.floor((monotonicMs() - this.#refilledMs) / refill)
+    const nowMs = this.#world.monotonicMs()
+    const earned = Math.floor((nowMs - this.#refilledMs) / refill)
     this.#refilledMs += earned * refill
     this.#tokens = Math.min(burst, this.#tokens + earned)
     if (this.#tokens === 0) {
-      await sleep(Math.max(0, this.#refilledMs + refill - monotonicMs()), this.#stop.signal)
-      this.#refilledMs = monotonicMs()
+      await sleep(Math.max(0, this.#refilledMs + refill - nowMs), this.#stop.signal, this.#world)
+      this.#refilledMs = this.#world.monotonicMs()
       this.#tokens = 1
     }
     this.#tokens--
   }
-
-  #dropAll(): void {
-    const count = this.#pending.length
-    this.#pending.length = 0
-    if (count > 0) this.#drop(count)
-  }
-
-  #drop(count: number): void {
-    this.dropped += count
-    this.#untold += count
-    const nowMs = monotonicMs()
-    if (nowMs - this.#toldMs < dropsMs && !this.#stop.signal.aborted) return
-    this.#toldMs = nowMs
-    this.#report(`${this.#untold} matching lines came too fast: no command was run for them`)
-    this.#untold = 0
-  }
 }
 
-/** What a command learns of its line. */
-function environment(entry: EntryView, match: RegExpExecArray): Record<string, string> {
+/** Whether a variable's name is one that a hook sets for some lines. */
+function isHookVariable(name: string): boolean {
+  return /^LOG_(?:TIME|SOURCE|MESSAGE|SEQUENCE|DROPPED|PRIORITY|SEVERITY|FACILITY|MATCH(?:_[1-9])?|FIELD_.*)$/s.test(
+    name,
+  )
+}
+
+/** What a command receives of its line. */
+function variablesOf(entry: EntryView, match: RegExpExecArray): Record<string, string> {
   const variables: Record<string, string> = {
     LOG_TIME: formatMoment({ seconds: entry.realSeconds, nanos: entry.realNanos }),
     LOG_SOURCE: value(entry.source),
@@ -162,7 +194,7 @@ function environment(entry: EntryView, match: RegExpExecArray): Record<string, s
   return variables
 }
 
-/** A value that the kernel takes: no NUL, not too long. */
+/** A value that the kernel accepts: no NUL, not too long. */
 function value(text: string): string {
   const shown = text.replaceAll('\0', '\ufffd')
   return Buffer.byteLength(shown) <= valueBytesMax ? shown : Buffer.from(shown).toString('utf8', 0, valueBytesMax - 4)

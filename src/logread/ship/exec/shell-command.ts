@@ -1,37 +1,42 @@
 /** A command line run by `sh -c` in a process group of its own, so that all of it can be ended. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { sleep, type World } from '../../../system/world.ts'
 
-export interface ShellOptions {
-  /** Added to our own environment. */
-  environment?: Readonly<Record<string, string>>
+interface ShellOptions {
+  /** The whole environment. */
+  environment: NodeJS.ProcessEnv
   /** Whether the command gets a pipe as standard input, or nothing. */
   hasInput: boolean
 }
 
 /** How a command ended: its status, or the signal that ended it; or why it could not be started. */
-export interface ShellEnd {
+interface ShellEnd {
   status: number | undefined
   signal: string | undefined
   error: string | undefined
 }
 
-/** A command that still runs so long after SIGTERM is ended by SIGKILL. */
+/** A group that still runs this long after SIGTERM is ended by SIGKILL. */
 const killMs = 2000
+/** While a group is waited for, it is looked for this often: only its leader's end is reported. */
+const lookMs = 50
 
 export class ShellCommand {
-  /** Resolves when the command has ended; never rejects. */
+  /** Resolves when the shell has ended; never rejects. Others of its group may still run. */
   readonly ended: Promise<ShellEnd>
   readonly #child: ChildProcess
+  readonly #world: World
   #end: ShellEnd | undefined
 
   /** Its output goes to where ours goes. */
-  constructor(command: string, options: ShellOptions) {
+  constructor(command: string, options: ShellOptions, world: World) {
+    this.#world = world
     this.#child = spawn('/bin/sh', ['-c', command], {
       stdio: [options.hasInput ? 'pipe' : 'ignore', 'inherit', 'inherit'],
-      env: { ...process.env, ...options.environment },
+      env: options.environment,
       detached: true,
     })
-    // Broken pipes are told by the write's own callback.
+    // Broken pipes are reported by the write's own callback.
     this.#child.stdin?.on('error', () => undefined)
     this.ended = new Promise((resolve) => {
       const finish = (end: ShellEnd) => {
@@ -49,25 +54,30 @@ export class ShellCommand {
     return this.#end === undefined
   }
 
-  /** Resolves when the pipe has taken the bytes; rejects when the command ended or closed its input. */
+  /** Resolves when the pipe has received the bytes; rejects when the command ended or closed its input. */
   write(bytes: Buffer): Promise<void> {
     const { stdin } = this.#child
     if (stdin === null || stdin.destroyed || this.#end !== undefined)
       return Promise.reject(new Error('the command has ended'))
     return new Promise((resolve, reject) => {
-      const gone = () => reject(new Error('the command has ended'))
-      stdin.once('close', gone)
+      const close = () => reject(new Error('the command has ended'))
+      stdin.once('close', close)
       stdin.write(bytes, (error) => {
-        stdin.removeListener('close', gone)
+        stdin.removeListener('close', close)
         if (error) reject(new Error('the command has closed its input'))
         else resolve()
       })
     })
   }
 
-  /** Closes its input, gives it `waitMs` to end, then SIGTERM, then SIGKILL, to the whole group. */
-  async stop(waitMs: number): Promise<ShellEnd> {
+  /** No more input comes. */
+  closeInput(): void {
     this.#child.stdin?.end()
+  }
+
+  /** Closes its input and gives the group `waitMs` to end, then SIGTERM, then SIGKILL. */
+  async stop(waitMs: number): Promise<ShellEnd> {
+    this.closeInput()
     if (await this.#endsWithin(waitMs)) return await this.ended
     this.#signal('SIGTERM')
     if (await this.#endsWithin(killMs)) return await this.ended
@@ -75,23 +85,33 @@ export class ShellCommand {
     return await this.ended
   }
 
-  #signal(signal: NodeJS.Signals): void {
-    if (this.#child.pid === undefined) return
+  /** True if anybody of the group received it. */
+  #signal(signal: NodeJS.Signals | 0): boolean {
+    if (this.#child.pid === undefined) return false
     try {
-      process.kill(-this.#child.pid, signal)
+      return process.kill(-this.#child.pid, signal)
     } catch {
-      // The group is gone already.
+      return false
     }
   }
 
+  /** Whether all of the group ends in time, not only its shell. */
   async #endsWithin(ms: number): Promise<boolean> {
-    if (this.#end !== undefined) return true
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), ms)
-    })
-    const ended = await Promise.race([this.ended.then(() => true), late])
-    clearTimeout(timer)
-    return ended
+    const endMs = this.#world.monotonicMs() + ms
+    for (;;) {
+      if (this.#end !== undefined && !this.#signal(0)) return true
+      const leftMs = endMs - this.#world.monotonicMs()
+      if (leftMs <= 0) return false
+      const stop = new AbortController()
+      if (this.#end === undefined) void this.ended.then(() => stop.abort())
+      await sleep(this.#end === undefined ? leftMs : Math.min(lookMs, leftMs), stop.signal, this.#world)
+    }
   }
+}
+
+/** How a command ended, for people. */
+export function endText(end: ShellEnd): string {
+  if (end.error !== undefined) return `the command can't be run: ${end.error}`
+  if (end.signal !== undefined) return `the command was ended by ${end.signal}`
+  return `the command ended with status ${end.status}`
 }

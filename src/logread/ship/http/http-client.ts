@@ -3,10 +3,9 @@ import { Agent, request as requestHttp } from 'node:http'
 import { request as requestHttps, Agent as SecureAgent } from 'node:https'
 import { promisify } from 'node:util'
 import { gzip as gzipBytes } from 'node:zlib'
+import type { World } from '../../../system/world.ts'
 import { NetworkError, readTlsFiles, type TlsFiles, toNetworkError } from '../network.ts'
 
-/** An answer that has not come whole by then will not come. */
-const requestMs = 30_000
 /** More of an answer is not looked at. */
 const answerBytesMax = 64 * 1024
 
@@ -29,11 +28,14 @@ export const gzip: (bytes: Buffer) => Promise<Buffer> = promisify(gzipBytes)
 
 export class HttpClient {
   readonly #target: HttpAddress
+  readonly #world: World
   readonly #timeoutMs: number
   #agent: Agent | undefined
 
-  constructor(target: HttpAddress, timeoutMs: number = requestMs) {
+  /** An answer that is not whole after `timeoutMs` counts as none. */
+  constructor(target: HttpAddress, world: World, timeoutMs: number) {
     this.#target = target
+    this.#world = world
     this.#timeoutMs = timeoutMs
   }
 
@@ -43,7 +45,7 @@ export class HttpClient {
     try {
       return await this.#try(this.#agent, headers, body, signal)
     } catch (error) {
-      // A server may close a connection that was kept just when it is used again: that is no trouble.
+      // A server may close a kept connection just when it is used again: that is no failure.
       if (!(error instanceof StaleConnection)) throw error
       return await this.#try(this.#agent, headers, body, signal)
     }
@@ -66,12 +68,12 @@ export class HttpClient {
     return new Promise((resolve, reject) => {
       const all = { ...headers, 'content-length': String(body.length) }
       const request = start({ agent, host, port, path, method: 'POST', headers: all, signal })
-      const timer = setTimeout(() => request.destroy(new NetworkError('no answer in time')), this.#timeoutMs)
+      const cancel = this.#world.after(this.#timeoutMs, () => request.destroy(new NetworkError('no answer in time')))
       let isSettled = false
       const fail = (error: Error) => {
         if (isSettled) return
         isSettled = true
-        clearTimeout(timer)
+        cancel()
         const isStale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
         if (error instanceof NetworkError || !isStale) this.close()
         reject(isStale ? new StaleConnection() : toNetworkError(error))
@@ -88,7 +90,7 @@ export class HttpClient {
         response.on('close', () => fail(new NetworkError('the answer broke off')))
         response.on('end', () => {
           isSettled = true
-          clearTimeout(timer)
+          cancel()
           resolve({
             status: response.statusCode ?? 0,
             statusText: response.statusMessage ?? '',

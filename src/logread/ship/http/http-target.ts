@@ -1,65 +1,62 @@
 /** Entries to an HTTP server in batches: what OTLP and Loki share. */
-
 import { open } from 'node:fs/promises'
 import { EntryView } from '../../../protocol/entry.ts'
-import { monotonicMs, sleep } from '../../../system/world.ts'
-import { NetworkError } from '../network.ts'
+import { version } from '../../../protocol/version.ts'
+import { errnoText } from '../../../system/errno-text.ts'
+import { sleep, type World } from '../../../system/world.ts'
 import { type Report, type Target, TargetError } from '../target.ts'
 import { gzip, type HttpAddress, type HttpAnswer, HttpClient } from './http-client.ts'
+import type { HttpFormat } from './http-format.ts'
 
+/** Most entries of one request; their bytes are limited too (`batchBytes`), unless there is one alone. */
 const batchEntriesMax = 2000
-/** Requests with few lines begin at least so far apart, so that lines that come one by one are gathered. */
+/** Requests with few lines begin at least this far apart, so that lines that come one by one are gathered. */
 export const requestGapMs = 200
 /** Few lines: fewer bytes than this. More is sent at once, so that a backlog is worked off. */
 export const fewBytes = 32 * 1024
-/** Refusals are told of at most so often, with their number. */
+/** Refusals are reported at most once in this time, with their number. */
 const refusalsMs = 10_000
 
-/** Longest bearer token: what servers take as one header. */
+/** Longest bearer token: what servers accept as one header. */
 const tokenBytesMax = 8 * 1024
-
-export type Verdict =
-  | { kind: 'taken'; refused: number; message: string }
-  | { kind: 'later'; message: string }
-  | { kind: 'too-large' }
-  | { kind: 'refused'; message: string }
-
-/** What differs between servers. */
-export interface HttpFormat {
-  readonly contentType: string
-  encode(bytes: Buffer, start: number, end: number): Buffer
-  judge(answer: HttpAnswer): Verdict
-}
 
 export interface HttpTargetOptions {
   name: string
-  target: HttpAddress
+  address: HttpAddress
   headers: Record<string, string>
   /** A file with a bearer token, read for each request: tokens are renewed. */
   tokenFile: string | undefined
   isCompressed: boolean
+  /** Most bytes of entries, as memlogd stores them, in one request. */
   batchBytes: number
   timeoutMs: number
 }
 
 export class HttpTarget implements Target {
   readonly name: string
+  readonly batchBytes: number
   /** Entries that the server refused for good. */
   refused = 0
   readonly #options: HttpTargetOptions
   readonly #format: HttpFormat
   readonly #report: Report
+  readonly #world: World
   readonly #client: HttpClient
   #requestedMs = Number.NEGATIVE_INFINITY
-  #untold = 0
-  #toldMs = Number.NEGATIVE_INFINITY
+  #unreported = 0
+  /** The server does not say how many it refused. */
+  #isAtMost = false
+  #message = ''
+  #reportedMs = Number.NEGATIVE_INFINITY
 
-  constructor(options: HttpTargetOptions, format: HttpFormat, report: Report) {
+  constructor(options: HttpTargetOptions, format: HttpFormat, report: Report, world: World) {
     this.name = options.name
+    this.batchBytes = options.batchBytes
     this.#options = options
     this.#format = format
     this.#report = report
-    this.#client = new HttpClient(options.target, options.timeoutMs)
+    this.#world = world
+    this.#client = new HttpClient(options.address, world, options.timeoutMs)
   }
 
   async deliver(bytes: Buffer, start: number, end: number, signal: AbortSignal): Promise<void> {
@@ -73,13 +70,14 @@ export class HttpTarget implements Target {
 
   async close(): Promise<void> {
     this.#client.close()
+    if (this.#unreported > 0) this.#reportRefusals()
   }
 
   #chunkEnd(bytes: Buffer, start: number, end: number): number {
     let at = start
     for (let count = 0; at < end && count < batchEntriesMax; count++) {
       const next = at + bytes.readUInt32LE(at)
-      if (count > 0 && next - start > this.#options.batchBytes) break
+      if (count > 0 && next - start > this.batchBytes) break
       at = next
     }
     return at
@@ -90,17 +88,16 @@ export class HttpTarget implements Target {
     const answer = await this.#post(this.#format.encode(bytes, start, end), start, signal)
     const verdict = this.#format.judge(answer)
     const offsets = entryOffsets(bytes, start, end)
-    if (verdict.kind === 'taken') {
+    if (verdict.kind === 'accepted') {
       if (verdict.refused > 0 || verdict.message !== '') this.#refuse(verdict.refused, verdict.message)
     } else if (verdict.kind === 'later') {
-      const retryAfterMs = parseRetryAfter(answer.retryAfter, Date.now())
-      throw new TargetError(verdict.message, {
-        retryable: true,
-        deliveredTo: start,
-        retryAfterMs,
-      })
-    } else if (verdict.kind === 'refused' || offsets.length === 1) {
-      this.#refuse(offsets.length, verdict.kind === 'refused' ? verdict.message : 'too large for the server')
+      const retryAfterMs = parseRetryAfter(answer.retryAfter, this.#world.now().realSeconds * 1000)
+      throw new TargetError(verdict.message, { retryable: true, deliveredTo: start, retryAfterMs })
+    } else if (verdict.kind === 'refused') {
+      this.#isAtMost ||= verdict.refused === undefined && offsets.length > 1
+      this.#refuse(Math.min(verdict.refused ?? offsets.length, offsets.length), verdict.message)
+    } else if (offsets.length === 1) {
+      this.#refuse(1, 'too large for the server')
     } else {
       const middle = offsets[offsets.length >> 1] as number
       await this.#deliverChunk(bytes, start, middle, signal)
@@ -108,16 +105,20 @@ export class HttpTarget implements Target {
     }
   }
 
-  /** While this waits, memlogd keeps what comes: the next batch has it. */
+  /** Meanwhile memlogd keeps what comes: the next batch has it. */
   async #gather(signal: AbortSignal): Promise<void> {
-    const leftMs = this.#requestedMs + requestGapMs - monotonicMs()
-    if (leftMs > 0) await sleep(leftMs, signal)
+    const leftMs = this.#requestedMs + requestGapMs - this.#world.monotonicMs()
+    if (leftMs > 0) await sleep(leftMs, signal, this.#world)
   }
 
   async #post(plain: Buffer, start: number, signal: AbortSignal): Promise<HttpAnswer> {
-    this.#requestedMs = monotonicMs()
+    this.#requestedMs = this.#world.monotonicMs()
     const { isCompressed, tokenFile } = this.#options
-    const headers: Record<string, string> = { ...this.#options.headers, 'content-type': this.#format.contentType }
+    const headers: Record<string, string> = {
+      'user-agent': `memlogd/${version}`,
+      ...this.#options.headers,
+      'content-type': this.#format.contentType,
+    }
     try {
       if (tokenFile !== undefined) headers.authorization = `Bearer ${await readToken(tokenFile)}`
       if (isCompressed) headers['content-encoding'] = 'gzip'
@@ -130,22 +131,31 @@ export class HttpTarget implements Target {
 
   #refuse(count: number, message: string): void {
     this.refused += count
-    this.#untold += count
-    const nowMs = monotonicMs()
-    if (nowMs - this.#toldMs < refusalsMs) return
-    this.#toldMs = nowMs
-    const what = this.#untold === 0 ? 'the server says' : `${this.#untold} lines were refused for good`
-    this.#untold = 0
-    this.#report(`${what}: ${message}`)
+    this.#unreported += count
+    this.#message = message
+    if (this.#world.monotonicMs() - this.#reportedMs >= refusalsMs) this.#reportRefusals()
+  }
+
+  #reportRefusals(): void {
+    this.#reportedMs = this.#world.monotonicMs()
+    const count = `${this.#isAtMost ? 'up to ' : ''}${this.#unreported}`
+    this.#report(`${this.#unreported === 0 ? 'warning' : `${count} lines were refused for good`}: ${this.#message}`)
+    this.#unreported = 0
+    this.#isAtMost = false
   }
 }
 
 async function readToken(path: string): Promise<string> {
-  const file = await open(path)
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(tokenBytesMax)).finally(() => file.close())
-  const token = buffer.toString('latin1', 0, bytesRead).trim()
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new NetworkError(`${path} holds no token`)
-  return token
+  const bytes = Buffer.alloc(tokenBytesMax)
+  try {
+    const file = await open(path)
+    const { bytesRead } = await file.read(bytes).finally(() => file.close())
+    const token = bytes.toString('latin1', 0, bytesRead).trim()
+    if (/^[\x21-\x7e]+$/.test(token)) return token
+  } catch (error) {
+    throw new Error(`${path}: ${errnoText(error)}`)
+  }
+  throw new Error(`${path} holds no token`)
 }
 
 function entryOffsets(bytes: Buffer, start: number, end: number): number[] {
@@ -161,18 +171,4 @@ export function parseRetryAfter(text: string | undefined, nowMs: number): number
   if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000
   const at = Date.parse(text)
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs)
-}
-
-/** What a failed answer says, short and on one line: `answered 503 Service Unavailable: overloaded`. */
-export function answerText(answer: HttpAnswer, detail: string = answer.body): string {
-  const said = detail
-    .replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ')
-    .trim()
-    .slice(0, 200)
-  return `answered ${answer.status} ${answer.statusText}${said === '' ? '' : `: ${said}`}`.trimEnd()
-}
-
-/** Nanoseconds since 1970 as decimal digits. */
-export function unixNanos(entry: EntryView): string {
-  return `${entry.realSeconds}${String(entry.realNanos).padStart(9, '0')}`
 }

@@ -1,13 +1,12 @@
 /**
  * Loki's push API with JSON: `{"streams":[{"stream":{labels},"values":[["nanoseconds","line",{metadata}]]}]}`. A source
- * is a stream; what a line carries besides is structured metadata, since labels with many values are Loki's bane.
+ * is a stream; what else a line carries is structured metadata, since each value of a label makes a stream of its own.
  */
 
 import { EntryView } from '../../../protocol/entry.ts'
 import { severityNames } from '../../../protocol/priority.ts'
 import type { HttpAnswer } from './http-client.ts'
-import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-target.ts'
-import { severityOf } from './otlp.ts'
+import { answerText, entrySeverity, type HttpFormat, isRedirect, unixNanos, type Verdict } from './http-format.ts'
 
 /** Ingestion is blocked for a time (Loki's `block_ingestion_status_code`). */
 const statusBlocked = 260
@@ -19,7 +18,7 @@ export class LokiFormat implements HttpFormat {
   readonly #labels: ReadonlyMap<string, string>
   readonly #hasMetadata: boolean
 
-  /** `labels` are those of every stream; `source` comes on top. Without metadata, for Loki before 3.0. */
+  /** `labels` are those of every stream; `source` and `service_name` are added. Without metadata, for Loki before 3.0. */
   constructor(labels: ReadonlyMap<string, string>, hasMetadata: boolean) {
     this.#labels = labels
     this.#hasMetadata = hasMetadata
@@ -35,19 +34,21 @@ export class LokiFormat implements HttpFormat {
       else list.push(this.#value(view))
     }
     const parts = [...streams].map(([source, values]) => {
-      const labels = JSON.stringify(Object.fromEntries([...this.#labels, ['source', source]]))
+      const labels = JSON.stringify(Object.fromEntries([...this.#labels, ['service_name', source], ['source', source]]))
       return `{"stream":${labels},"values":[${values.join(',')}]}`
     })
     return Buffer.from(`{"streams":[${parts.join(',')}]}`)
   }
 
-  /** A 400 is final: Loki has taken the lines that it likes and never takes the others (too old, out of order). */
+  /** A 400 is final: Loki has stored the lines that it accepts and never accepts the others (too old, out of order). */
   judge(answer: HttpAnswer): Verdict {
     const { status } = answer
-    if (status >= 200 && status < 300 && status !== statusBlocked) return { kind: 'taken', refused: 0, message: '' }
+    if (status >= 200 && status < 300 && status !== statusBlocked) return { kind: 'accepted', refused: 0, message: '' }
     if (status === 413) return { kind: 'too-large' }
-    const isLater = status >= 500 || status === statusBlocked || accessStatuses.has(status)
-    return { kind: isLater ? 'later' : 'refused', message: answerText(answer) }
+    const message = answerText(answer)
+    if (status >= 500 || status === statusBlocked || accessStatuses.has(status) || isRedirect(status))
+      return { kind: 'later', message }
+    return { kind: 'refused', refused: ignoredLines(answer.body), message }
   }
 
   #value(entry: EntryView): string {
@@ -61,7 +62,8 @@ export class LokiFormat implements HttpFormat {
 
 function metadataOf(entry: EntryView): Map<string, string> {
   const metadata = new Map<string, string>()
-  const severity = severityOf(entry)
+  if (entry.sequence > 0) metadata.set('sequence', String(entry.sequence))
+  const severity = entrySeverity(entry)
   if (severity !== undefined) metadata.set('level', severityNames[severity] ?? 'info')
   if (entry.cutBytes > 0) metadata.set('cut_bytes', String(entry.cutBytes))
   for (const [key, value] of entry.fields()) {
@@ -69,6 +71,12 @@ function metadataOf(entry: EntryView): Map<string, string> {
     if (!metadata.has(name)) metadata.set(name, value.toString())
   }
   return metadata
+}
+
+/** How many lines Loki did not store, where it says so for each stream: `total ignored: 2 out of 9`. */
+function ignoredLines(body: string): number | undefined {
+  const counts = [...body.matchAll(/total ignored: ([0-9]{1,9}) out of/g)].map(([, count]) => Number(count))
+  return counts.length === 0 ? undefined : counts.reduce((sum, count) => sum + count)
 }
 
 /** Names are letters, digits and `_`, and begin with no digit. */

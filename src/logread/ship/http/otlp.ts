@@ -3,18 +3,15 @@
  * numbers are decimal strings, enums are numbers, keys are lowerCamelCase. A source is a resource: its `service.name`.
  */
 
-import { entryKindGap, priorityNone } from '../../../protocol/constants.ts'
 import { EntryView } from '../../../protocol/entry.ts'
-import { severityNames } from '../../../protocol/priority.ts'
+import { facilityOf, severityNames } from '../../../protocol/priority.ts'
 import { version } from '../../../protocol/version.ts'
 import type { HttpAnswer } from './http-client.ts'
-import { answerText, type HttpFormat, unixNanos, type Verdict } from './http-target.ts'
+import { answerText, entrySeverity, type HttpFormat, isRedirect, unixNanos, type Verdict } from './http-format.ts'
 
 /** SeverityNumber of syslog severities 0..7 (the log data model's appendix B). */
 const severityNumbers = [21, 19, 18, 17, 13, 10, 9, 5] as const
-/** Lost lines are a warning. */
-const severityOfGap = 4
-/** The only statuses that may be tried again. */
+/** The only statuses of failures that may be tried again. */
 const retryableStatuses = new Set([429, 502, 503, 504])
 
 export class OtlpFormat implements HttpFormat {
@@ -41,10 +38,11 @@ export class OtlpFormat implements HttpFormat {
   }
 
   judge(answer: HttpAnswer): Verdict {
-    if (answer.status >= 200 && answer.status < 300) return { kind: 'taken', ...partialSuccess(answer.body) }
+    if (answer.status >= 200 && answer.status < 300) return { kind: 'accepted', ...partialSuccess(answer.body) }
     if (answer.status === 413) return { kind: 'too-large' }
     const message = answerText(answer, statusMessage(answer.body))
-    return { kind: retryableStatuses.has(answer.status) ? 'later' : 'refused', message }
+    if (retryableStatuses.has(answer.status) || isRedirect(answer.status)) return { kind: 'later', message }
+    return { kind: 'refused', refused: Number.POSITIVE_INFINITY, message }
   }
 
   #resourceLogs(source: string, records: string[]): string {
@@ -55,13 +53,14 @@ export class OtlpFormat implements HttpFormat {
 
 function record(entry: EntryView): string {
   const time = unixNanos(entry)
-  const severity = severityOf(entry)
+  const severity = entrySeverity(entry)
   const level =
     severity === undefined
       ? ''
       : `"severityNumber":${severityNumbers[severity]},"severityText":"${severityNames[severity]}",`
   const attributes = [integer('memlogd.sequence', entry.sequence)]
-  if (entry.priority !== priorityNone) attributes.push(integer('syslog.facility.code', entry.priority >> 3))
+  const facility = facilityOf(entry.priority)
+  if (facility !== undefined) attributes.push(integer('syslog.facility.code', facility))
   if (entry.cutBytes > 0) attributes.push(integer('memlogd.cut_bytes', entry.cutBytes))
   const seen = new Set(['memlogd.sequence', 'syslog.facility.code', 'memlogd.cut_bytes'])
   for (const [key, value] of entry.fields()) {
@@ -73,12 +72,6 @@ function record(entry: EntryView): string {
   return `{"timeUnixNano":"${time}","observedTimeUnixNano":"${time}",${level}"body":{"stringValue":${body}},"attributes":[${attributes.join(',')}]}`
 }
 
-/** 0..7, or undefined for a line that says none. */
-export function severityOf(entry: EntryView): number | undefined {
-  if (entry.priority !== priorityNone) return entry.priority & 7
-  return entry.kind === entryKindGap ? severityOfGap : undefined
-}
-
 function attribute(key: string, value: string): string {
   return `{"key":${JSON.stringify(key)},"value":{"stringValue":${JSON.stringify(value)}}}`
 }
@@ -87,7 +80,7 @@ function integer(key: string, value: number): string {
   return `{"key":${JSON.stringify(key)},"value":{"intValue":"${value}"}}`
 }
 
-/** What an ExportLogsServiceResponse says of records that were not taken; a body that is none says nothing. */
+/** How many records an ExportLogsServiceResponse reports as not accepted; any other body reports none. */
 function partialSuccess(body: string): { refused: number; message: string } {
   const { partialSuccess: part } = parseObject(body) as { partialSuccess?: unknown }
   if (typeof part !== 'object' || part === null) return { refused: 0, message: '' }

@@ -1,24 +1,24 @@
 /** `syslog+tcp:` and `syslog+tls:`: RFC 5424 messages with octet counting (RFC 6587, RFC 5425). */
 
 import { EntryView } from '../../../protocol/entry.ts'
-import { monotonicMs } from '../../../system/world.ts'
+import type { World } from '../../../system/world.ts'
 import { NetworkError, type OutgoingStream, openStream, type StreamAddress } from '../network.ts'
 import { type Target, TargetError } from '../target.ts'
 import { Unconfirmed } from '../unconfirmed.ts'
 import { SyslogWriter } from './message.ts'
 
-/** A receiver that lives has read what its kernel acknowledged after so long. */
+/** A live receiver has read what its kernel acknowledged this long ago. */
 const settleMs = 5000
 /** How often the kernel is asked what the peer has acknowledged. */
 const probeMs = 1000
-/** A peer that acknowledges nothing for so long is half dead: the connection is made anew. */
+/** A peer that acknowledges nothing for this long is half dead: the connection is made anew. */
 const stallMs = 30_000
 /** How long the peer may take to close its side when we stop. */
 const closeMs = 2000
 /** Messages are written in pieces of about this size. */
 const writeBytes = 64 * 1024
 
-export interface StreamTimes {
+interface StreamTimes {
   settleMs: number
   probeMs: number
   stallMs: number
@@ -28,11 +28,12 @@ export class SyslogStreamTarget implements Target {
   readonly name: string
   onLost: (() => void) | undefined
   readonly #target: StreamAddress
+  readonly #world: World
   readonly #times: StreamTimes
   readonly #writer: SyslogWriter
   readonly #unconfirmed: Unconfirmed
   #stream: OutgoingStream | undefined
-  #probe: NodeJS.Timeout | undefined
+  #cancelProbe = () => {}
   #isDelivering = false
   #acknowledged = 0
   #progressMs = 0
@@ -41,10 +42,12 @@ export class SyslogStreamTarget implements Target {
     name: string,
     target: StreamAddress,
     hostname: string,
+    world: World,
     times: StreamTimes = { settleMs, probeMs, stallMs },
   ) {
     this.name = name
     this.#target = target
+    this.#world = world
     this.#times = times
     this.#writer = new SyslogWriter(hostname)
     this.#unconfirmed = new Unconfirmed(times.settleMs)
@@ -59,7 +62,6 @@ export class SyslogStreamTarget implements Target {
     const abort = () => this.#drop()
     try {
       const stream = this.#stream ?? (await this.#connect(signal))
-      this.#stream = stream
       signal.addEventListener('abort', abort)
       for (const piece of this.#pieces(bytes, start, end)) await stream.write(piece, this.#times.stallMs)
       if (this.#stream !== stream) throw new NetworkError('the connection was closed')
@@ -74,33 +76,41 @@ export class SyslogStreamTarget implements Target {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#probe)
+    this.#cancelProbe()
     const stream = this.#stream
     this.#stream = undefined
     if (stream !== undefined && (await stream.end(closeMs))) this.#unconfirmed.clear()
   }
 
   async #connect(signal: AbortSignal): Promise<OutgoingStream> {
-    const stream = await openStream(this.#target, signal, () => this.#lost())
+    const stream = await openStream(this.#target, signal, this.#world, () => this.#lost())
     this.#unconfirmed.clear()
     this.#acknowledged = 0
-    this.#progressMs = monotonicMs()
-    clearInterval(this.#probe)
-    this.#probe = setInterval(() => void this.#look(stream), this.#times.probeMs)
-    this.#probe.unref()
+    this.#progressMs = this.#world.monotonicMs()
+    this.#stream = stream
+    this.#probeSoon(stream)
     return stream
   }
 
-  /** Asks the kernel how far the peer has got. */
+  #probeSoon(stream: OutgoingStream): void {
+    this.#cancelProbe()
+    this.#cancelProbe = this.#world.after(this.#times.probeMs, () => {
+      void this.#look(stream).then(() => {
+        if (stream === this.#stream) this.#probeSoon(stream)
+      })
+    })
+  }
+
+  /** Asks the kernel what the peer has acknowledged. */
   async #look(stream: OutgoingStream): Promise<void> {
     if (this.#unconfirmed.count === 0 && !this.#isDelivering) {
-      this.#progressMs = monotonicMs()
+      this.#progressMs = this.#world.monotonicMs()
       return
     }
     const flushed = stream.flushedBytes
     const waiting = await stream.unacknowledgedBytes()
     if (stream !== this.#stream) return
-    const nowMs = monotonicMs()
+    const nowMs = this.#world.monotonicMs()
     const acknowledged = flushed - (waiting ?? 0)
     if (waiting === undefined || waiting === 0 || acknowledged > this.#acknowledged) this.#progressMs = nowMs
     this.#acknowledged = acknowledged
@@ -113,12 +123,12 @@ export class SyslogStreamTarget implements Target {
 
   #lost(): void {
     this.#stream = undefined
-    clearInterval(this.#probe)
+    this.#cancelProbe()
     if (!this.#isDelivering) this.onLost?.()
   }
 
   #drop(): void {
-    clearInterval(this.#probe)
+    this.#cancelProbe()
     this.#stream?.destroy()
     this.#stream = undefined
   }
@@ -141,7 +151,7 @@ export class SyslogStreamTarget implements Target {
   }
 }
 
-/** A target that is away, or whose certificate is wrong, may be put right while the ring holds the lines. */
+/** An operator can put a target right, its certificate too, while the ring holds the lines. */
 export function toTargetError(error: unknown): TargetError {
   if (error instanceof NetworkError) return new TargetError(error.message, { retryable: true })
   const message = error instanceof Error ? error.message : String(error)

@@ -1,21 +1,20 @@
 /**
- * `syslog+udp:`: one RFC 5424 message in each datagram (RFC 5426). UDP promises nothing: what a receiver drops, and
- * what is on its way when it dies, is lost without a word. What can be done is done: the kernel's word that
- * nobody listens is heeded and the last second sent again, and bursts are spread so that a receiver's buffer holds them.
+ * `syslog+udp:`: one RFC 5424 message in each datagram (RFC 5426). UDP promises nothing: what a receiver drops, and what
+ * is in flight when it dies, is lost without notice. Two things can be done: when the kernel reports that nobody
+ * listens, the last second is sent again, and bursts are spread so that a receiver's buffer holds them.
  */
-
 import { EntryView } from '../../../protocol/entry.ts'
-import { monotonicMs, sleep } from '../../../system/world.ts'
+import { sleep, type World } from '../../../system/world.ts'
 import { type DatagramAddress, type OutgoingDatagrams, openDatagrams } from '../network.ts'
 import type { Target } from '../target.ts'
 import { Unconfirmed } from '../unconfirmed.ts'
 import { SyslogWriter } from './message.ts'
 import { toTargetError } from './stream-target.ts'
 
-/** So many datagrams are sent at once, then there is a pause: some 10,000 a second. */
+/** Datagrams sent at once; the pause after them makes some 10,000 a second. */
 const burstDatagrams = 50
 const burstPauseMs = 5
-/** What was sent so recently is sent again when the receiver turns out to be gone. */
+/** What was sent more recently is sent again when the receiver turns out to be gone. */
 const settleMs = 1000
 
 export class SyslogUdpTarget implements Target {
@@ -23,6 +22,7 @@ export class SyslogUdpTarget implements Target {
   onLost: (() => void) | undefined
   readonly #target: DatagramAddress
   readonly #bytesMax: number
+  readonly #world: World
   readonly #writer: SyslogWriter
   readonly #unconfirmed = new Unconfirmed(settleMs)
   #socket: OutgoingDatagrams | undefined
@@ -30,15 +30,16 @@ export class SyslogUdpTarget implements Target {
   #failure: Error | undefined
   #sent = 0
 
-  constructor(name: string, target: DatagramAddress, hostname: string, bytesMax: number) {
+  constructor(name: string, target: DatagramAddress, hostname: string, bytesMax: number, world: World) {
     this.name = name
     this.#target = target
     this.#bytesMax = bytesMax
+    this.#world = world
     this.#writer = new SyslogWriter(hostname)
   }
 
   get unconfirmed(): number {
-    if (this.#socket !== undefined) this.#unconfirmed.settle(monotonicMs())
+    if (this.#socket !== undefined) this.#unconfirmed.settle(this.#world.monotonicMs())
     return this.#unconfirmed.count
   }
 
@@ -52,7 +53,7 @@ export class SyslogUdpTarget implements Target {
       }
       await this.#send(this.#socket, bytes, start, end, signal)
       if (this.#failure !== undefined) throw this.#failure
-      this.#unconfirmed.add(this.#sent, monotonicMs())
+      this.#unconfirmed.add(this.#sent, this.#world.monotonicMs())
     } catch (error) {
       this.#drop()
       throw toTargetError(error)
@@ -61,7 +62,7 @@ export class SyslogUdpTarget implements Target {
     }
   }
 
-  /** What was sent last counts as arrived: nobody will ever tell. */
+  /** What was sent last counts as arrived: nothing acknowledges it. */
   async close(): Promise<void> {
     this.#drop()
     this.#unconfirmed.clear()
@@ -79,7 +80,7 @@ export class SyslogUdpTarget implements Target {
       if (signal.aborted) throw new Error('stopped')
       await socket.send(this.#writer.message(view.at(bytes, at), this.#bytesMax))
       if (this.#failure !== undefined) throw this.#failure
-      if (++this.#sent % burstDatagrams === 0) await sleep(burstPauseMs, signal)
+      if (++this.#sent % burstDatagrams === 0) await sleep(burstPauseMs, signal, this.#world)
     }
   }
 

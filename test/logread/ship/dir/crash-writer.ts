@@ -1,6 +1,6 @@
 /**
  * Writes the batches of a rotation test as a process of its own and kills itself (SIGKILL) before the operation
- * that the test names. Arguments: folder, file with the number of batches delivered, operation.
+ * that the test names. Arguments: directory, file with the number of batches delivered, operation.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { DirTarget } from '../../../../src/logread/ship/dir/dir-target.ts'
@@ -17,23 +17,23 @@ export function crashBatch(batch: number): Buffer {
   return Buffer.concat(Array.from({ length: linesPerBatch }, (_, index) => one(index)))
 }
 
-/** Delivers what is missing, as a shipper does: the place is kept after each batch. */
-export async function writeBatches(folder: string, place: string, files: FileLayer): Promise<void> {
+/** Delivers what is missing, as a shipper does: the checkpoint is kept after each batch. */
+export async function writeBatches(directory: string, checkpoint: string, files: FileLayer): Promise<void> {
   const target = new DirTarget(
     files,
-    { folder, sizeMax: 80, filesMax: 20, compress: true, totalMax: undefined },
+    { directory, sizeMax: 80, filesMax: 20, compress: true, totalMax: undefined },
     () => undefined,
   )
-  for (let batch = Number(readFileSync(place, 'utf8')); batch < crashBatches; batch++) {
+  for (let batch = Number(readFileSync(checkpoint, 'utf8')); batch < crashBatches; batch++) {
     const bytes = crashBatch(batch)
     await target.deliver(bytes, 0, bytes.length)
-    writeFileSync(place, String(batch + 1))
+    writeFileSync(checkpoint, String(batch + 1))
   }
   await target.close()
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const [folder, place, killAt] = process.argv.slice(2) as [string, string, string]
+  const [directory, checkpoint, killAt] = process.argv.slice(2) as [string, string, string]
   let cut = false
   const files = faultyFiles(systemFiles, {
     before(count) {
@@ -46,6 +46,6 @@ if (process.argv[1] === import.meta.filename) {
       return cut ? 10 : 1e9
     },
   })
-  await writeBatches(folder, place, files)
+  await writeBatches(directory, checkpoint, files)
   console.log(files.count)
 }

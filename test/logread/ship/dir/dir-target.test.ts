@@ -21,17 +21,17 @@ import { type FileLayer, systemFiles } from '../../../../src/logread/ship/dir/fi
 import { line } from '../entries.ts'
 import { errno, faultyFiles } from './file-faults.ts'
 
-let folder = ''
+let directory = ''
 let said: string[] = []
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'dir-target-'))
+  directory = mkdtempSync(join(tmpdir(), 'dir-target-'))
   said = []
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 function makeTarget(rules: Partial<DirRules> = {}, files: FileLayer = systemFiles): DirTarget {
-  const all = { folder, sizeMax: 1024 * 1024, filesMax: 10, compress: false, totalMax: undefined, ...rules }
+  const all = { directory, sizeMax: 1024 * 1024, filesMax: 10, compress: false, totalMax: undefined, ...rules }
   return new DirTarget(files, all, (message) => said.push(message))
 }
 
@@ -44,13 +44,13 @@ async function deliver(target: DirTarget, bytes: Buffer): Promise<void> {
   await target.deliver(bytes, 0, bytes.length)
 }
 
-const read = (name: string) => readFileSync(join(folder, name), 'utf8')
+const read = (name: string) => readFileSync(join(directory, name), 'utf8')
 const names = () =>
-  readdirSync(folder)
+  readdirSync(directory)
     .filter((name) => !name.startsWith('.'))
     .sort()
 /** Every line of a source in the order in which they were written: oldest file first. */
-function everyLine(base: string, at = folder): string[] {
+function everyLine(base: string, at = directory): string[] {
   const all: [number, string][] = []
   for (const name of readdirSync(at)) {
     const match = new RegExp(`^${base.replaceAll('.', '\\.')}(?:\\.(\\d+)(\\.gz)?)?$`).exec(name)
@@ -60,6 +60,12 @@ function everyLine(base: string, at = folder): string[] {
   }
   return all.sort((a, b) => b[0] - a[0]).flatMap(([, text]) => text.split('\n').slice(0, -1))
 }
+
+/** What file systems allocate at a time. */
+const block = 4096
+/** What the directory's files use of the disk. */
+const diskBytes = () =>
+  readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).blocks * 512, 0)
 
 test('a file per source, in the format of LinuxKit’s logwrite service', async () => {
   const target = makeTarget()
@@ -85,7 +91,7 @@ test('the bytes of a message are written as they came', async () => {
   const bytes = line(1, 'x', message)
   await target.deliver(bytes, 0, bytes.length)
   await target.close()
-  expect(readFileSync(join(folder, 'x.log')).subarray(-5)).toEqual(Buffer.concat([message, Buffer.from('\n')]))
+  expect(readFileSync(join(directory, 'x.log')).subarray(-5)).toEqual(Buffer.concat([message, Buffer.from('\n')]))
 })
 
 test('files rotate before they grow over the limit, numbered from 0, the oldest removed', async () => {
@@ -94,7 +100,7 @@ test('files rotate before they grow over the limit, numbered from 0, the oldest 
   await target.close()
   expect(names()).toEqual(['x.log', 'x.log.0', 'x.log.1'])
   expect(everyLine('x.log').map((text) => text.slice(-2))).toEqual(['m2', 'm3', 'm4', 'm5', 'm6', 'm7'])
-  for (const name of names()) expect(statSync(join(folder, name)).size).toBeLessThanOrEqual(60)
+  for (const name of names()) expect(statSync(join(directory, name)).size).toBeLessThanOrEqual(60)
 })
 
 test('a line longer than the limit gets a file of its own', async () => {
@@ -113,15 +119,15 @@ test('rotated files are compressed', async () => {
   expect(everyLine('x.log').map((text) => text.slice(-2))).toEqual(['m0', 'm1', 'm2', 'm3', 'm4'])
 })
 
-test('all files together stay under the total, and nobody else’s file is touched', async () => {
-  writeFileSync(join(folder, 'foreign.log.0'), 'x'.repeat(5000))
-  writeFileSync(join(folder, 'wtmp'), 'x'.repeat(5000))
-  const target = makeTarget({ sizeMax: 100, filesMax: 50, totalMax: 400 })
+test('all files together stay under the total, and no other file is touched', async () => {
+  writeFileSync(join(directory, 'foreign.log.0'), 'x'.repeat(5000))
+  writeFileSync(join(directory, 'wtmp'), 'x'.repeat(5000))
+  const target = makeTarget({ sizeMax: 100, filesMax: 50, totalMax: 8 * block })
   for (let index = 0; index < 40; index++) {
     await deliver(target, lines(index % 2 === 0 ? 'even' : 'odd', `message ${index}`))
     const own = names().filter((name) => /^(even|odd)/.test(name))
-    const total = own.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
-    expect(total).toBeLessThanOrEqual(400)
+    expect(own.length).toBeLessThanOrEqual(7)
+    expect(diskBytes()).toBeLessThanOrEqual(8 * block + 2 * 8192)
   }
   await target.close()
   expect(names()).toContain('foreign.log.0')
@@ -130,16 +136,125 @@ test('all files together stay under the total, and nobody else’s file is touch
 })
 
 test('many small sources stay under the total too: the files written longest ago go', async () => {
-  const target = makeTarget({ sizeMax: 200, totalMax: 200 })
+  const target = makeTarget({ sizeMax: 200, totalMax: 4 * block })
   for (let index = 0; index < 20; index++) {
     await deliver(target, lines(`s${index}`, 'm'))
     const past = new Date(Date.now() - (1000 - index) * 1000)
-    utimesSync(join(folder, `s${index}.log`), past, past)
+    utimesSync(join(directory, `s${index}.log`), past, past)
   }
   await target.close()
-  expect(names().reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)).toBeLessThanOrEqual(200)
+  expect(diskBytes()).toBeLessThanOrEqual(4 * block)
   expect(names()).toContain('s19.log')
   expect(names()).not.toContain('s0.log')
+})
+
+test('thousands of sources with short lines stay under the total of what they use of the disk', async () => {
+  const target = makeTarget({ sizeMax: 4096, totalMax: 64 * block })
+  const name = 'x'.repeat(200)
+  for (let index = 0; index < 600; index++) await deliver(target, lines(`${name}${index}`, 'm'))
+  expect(diskBytes()).toBeLessThanOrEqual(64 * block)
+  await target.close()
+  // Names that have no file any more leave the list, and those that have one stay.
+  const listed = read('.logread-files').split('\n')
+  expect(listed.length).toBeLessThan(500)
+  expect(names().filter((one) => !listed.includes(one))).toEqual([])
+})
+
+test('a file that may not be written costs its own lines only', async () => {
+  const denied = (path: string) => path.endsWith('/x.log')
+  const files: FileLayer = {
+    ...systemFiles,
+    openAppend: async (path) => (denied(path) ? Promise.reject(errno('EACCES')) : systemFiles.openAppend(path)),
+  }
+  const target = makeTarget({}, files)
+  await deliver(target, Buffer.concat([lines('x', 'one'), lines('z', 'one')]))
+  expect(target.refused).toBe(1)
+  expect(everyLine('z.log').length).toBe(1)
+  expect(said).toEqual(['x.log cannot be written (EACCES): its lines are given up'])
+  await target.close()
+})
+
+test('where no file may be written, no line is given up', async () => {
+  const files: FileLayer = {
+    ...systemFiles,
+    openAppend: async () => Promise.reject(errno('EACCES')),
+    isWritable: async () => false,
+  }
+  const target = makeTarget({}, files)
+  await expect(deliver(target, lines('x', 'one'))).rejects.toMatchObject({ retryable: true })
+  expect(target.refused).toBe(0)
+  await target.close()
+})
+
+test.each(['.logread-files', '.logread-lock'])(
+  'a link in place of %s costs no line and is not followed',
+  async (name) => {
+    const other = join(directory, 'other')
+    writeFileSync(other, 'precious\n')
+    symlinkSync(other, join(directory, name))
+    const target = makeTarget()
+    const batch = lines('x', 'one')
+    const error = await deliver(target, batch).then(
+      () => undefined,
+      (failure: unknown) => failure,
+    )
+    if (name === '.logread-files') {
+      expect(error).toMatchObject({
+        retryable: true,
+        message: `${directory}/.logread-files: is a symbolic link, which is not followed`,
+      })
+      rmSync(join(directory, name))
+      await deliver(target, batch)
+    }
+    await target.close()
+    expect(readFileSync(other, 'utf8')).toBe('precious\n')
+    expect(target.refused).toBe(0)
+    expect(everyLine('x.log').length).toBe(1)
+  },
+)
+
+test('a link among the rotated files is not read through', async () => {
+  const secret = join(directory, 'secret')
+  writeFileSync(secret, 'secret')
+  const first = makeTarget({ sizeMax: 60 })
+  await deliver(first, lines('x', 'm0'))
+  await first.close()
+  symlinkSync(secret, join(directory, 'x.log.0'))
+  const second = makeTarget({ sizeMax: 60, compress: true })
+  await deliver(second, lines('x', 'm1'))
+  await second.close()
+  expect(names().filter((name) => name.endsWith('.gz'))).toEqual([])
+  expect(said[0]).toMatch(/^x\.log\.0 stays uncompressed \(ELOOP\)/)
+})
+
+test('two writers: the second waits, and goes on when the first ends', async () => {
+  const first = makeTarget()
+  const second = makeTarget()
+  await deliver(first, lines('x', 'one'))
+  const batch = lines('x', 'two')
+  await expect(deliver(second, batch)).rejects.toMatchObject({
+    retryable: true,
+    message: 'another logread writes to this directory',
+  })
+  await deliver(first, lines('x', 'three'))
+  await first.close()
+  await deliver(second, batch)
+  await second.close()
+  expect(everyLine('x.log').map((text) => text.slice(23))).toEqual(['one', 'three', 'two'])
+  expect(second.refused).toBe(0)
+})
+
+test('a directory whose path is too long for a socket is locked too, through a link as well', async () => {
+  const long = join(directory, 'd'.repeat(120))
+  mkdirSync(long)
+  symlinkSync(long, join(directory, 'link'))
+  const first = makeTarget({ directory: long })
+  await deliver(first, lines('x', 'one'))
+  const second = makeTarget({ directory: join(directory, 'link') })
+  await expect(deliver(second, lines('x', 'two'))).rejects.toMatchObject({ retryable: true })
+  await first.close()
+  await second.close()
+  expect(readdirSync(long)).not.toContain('.logread-lock')
 })
 
 test('more sources than descriptors', async () => {
@@ -153,7 +268,7 @@ test('more sources than descriptors', async () => {
   }
   const open = readdirSync('/proc/self/fd').filter((fd) => {
     try {
-      return execFileSync('readlink', [`/proc/${process.pid}/fd/${fd}`], { encoding: 'utf8' }).startsWith(folder)
+      return execFileSync('readlink', [`/proc/${process.pid}/fd/${fd}`], { encoding: 'utf8' }).startsWith(directory)
     } catch {
       return false
     }
@@ -164,64 +279,64 @@ test('more sources than descriptors', async () => {
   for (const name of names()) expect(read(name).split('\n').length).toBe(3)
 })
 
-test('a file that was moved away is made anew; a folder that vanished too', async () => {
+test('makes a file that was moved away anew, and a directory that vanished', async () => {
   const target = makeTarget()
   await deliver(target, lines('x', 'one'))
-  renameSync(join(folder, 'x.log'), join(folder, 'x.log.moved'))
+  renameSync(join(directory, 'x.log'), join(directory, 'x.log.moved'))
   await deliver(target, lines('x', 'two'))
   expect(read('x.log')).toMatch(/two\n$/)
-  rmSync(folder, { recursive: true })
+  rmSync(directory, { recursive: true })
   await deliver(target, lines('x', 'three'))
   expect(read('x.log')).toMatch(/^[^\n]*three\n$/)
   await target.close()
 })
 
-test('what stands in a file of a former run stays; a torn last line is taken back', async () => {
+test('keeps what an earlier run wrote, and removes a torn last line', async () => {
   const first = makeTarget()
   await deliver(first, lines('x', 'one'))
   await first.close()
-  writeFileSync(join(folder, 'x.log'), '2017-04-15T15:37:37Z x to', { flag: 'a' })
+  writeFileSync(join(directory, 'x.log'), '2017-04-15T15:37:37Z x to', { flag: 'a' })
   const second = makeTarget()
   await deliver(second, lines('x', 'two'))
   await second.close()
   expect(everyLine('x.log').map((text) => text.slice(23))).toEqual(['one', 'two'])
 })
 
-test('a torn line in a file that somebody else began is ended, not removed', async () => {
-  writeFileSync(join(folder, 'x.log'), 'not ours')
+test('ends a torn line in a file that somebody else began', async () => {
+  writeFileSync(join(directory, 'x.log'), 'not ours')
   const target = makeTarget()
   await deliver(target, lines('x', 'one'))
   await target.close()
   expect(read('x.log')).toMatch(/^not ours\n.* one\n$/)
 })
 
-test('a path that is no file costs its own lines only, and is told of once', async () => {
-  mkdirSync(join(folder, 'x.log'))
-  symlinkSync('/etc/passwd', join(folder, 'y.log'))
+test('a path that is no file costs its own lines only, and is reported once', async () => {
+  mkdirSync(join(directory, 'x.log'))
+  symlinkSync('/etc/passwd', join(directory, 'y.log'))
   const target = makeTarget()
   await deliver(target, Buffer.concat([lines('x', 'one'), lines('y', 'one'), lines('z', 'one')]))
   await deliver(target, Buffer.concat([lines('x', 'two'), lines('y', 'two'), lines('z', 'two')]))
   await target.close()
   expect(everyLine('z.log').length).toBe(2)
   expect(said).toEqual([
-    "x.log can't be written (EISDIR), its lines are given up",
-    "y.log can't be written (ELOOP), its lines are given up",
+    'x.log cannot be written (EISDIR): its lines are given up',
+    'y.log cannot be written (ELOOP): its lines are given up',
   ])
 })
 
-test('a folder that can’t be had is waited for: no line is given up', async () => {
-  rmSync(folder, { recursive: true })
-  for (const obstacle of [() => writeFileSync(folder, ''), () => symlinkSync(folder, folder)]) {
+test('waits for a directory that cannot be made: no line is given up', async () => {
+  rmSync(directory, { recursive: true })
+  for (const obstacle of [() => writeFileSync(directory, ''), () => symlinkSync(directory, directory)]) {
     obstacle()
     const target = makeTarget()
     const batch = lines('x', 'one')
     await expect(deliver(target, batch)).rejects.toMatchObject({ retryable: true })
-    rmSync(folder)
+    rmSync(directory)
     await deliver(target, batch)
     await target.close()
     expect(target.refused).toBe(0)
     expect(everyLine('x.log').length).toBe(1)
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
   }
   expect(said).toEqual([])
 })
@@ -249,8 +364,8 @@ test('whichever operation fails, once, every line is there once after a retry', 
   await whole.close()
   expect(counting.count).toBeGreaterThan(30)
   for (let broken = 1; broken <= counting.count; broken++) {
-    rmSync(folder, { recursive: true, force: true })
-    mkdirSync(folder)
+    rmSync(directory, { recursive: true, force: true })
+    mkdirSync(directory)
     const before = (count: number) => {
       if (count === broken) throw errno('EIO')
     }
@@ -282,15 +397,15 @@ test('whichever operation fails, once, every line is there once after a retry', 
   }
 }, 30_000)
 
-test('a full disk is told as such, whole lines only are left, and it goes on when there is room', async ({ skip }) => {
+test('reports a full disk, leaves whole lines only, and goes on when there is room', async ({ skip }) => {
   if (process.getuid?.() !== 0) skip('mounting a tmpfs needs root')
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'pipe' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory], { stdio: 'pipe' })
   } catch (error) {
     skip(`no tmpfs can be mounted here: ${String(error)}`)
   }
   try {
-    writeFileSync(join(folder, 'ballast'), Buffer.alloc(20_000))
+    writeFileSync(join(directory, 'ballast'), Buffer.alloc(20_000))
     const target = makeTarget()
     const sent: string[] = []
     const failures: unknown[] = []
@@ -303,8 +418,8 @@ test('a full disk is told as such, whole lines only are left, and it goes on whe
       } catch (error) {
         failures.push(error)
         expect(read('x.log').endsWith('\n')).toBe(true)
-        if (!existsSync(join(folder, 'ballast'))) break
-        rmSync(join(folder, 'ballast'))
+        if (!existsSync(join(directory, 'ballast'))) break
+        rmSync(join(directory, 'ballast'))
         await deliver(target, batch)
       }
     }
@@ -315,6 +430,6 @@ test('a full disk is told as such, whole lines only are left, and it goes on whe
     expect(there).toEqual(sent.slice(0, there.length))
     expect(there.length).toBeGreaterThanOrEqual(sent.length - 1)
   } finally {
-    execFileSync('umount', ['-l', folder])
+    execFileSync('umount', ['-l', directory])
   }
 })

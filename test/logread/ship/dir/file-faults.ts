@@ -28,9 +28,9 @@ export function faultyFiles(real: FileLayer, fault: Fault): FileLayer & { count:
       fault.before(++layer.count, `remove ${path}`)
       await real.remove(path)
     },
-    async makeFolder(path: string) {
-      fault.before(++layer.count, `makeFolder ${path}`)
-      await real.makeFolder(path)
+    async makeDirectory(path: string) {
+      fault.before(++layer.count, `makeDirectory ${path}`)
+      await real.makeDirectory(path)
     },
     async gzip(from: string, to: string) {
       fault.before(++layer.count, `gzip ${from}`)

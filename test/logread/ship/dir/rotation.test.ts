@@ -1,6 +1,6 @@
 /**
- * The process that writes log files is killed (SIGKILL) before every single operation on the folder, one run for
- * each, torn writes included. The next start finds whatever the folder looks like and goes on from the kept place.
+ * The process that writes log files is killed (SIGKILL) before every single operation on the directory, one run for
+ * each, torn writes included. The next start finds whatever the directory looks like and goes on from the kept checkpoint.
  * No line may be missing, none may be torn, and nothing half made may be left.
  */
 import { spawnSync } from 'node:child_process'
@@ -13,25 +13,25 @@ import { systemFiles } from '../../../../src/logread/ship/dir/file-layer.ts'
 import { crashBatches, linesPerBatch, writeBatches } from './crash-writer.ts'
 
 let root = ''
-let folder = ''
-let place = ''
+let directory = ''
+let checkpoint = ''
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'rotation-'))
-  folder = join(root, 'log')
-  place = join(root, 'place')
+  directory = join(root, 'log')
+  checkpoint = join(root, 'checkpoint')
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
 function fresh(): void {
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder)
-  writeFileSync(place, '0')
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory)
+  writeFileSync(checkpoint, '0')
 }
 
 function runChild(killAt: number) {
   const program = join(import.meta.dirname, 'crash-writer.ts')
-  const child = spawnSync(process.execPath, ['--no-warnings', program, folder, place, String(killAt)], {
+  const child = spawnSync(process.execPath, ['--no-warnings', program, directory, checkpoint, String(killAt)], {
     encoding: 'utf8',
   })
   expect(child.stderr).toBe('')
@@ -39,11 +39,11 @@ function runChild(killAt: number) {
 }
 
 function messages(): string[] {
-  const files = readdirSync(folder).filter((name) => name.startsWith('x.log'))
+  const files = readdirSync(directory).filter((name) => name.startsWith('x.log'))
   const number = (name: string) => Number(/\.(\d+)/.exec(name.slice(5))?.[1] ?? -1)
   files.sort((a, b) => number(b) - number(a))
   const text = files.map((name) => {
-    const bytes = readFileSync(join(folder, name))
+    const bytes = readFileSync(join(directory, name))
     return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString()
   })
   for (const [index, part] of text.entries())
@@ -61,11 +61,11 @@ test('kill -9 at each step of a rotation loses nothing and leaves no mess', asyn
   for (let killAt = 1; killAt <= operations; killAt++) {
     fresh()
     expect(runChild(killAt).signal, `operation ${killAt}`).toBe('SIGKILL')
-    await writeBatches(folder, place, systemFiles)
+    await writeBatches(directory, checkpoint, systemFiles)
     const found = messages()
     expect([...new Set(found)], `operation ${killAt}`).toEqual(expected)
     expect(found.length - expected.length, `duplicates after operation ${killAt}`).toBeLessThan(linesPerBatch)
-    const names = readdirSync(folder)
+    const names = readdirSync(directory)
     expect(names.filter((name) => name.endsWith('.tmp'))).toEqual([])
     for (const name of names) expect(names, `operation ${killAt}`).not.toContain(`${name}.gz`)
   }

@@ -1,33 +1,35 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { jsonFormat } from '../../../../src/logread/formats/json.ts'
-import { ExecTarget } from '../../../../src/logread/ship/exec/exec-target.ts'
+import { closeMs, ExecTarget, settleMs } from '../../../../src/logread/ship/exec/exec-target.ts'
 import { Shipper } from '../../../../src/logread/ship/shipper.ts'
-import { monotonicMs, sleep } from '../../../../src/system/world.ts'
+import { systemWorld, type World } from '../../../../src/system/world.ts'
+import { FakeWorld } from '../../../support/fake-world.ts'
 import { ListSource, line } from '../entries.ts'
+import { fastWorld } from '../fast-world.ts'
 
-let folder = ''
+let directory = ''
 let opened: ExecTarget[] = []
 const signal = new AbortController().signal
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'exec-target-'))
+  directory = mkdtempSync(join(tmpdir(), 'exec-target-'))
   opened = []
 })
 afterEach(async () => {
   for (const target of opened) await target.close()
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true })
 })
 
-function makeTarget(command: string, settleMs = 5000): ExecTarget {
-  const made = new ExecTarget(command, jsonFormat.make({ isTerminal: false }), settleMs)
+function makeTarget(command: string, settle = settleMs, world: World = systemWorld): ExecTarget {
+  const made = new ExecTarget(command, jsonFormat.make({ isTerminal: false }), world, settle)
   opened.push(made)
   return made
 }
 const deliver = (to: ExecTarget, bytes: Buffer) => to.deliver(bytes, 0, bytes.length, signal)
-const path = (name: string) => join(folder, name)
+const path = (name: string) => join(directory, name)
 const messages = (name: string) =>
   existsSync(path(name))
     ? readFileSync(path(name), 'utf8')
@@ -35,6 +37,9 @@ const messages = (name: string) =>
         .slice(0, -1)
         .map((text) => JSON.parse(text).msg as string)
     : []
+
+const isAlive = (pid: string) =>
+  existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
 
 test('entries are lines of JSON on the command’s input, and it ends in order', async () => {
   const target = makeTarget(`cat >${path('out')}; echo done >${path('end')}`)
@@ -63,7 +68,7 @@ test('a command that closes its input and lives on is ended', async () => {
   await expect(deliver(target, bytes)).rejects.toMatchObject({ message: 'the command was ended by SIGTERM' })
 })
 
-test('a command that ends between deliveries is told of, and the last lines stay unconfirmed', async () => {
+test('a command that ends between deliveries is noticed, and the last lines stay unconfirmed', async () => {
   const target = makeTarget('head -n 1 >/dev/null')
   let lost = 0
   target.onLost = () => lost++
@@ -72,39 +77,59 @@ test('a command that ends between deliveries is told of, and the last lines stay
   expect(target.unconfirmed).toBe(1)
 })
 
-test('an order to stop ends a delivery to a command that does not read, and all of its children', async () => {
+test('a stop ends a delivery to a command that does not read, and all of its children', async () => {
   const target = makeTarget(`sleep 1000 & echo $! >${path('pid')}; wait`)
   const stop = new AbortController()
-  setTimeout(() => stop.abort(), 300)
   const bytes = Buffer.concat(Array.from({ length: 2000 }, (_, index) => line(index + 1, 'x', 'a'.repeat(1000))))
-  await expect(target.deliver(bytes, 0, bytes.length, stop.signal)).rejects.toMatchObject({ retryable: true })
+  const delivered = target.deliver(bytes, 0, bytes.length, stop.signal).catch((error: unknown) => error)
+  await expect.poll(() => existsSync(path('pid')) && readFileSync(path('pid'), 'utf8')).toMatch(/\n$/)
+  stop.abort()
+  expect(await delivered).toMatchObject({ retryable: true })
   const pid = readFileSync(path('pid'), 'utf8').trim()
-  await vi.waitFor(() =>
-    expect(existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))).toBe(false),
-  )
+  await expect.poll(() => isAlive(pid)).toBe(false)
 })
 
-test('a command that dies now and then gets every line, through restarts', async () => {
+test('a command that is killed again and again receives every line', async () => {
   const source = new ListSource(3)
   const stop = new AbortController()
-  const world = {
-    nowMs: () => monotonicMs() * 20,
-    sleep: (ms: number, until: AbortSignal) => sleep(ms / 20, until),
-    random: () => 0.1,
-  }
-  const running = new Shipper(
-    makeTarget(`exec timeout 1 cat >>${path('out')}`, 600),
-    source,
-    world,
-    () => undefined,
-  ).run(stop.signal)
+  const target = makeTarget(`echo $$ >${path('pid')}; exec cat >>${path('out')}`)
+  const running = new Shipper(target, source, fastWorld(20), () => undefined).run(stop.signal)
   const expected = Array.from({ length: 20 }, (_, index) => `m${index}`)
-  for (const message of expected) {
-    source.add(message)
-    await sleep(150)
+  for (let first = 0; first < expected.length; first += 5) {
+    source.add(...expected.slice(first, first + 4))
+    await expect.poll(() => messages('out')).toContain(`m${first + 3}`)
+    process.kill(Number(readFileSync(path('pid'), 'utf8')), 'SIGKILL')
+    source.add(`m${first + 4}`)
   }
   await expect.poll(() => new Set(messages('out')).size).toBe(20)
   stop.abort()
   await running
   expect([...new Set(messages('out'))]).toEqual(expected)
-}, 30_000)
+})
+
+test('the end of the input is not the end of the command: it has as long as it needs', async () => {
+  const world = new FakeWorld()
+  const target = makeTarget(
+    `cat >${path('out')}; until [ -e ${path('go')} ]; do sleep 0.02; done; echo done >${path('end')}`,
+    settleMs,
+    world,
+  )
+  await deliver(target, line(1, 'x', 'one'))
+  const finished = target.finish(signal)
+  await expect.poll(() => messages('out')).toEqual(['one'])
+  await world.passAsync(10 * closeMs)
+  writeFileSync(path('go'), '')
+  await finished
+  expect(existsSync(path('end'))).toBe(true)
+  await target.close()
+  expect(target.unconfirmed).toBe(0)
+})
+
+test('a stop ends the wait for a command', async () => {
+  const target = makeTarget('cat >/dev/null; sleep 1000')
+  await deliver(target, line(1, 'x', 'one'))
+  const stop = new AbortController()
+  const finished = target.finish(stop.signal)
+  stop.abort()
+  await finished
+})

@@ -7,8 +7,9 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { Shipper } from '../../../../src/logread/ship/shipper.ts'
 import { SyslogStreamTarget } from '../../../../src/logread/ship/syslog/stream-target.ts'
-import { monotonicMs, sleep } from '../../../../src/system/world.ts'
+import { sleep, systemWorld } from '../../../../src/system/world.ts'
 import { ListSource } from '../entries.ts'
+import { fastWorld } from '../fast-world.ts'
 
 let server: Server | undefined
 const sockets = new Set<Socket>()
@@ -85,7 +86,7 @@ test.each([1, 2, 3, 4, 5])(
   async (seed) => {
     const random = randomFrom(seed)
     const { port, connections } = await brokenReceiver(random)
-    const target = new SyslogStreamTarget('syslog', { host: '127.0.0.1', port, tls: undefined }, 'vm', {
+    const target = new SyslogStreamTarget('syslog', { host: '127.0.0.1', port, tls: undefined }, 'vm', systemWorld, {
       settleMs: 1000,
       probeMs: 50,
       stallMs: 5000,
@@ -97,11 +98,7 @@ test.each([1, 2, 3, 4, 5])(
     )
     const source = new ListSource(30)
     const stop = new AbortController()
-    const world = {
-      nowMs: () => monotonicMs() * 20,
-      sleep: (ms: number, until: AbortSignal) => sleep(ms / 20, until),
-      random,
-    }
+    const world = fastWorld(20, random)
     const running = new Shipper(target, source, world, () => undefined).run(stop.signal)
     for (let index = 0; index < count; index += 50) {
       source.add(...expected.slice(index, index + 50))

@@ -14,8 +14,8 @@ export function isInstalled(program: string): boolean {
 }
 
 /** An authority of our own, and a certificate of 127.0.0.1 and localhost by it. */
-export function makeCertificates(folder: string): { ca: string; certificate: string; key: string } {
-  const path = (name: string) => join(folder, name)
+export function makeCertificates(directory: string): { ca: string; certificate: string; key: string } {
+  const path = (name: string) => join(directory, name)
   const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' })
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
   openssl(
@@ -50,22 +50,22 @@ export function makeCertificates(folder: string): { ca: string; certificate: str
 
 export class Rsyslog {
   readonly output: string
-  readonly #folder: string
+  readonly #directory: string
   readonly #transport: Transport
   readonly port: number
   #child: ChildProcess | undefined
 
   constructor(
-    folder: string,
+    directory: string,
     transport: Transport,
     port: number,
     tls?: { ca: string; certificate: string; key: string },
   ) {
-    this.#folder = join(folder, 'rsyslog')
+    this.#directory = join(directory, 'rsyslog')
     this.#transport = transport
     this.port = port
-    this.output = join(this.#folder, 'received')
-    mkdirSync(this.#folder, { recursive: true })
+    this.output = join(this.#directory, 'received')
+    mkdirSync(this.#directory, { recursive: true })
     const module = transport === 'udp' ? 'imudp' : 'imtcp'
     const secure = ' StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="anon"'
     const files =
@@ -73,8 +73,8 @@ export class Rsyslog {
         ? ''
         : ` DefaultNetstreamDriver="ossl" DefaultNetstreamDriverCAFile="${tls.ca}" DefaultNetstreamDriverCertFile="${tls.certificate}" DefaultNetstreamDriverKeyFile="${tls.key}"`
     writeFileSync(
-      join(this.#folder, 'conf'),
-      `global(workDirectory="${this.#folder}" maxMessageSize="64k"${files})
+      join(this.#directory, 'conf'),
+      `global(workDirectory="${this.#directory}" maxMessageSize="64k"${files})
 module(load="${module}"${tls === undefined ? '' : secure})
 input(type="${module}" port="${port}" address="127.0.0.1")
 template(name="fields" type="string" string="%pri%|%timestamp:::date-rfc3339%|%hostname%|%app-name%|%procid%|%msgid%|%structured-data%|%msg%\\n")
@@ -84,7 +84,7 @@ action(type="omfile" file="${this.output}" template="fields")
   }
 
   async start(): Promise<void> {
-    const args = ['-n', '-f', join(this.#folder, 'conf'), '-i', join(this.#folder, 'pid')]
+    const args = ['-n', '-f', join(this.#directory, 'conf'), '-i', join(this.#directory, 'pid')]
     this.#child = spawn('rsyslogd', args, { stdio: ['ignore', 'inherit', 'inherit'] })
     for (let tries = 0; tries < 100; tries++) {
       if (isBound(this.#transport, this.port)) return

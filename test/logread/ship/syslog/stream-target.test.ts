@@ -6,11 +6,12 @@ import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sendQueueBytes, type TlsFiles } from '../../../../src/logread/ship/network.ts'
 import { SyslogStreamTarget } from '../../../../src/logread/ship/syslog/stream-target.ts'
+import { systemWorld } from '../../../../src/system/world.ts'
 import { freePort } from '../../../support/free-port.ts'
 import { line } from '../entries.ts'
 import { isInstalled, makeCertificates } from './receivers.ts'
 
-let folder = ''
+let directory = ''
 let servers: Server[] = []
 let opened: SyslogStreamTarget[] = []
 const sockets = new Set<Socket>()
@@ -18,7 +19,7 @@ const times = { settleMs: 300, probeMs: 30, stallMs: 500 }
 const signal = new AbortController().signal
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'stream-target-'))
+  directory = mkdtempSync(join(tmpdir(), 'stream-target-'))
   servers = []
   opened = []
 })
@@ -27,7 +28,7 @@ afterEach(async () => {
   sockets.clear()
   for (const target of opened) await target.close()
   for (const server of servers) await new Promise((resolve) => server.close(resolve))
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true })
 })
 
 async function listen(server: Server): Promise<number> {
@@ -49,7 +50,7 @@ function makeTarget(port: number, tls?: Partial<TlsFiles>): SyslogStreamTarget {
     serverName: undefined,
     ...tls,
   }
-  const made = new SyslogStreamTarget('syslog', { host: '127.0.0.1', port, tls: files }, 'vm', times)
+  const made = new SyslogStreamTarget('syslog', { host: '127.0.0.1', port, tls: files }, 'vm', systemWorld, times)
   opened.push(made)
   return made
 }
@@ -142,8 +143,8 @@ test('a peer that closes in order at the end has everything', async () => {
 
 test('certificates are checked: authority and name', async ({ skip }) => {
   if (!isInstalled('openssl')) skip('needs openssl')
-  const { ca, certificate, key } = makeCertificates(folder)
-  const other = mkdtempSync(join(folder, 'other-'))
+  const { ca, certificate, key } = makeCertificates(directory)
+  const other = mkdtempSync(join(directory, 'other-'))
   const foreign = makeCertificates(other)
   const parts: Buffer[] = []
   const options = { cert: readFileSync(certificate), key: readFileSync(key) }
@@ -159,9 +160,11 @@ test('certificates are checked: authority and name', async ({ skip }) => {
   await expect(
     deliver(makeTarget(port, { caFile: ca, serverName: 'example.org' }), line(1, 'x', 'm')),
   ).rejects.toMatchObject({ message: expect.stringContaining('the certificate is refused') })
-  await expect(deliver(makeTarget(port, { caFile: join(folder, 'none') }), line(1, 'x', 'm'))).rejects.toMatchObject({
-    message: expect.stringContaining('ENOENT'),
-  })
+  await expect(deliver(makeTarget(port, { caFile: join(directory, 'none') }), line(1, 'x', 'm'))).rejects.toMatchObject(
+    {
+      message: expect.stringContaining('ENOENT'),
+    },
+  )
   expect(parts).toEqual([])
   await deliver(makeTarget(port, { caFile: ca }), line(1, 'x', 'm'))
   await deliver(makeTarget(port, { caFile: ca, serverName: 'localhost' }), line(2, 'x', 'm'))
@@ -170,7 +173,7 @@ test('certificates are checked: authority and name', async ({ skip }) => {
 
 test('a receiver that wants a certificate of ours gets it', async ({ skip }) => {
   if (!isInstalled('openssl')) skip('needs openssl')
-  const { ca, certificate, key } = makeCertificates(folder)
+  const { ca, certificate, key } = makeCertificates(directory)
   const parts: Buffer[] = []
   const files = { cert: readFileSync(certificate), key: readFileSync(key), ca: readFileSync(ca) }
   const server = createTlsServer({ ...files, requestCert: true, rejectUnauthorized: true }, (socket) =>

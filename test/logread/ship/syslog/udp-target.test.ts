@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { SyslogUdpTarget } from '../../../../src/logread/ship/syslog/udp-target.ts'
+import { systemWorld } from '../../../../src/system/world.ts'
 import { freePort } from '../../../support/free-port.ts'
 import { line } from '../entries.ts'
 import { datagramReceiver } from './receivers.ts'
@@ -13,7 +14,7 @@ afterEach(async () => {
 })
 
 function makeTarget(port: number, bytesMax = 200): SyslogUdpTarget {
-  const made = new SyslogUdpTarget('syslog', { host: '127.0.0.1', port }, 'vm', bytesMax)
+  const made = new SyslogUdpTarget('syslog', { host: '127.0.0.1', port }, 'vm', bytesMax, systemWorld)
   opened.push(made)
   return made
 }
@@ -32,7 +33,7 @@ test('one message in each datagram, cut to the limit', async () => {
   expect(long).toMatch(/é$/)
 })
 
-test('nobody listens: told at once if the system says so, and after the fact otherwise', async () => {
+test('nobody listens: reported at once if the system says so, and afterwards otherwise', async () => {
   const target = makeTarget(await freePort())
   let lost = 0
   target.onLost = () => lost++
