@@ -47,7 +47,12 @@ class Service {
     this.child.stderr?.on('data', (bytes: Buffer) => {
       this.stderr += bytes.toString()
     })
-    this.#ended = new Promise((resolve) => this.child.once('exit', resolve))
+    this.#ended = new Promise((resolve) => this.child.once('close', resolve))
+  }
+
+  /** How it ended by itself. */
+  async ended(): Promise<{ status: number | null; stderr: string }> {
+    return { status: await this.#ended, stderr: this.stderr }
   }
 
   async kill(signal: NodeJS.Signals): Promise<number | null> {
@@ -118,7 +123,7 @@ const logSome = (on: Daemon, first: number, count: number) =>
   on.logwrite(['-n', 'app', 'sh', '-c', `seq -f 'line %.0f' ${first} ${first + count - 1}`])
 const lines = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`)
 
-test('without -f, what is there is shipped, and that is all', async () => {
+test('without -f, logread ships what is buffered and ends', async () => {
   const on = await startDaemon()
   logSome(on, 1, 100)
   const ran = on.logread('--to', `dir:${directory}/logs`, '-s', 'app*')
@@ -129,7 +134,7 @@ test('without -f, what is there is shipped, and that is all', async () => {
   )
 })
 
-test('filters hold for targets too', async () => {
+test('filters apply to targets too', async () => {
   const on = await startDaemon()
   logSome(on, 1, 20)
   on.logwrite(['-n', 'other', 'echo', 'line 5'])
@@ -138,7 +143,7 @@ test('filters hold for targets too', async () => {
   expect(fileTexts('app.stdout.log')).toEqual(['line 5', 'line 15'])
 })
 
-test('several targets at once, one dead; the engine is killed, logread is killed: every line arrives', async () => {
+test('every line arrives at several targets, one of them dead, though the engine and logread are killed', async () => {
   const on = await startDaemon()
   const loki = await receiver(checkLoki)
   const otlp = await receiver(checkOtlp)
@@ -180,7 +185,7 @@ test('several targets at once, one dead; the engine is killed, logread is killed
 
 const remote = ['/lib/systemd/systemd-journal-remote', '/usr/lib/systemd/systemd-journal-remote'].find(existsSync)
 
-test('a journal on another machine: systemd-journal-remote takes what a command passes on', async ({ skip }) => {
+test('systemd-journal-remote accepts the export format from a command', async ({ skip }) => {
   if (remote === undefined) skip('needs systemd-journal-remote')
   const on = await startDaemon()
   logSome(on, 1, 300)
@@ -191,7 +196,7 @@ test('a journal on another machine: systemd-journal-remote takes what a command 
   expect(shown.stdout.split('\n').slice(0, -1)).toEqual(lines(300))
 })
 
-test('what fell off the ring while a target was away is told of at the target', async () => {
+test('lines that were overwritten while a target was away are reported at the target', async () => {
   const on = await startDaemon('-max-lines', '500')
   const port = await freePort()
   const service = ship(on, '-F', '--to', `loki+http://127.0.0.1:${port}`, '-s', 'app*')
@@ -235,7 +240,7 @@ test('hooks run for lines that match', async () => {
     '--run',
     `echo "$LOG_SOURCE $LOG_MATCH_1" >>${directory}/hooked`,
   )
-  await new Promise((wake) => setTimeout(wake, 1000))
+  await eventually('logread follows', async () => (await on.statistics()).readers.length === 1)
   on.logwrite(['-n', 'kernel', 'echo', 'panic: at the disco'])
   on.logwrite(['-n', 'kernel', 'echo', 'nothing'])
   await eventually('the command has run', () => existsSync(join(directory, 'hooked')))
@@ -243,11 +248,69 @@ test('hooks run for lines that match', async () => {
   expect(await service.kill('SIGTERM')).toBe(0)
 })
 
+test('without -f, hooks run for all that matches, and a command has as long as it needs', async () => {
+  const on = await startDaemon()
+  logSome(on, 1, 5)
+  const hooked = join(directory, 'hooked')
+  const slow = join(directory, 'slow')
+  const ran = on.logread(
+    ...['-s', 'app*', '--on', 'line', '--run', `sleep 0.2; echo "$LOG_MESSAGE" >>${hooked}`],
+    ...['--to', `exec:cat >/dev/null; sleep 3; echo done >${slow}`],
+  )
+  expect(ran).toMatchObject({ status: 0, stderr: '' })
+  expect(readFileSync(hooked, 'utf8').split('\n').slice(0, -1)).toEqual(lines(5))
+  expect(readFileSync(slow, 'utf8')).toBe('done\n')
+})
+
+test('without -f, logread ends with status 1 where no memlogd answers', async () => {
+  const absent = await new Service('/nowhere/query.sock', ['--to', `dir:${directory}/logs`]).ended()
+  expect(absent).toEqual({
+    status: 1,
+    stderr: `logread: dir:${directory}/logs: /nowhere/query.sock: no memlogd is listening (no such file)\n`,
+  })
+  const on = await startDaemon()
+  process.kill(on.enginePid ?? 0, 'SIGSTOP')
+  const stopped = ship(on, '--to', `dir:${directory}/logs`)
+  expect(await stopped.ended()).toMatchObject({ status: 1, stderr: expect.stringContaining('has not answered') })
+  process.kill(on.enginePid ?? 0, 'SIGCONT')
+})
+
+test('-f ends when --until has passed, and has shipped what came before', async () => {
+  const on = await startDaemon()
+  const service = ship(on, '-f', '-U', '+3s', '-s', 'app*', '--to', `dir:${directory}/logs`)
+  await eventually('logread follows', async () => (await on.statistics()).readers.length === 1)
+  logSome(on, 1, 10)
+  expect(await service.ended()).toEqual({ status: 0, stderr: '' })
+  expect(fileTexts('app.stdout.log')).toEqual(lines(10))
+})
+
+test('the words of a server cannot control a terminal or forge a line', async () => {
+  const on = await startDaemon()
+  logSome(on, 1, 1)
+  const server = createServer((request, response) => {
+    request.resume()
+    request.on('end', () => {
+      const message = '\u001b[2J\nlogread: forged line\u202e'
+      response.end(JSON.stringify({ partialSuccess: { rejectedLogRecords: '1', errorMessage: message } }))
+    })
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  const service = ship(on, '-s', 'app*', '--to', `otlp+http://127.0.0.1:${port}`)
+  const { status, stderr } = await service.ended()
+  expect(status).toBe(1)
+  expect(stderr).toBe(
+    `logread: otlp+http://127.0.0.1:${port}: 1 lines were refused for good: \\u001b[2J\\u000alogread: forged line\\u202e\n`,
+  )
+})
+
 test.each([
   [['--to', 'dir:'], 'logread: --to "dir:": at its end: a directory is missing; wanted dir:/var/log\n'],
   [['--to', 'exec:a', '--to', 'exec:a'], 'logread: --to: the same target is given twice\n'],
   [['--on', 'a'], 'logread: --on: 1 patterns and 0 commands; each --on needs a --run after it\n'],
-  [['--on', '(', '--run', 'x'], /^logread: --on: "\(", character \d: wanted /],
+  [['--run', 'x', '--on', 'a'], 'logread: --on: 1 patterns and 1 commands; each --on needs a --run after it\n'],
+  [['--on', '(', '--run', 'x'], /^logread: --on: "\(": not a regular expression: /],
   [['--state', '/x'], 'logread: --state: needs a target (--to)\n'],
   [['--to', 'exec:a', '--file', 'x'], 'logread: --file: cannot be used with --to\n'],
   [['--to', 'exec:a', '--stats'], 'logread: --stats: cannot be used with --to\n'],
