@@ -1,18 +1,24 @@
 /** Containers of Docker: the frames of one FIFO become entries of `NAME.stdout` and `NAME.stderr`. */
-import { entryFlagUnterminated } from '../../protocol/constants.ts'
+import { entryFieldsBytesMax, entryFlagUnterminated, sourceNameBytesMax } from '../../protocol/constants.ts'
+import { entryBytes } from '../../protocol/entry.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
-import type { Input, InputContext } from '../engine/input.ts'
+import type { EntryAppender, Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from '../inputs/append.ts'
 import { type DockerFrameSink, DockerFrames, DockerLogEntry } from './frame.ts'
 import { type DockerLine, DockerPartials } from './partials.ts'
 import { type DockerSource, type DockerStream, DockerStreams } from './streams.ts'
 
+/** A frame that ends an unfinished line and brings another one makes two entries: the second needs at least this. */
+const secondEntryBytes = entryBytes(sourceNameBytesMax, entryFieldsBytesMax, 0)
+
 export class DockerInput implements Input, DockerFrameSink {
   readonly #stream: DockerStream
   readonly #counters: Counters
+  readonly #out: EntryAppender
+  readonly #frameBytesMax: number
   readonly #appender: CuttingAppender
   readonly #frames: DockerFrames
   readonly #partials: DockerPartials
@@ -25,6 +31,8 @@ export class DockerInput implements Input, DockerFrameSink {
   constructor(slot: SourceSlot, context: InputContext, streams: DockerStreams) {
     this.#stream = streams.byToken(slot.token) ?? unknownStream(slot)
     this.#counters = context.counters
+    this.#out = context.out
+    this.#frameBytesMax = entryBytes(sourceNameBytesMax, entryFieldsBytesMax, context.maxLineBytes) + secondEntryBytes
     this.#appender = new CuttingAppender(context)
     this.#frames = new DockerFrames(context.budget)
     this.#partials = new DockerPartials(context.maxLineBytes, context.budget)
@@ -32,7 +40,7 @@ export class DockerInput implements Input, DockerFrameSink {
   }
 
   get isFull(): boolean {
-    return this.#appender.isFull
+    return this.#out.isFull || this.#out.room < this.#frameBytesMax
   }
 
   push(frame: FrameView, start: number, end: number): number {

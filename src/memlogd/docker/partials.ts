@@ -30,6 +30,8 @@ interface Pending {
   cutBytes: number
 }
 
+/** dockerd cuts lines into pieces of this length. */
+const pieceBytes = 16 * 1024
 const carryHeaderBytes = 20
 const uint32Max = 0xffff_ffff
 
@@ -45,10 +47,9 @@ export class DockerPartials {
 
   push(entry: DockerLogEntry, sink: DockerLineSink): void {
     const pending = this.#pending[entry.isStderr ? 1 : 0]
-    // Another id means that the last piece of the line before never came.
-    if (pending.isOpen && entry.partialId !== '' && entry.partialId !== pending.id)
-      this.#emitPending(entry.isStderr, true, sink)
-    const isWhole = !entry.isPartial || entry.isLast
+    // Another id, or none, means that the last piece of the line before never came.
+    if (pending.isOpen && entry.partialId !== pending.id) this.#emitPending(entry.isStderr, true, sink)
+    const isWhole = !entry.isPartial || isLastPiece(entry)
     if (isWhole && !pending.isOpen) {
       this.#emitWhole(entry, sink)
       return
@@ -132,6 +133,11 @@ export class DockerPartials {
   }
 }
 
+/** A dockerd that sends no metadata (before 18.09) marks the last piece as partial too; the pieces before it are full. */
+function isLastPiece(entry: DockerLogEntry): boolean {
+  return entry.isLast || (entry.partialId === '' && entry.lineEnd - entry.lineStart < pieceBytes)
+}
+
 function open(pending: Pending, entry: DockerLogEntry): void {
   pending.isOpen = true
   pending.id = entry.partialId
@@ -166,5 +172,14 @@ function newPending(lineBytesMax: number, budget: ByteBudget): Pending {
 
 function newLine(): DockerLine {
   const bytes = Buffer.alloc(0)
-  return { isStderr: false, seconds: 0, nanos: 0, bytes, start: 0, end: 0, cutBytes: 0, isUnterminated: false }
+  return {
+    isStderr: false,
+    seconds: 0,
+    nanos: 0,
+    bytes,
+    start: 0,
+    end: 0,
+    cutBytes: 0,
+    isUnterminated: false,
+  }
 }

@@ -153,13 +153,13 @@ export class DockerPlugin {
         this.#forget(stream)
         return 'the FIFO was not opened in time'
       })
-      if (known === undefined) this.#begin(stream, request.unknownOptions)
+      if (known === undefined) this.#begin(stream, request.ignoredOptions)
     }
   }
 
-  #begin(stream: DockerStream, unknownOptions: readonly string[]): void {
-    if (unknownOptions.length > 0) {
-      this.#parts.note(`docker: ${stream.container.name}: ignored log-opt ${unknownOptions.join(', ')}`)
+  #begin(stream: DockerStream, ignoredOptions: readonly string[]): void {
+    if (ignoredOptions.length > 0) {
+      this.#parts.note(`docker: ${stream.container.name}: ignored log-opt ${ignoredOptions.join(', ')}`)
     }
     this.#save()
     this.#parts.open(stream)

@@ -3,14 +3,13 @@
  * container may hold secrets, so nothing of it is kept but what `--log-opt env` names.
  */
 import { type Moment, parseStamp } from '../../protocol/timestamp.ts'
-import type { DockerContainer } from './streams.ts'
+import { compileGoRegExp } from './go-regexp.ts'
+import { type DockerContainer, isFifoPath } from './streams.ts'
 
 /** Longest body that is taken: labels and environment of a container are in it. */
 export const dockerBodyBytesMax = 4 * 1024 * 1024
 /** Digits of the short id, as `docker ps` shows it. */
 const shortIdDigits = 12
-/** The longest path that Linux takes. */
-const pathBytesMax = 4095
 /** Labels and variables that become fields. */
 const attributesMax = 64
 /** Options that dockerd handles itself. */
@@ -31,8 +30,8 @@ export class DockerRequestError extends Error {
 export interface StartRequest {
   file: string
   container: DockerContainer
-  /** Options that mean nothing to us. */
-  unknownOptions: string[]
+  /** Options that have no effect, for the log: unknown ones, and expressions that are not understood. */
+  ignoredOptions: string[]
 }
 
 export interface ReadRequest {
@@ -55,17 +54,22 @@ export function parseStart(body: Buffer): StartRequest {
   const fullName = stringAt(info, 'ContainerName').replace(/^\//, '')
   const tag = options.tag ?? ''
   const name = tag === '' ? fullName : expandTag(tag, info, id)
+  const labels = matcher(options['labels-regex'])
+  const variables = matcher(options['env-regex'])
   const fields: [string, string][] = [
     ['container_name', fullName],
     ['image', stringAt(info, 'ContainerImageName')],
-    ...attributes('label', options.labels, options['labels-regex'], Object.entries(stringsAt(info, 'ContainerLabels'))),
-    ...attributes('env', options.env, options['env-regex'], environment(info)),
+    ...attributes('label', options.labels, labels, Object.entries(stringsAt(info, 'ContainerLabels'))),
+    ...attributes('env', options.env, variables, environment(info)),
   ]
   const known = [...dockerdOptions, ...ownOptions]
+  const ignored = Object.keys(options).filter((option) => !known.includes(option))
+  if (labels === undefined) ignored.push('labels-regex')
+  if (variables === undefined) ignored.push('env-regex')
   return {
     file: fileOf(request),
     container: { id, name: name === '' ? id.slice(0, shortIdDigits) : name, fields },
-    unknownOptions: Object.keys(options).filter((option) => !known.includes(option)),
+    ignoredOptions: ignored,
   }
 }
 
@@ -99,9 +103,7 @@ function parseBody(body: Buffer): Json {
 
 function fileOf(request: Json): string {
   const file = stringAt(request, 'File')
-  if (!file.startsWith('/') || file.includes('\0') || Buffer.byteLength(file) > pathBytesMax) {
-    throw new DockerRequestError('File: wanted an absolute path')
-  }
+  if (!isFifoPath(file)) throw new DockerRequestError('File: wanted an absolute path')
   return file
 }
 
@@ -143,44 +145,47 @@ function environment(info: Json): [string, string][] {
 }
 
 /** The labels or variables that the options name, as fields `label.KEY` and `env.KEY`. */
-function attributes(kind: string, names = '', pattern = '', all: [string, string][]): [string, string][] {
+function attributes(
+  kind: string,
+  names = '',
+  matches: Matcher | undefined,
+  all: [string, string][],
+): [string, string][] {
   const wanted = new Set(names.split(',').map((name) => name.trim()))
-  const expression = pattern === '' ? undefined : compile(pattern, kind === 'label' ? 'labels-regex' : 'env-regex')
-  const matches = all.filter(([key]) => wanted.has(key) || expression?.test(key) === true)
-  return matches.slice(0, attributesMax).map(([key, value]) => [`${kind}.${key}`, value])
+  const chosen = all.filter(([key]) => wanted.has(key) || matches?.(key) === true)
+  return chosen.slice(0, attributesMax).map(([key, value]) => [`${kind}.${key}`, value])
 }
 
-function compile(pattern: string, option: string): RegExp {
-  try {
-    return new RegExp(pattern)
-  } catch {
-    throw new DockerRequestError(`log-opt ${option}: ${JSON.stringify(pattern)} is no regular expression`)
-  }
+type Matcher = (key: string) => boolean
+
+/** What an option's expression matches: nothing where there is none; undefined if it is not understood. */
+function matcher(pattern = ''): Matcher | undefined {
+  return pattern === '' ? () => false : compileGoRegExp(pattern)
 }
 
 /** Docker's own markup for tags: Go templates, of which we know the fields. */
 function expandTag(tag: string, info: Json, id: string): string {
   const imageId = stringAt(info, 'ContainerImageID')
   const name = stringAt(info, 'ContainerName')
-  const values: Record<string, string> = {
-    ID: id.slice(0, shortIdDigits),
-    FullID: id,
-    ContainerID: id,
-    Name: name.replace(/^\//, ''),
-    ContainerName: name,
-    ImageID: imageId.replace(/^sha256:/, '').slice(0, shortIdDigits),
-    ImageFullID: imageId,
-    ContainerImageID: imageId,
-    ImageName: stringAt(info, 'ContainerImageName'),
-    ContainerImageName: stringAt(info, 'ContainerImageName'),
-    DaemonName: stringAt(info, 'DaemonName'),
-  }
+  const values = new Map([
+    ['ID', id.slice(0, shortIdDigits)],
+    ['FullID', id],
+    ['ContainerID', id],
+    ['Name', name.replace(/^\//, '')],
+    ['ContainerName', name],
+    ['ImageID', imageId.replace(/^sha256:/, '').slice(0, shortIdDigits)],
+    ['ImageFullID', imageId],
+    ['ContainerImageID', imageId],
+    ['ImageName', stringAt(info, 'ContainerImageName')],
+    ['ContainerImageName', stringAt(info, 'ContainerImageName')],
+    ['DaemonName', stringAt(info, 'DaemonName')],
+  ])
   return tag.replace(/\{\{(.*?)\}\}/g, (markup, expression: string) => {
     const field = /^-?\s*\.(\w+)\s*-?$/.exec(expression)?.[1]
-    const value = field === undefined ? undefined : values[field]
+    const value = values.get(field ?? '')
     if (value !== undefined) return value
     throw new DockerRequestError(
-      `log-opt tag: ${JSON.stringify(markup)} is not known: wanted ${Object.keys(values)
+      `log-opt tag: ${JSON.stringify(markup)} is not known: wanted ${[...values.keys()]
         .map((key) => `{{.${key}}}`)
         .join(', ')}`,
     )

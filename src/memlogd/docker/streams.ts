@@ -10,6 +10,9 @@ import { cutUtf8, safeSourceName } from '../inputs/source-name.ts'
 export const dockerStateBytesMax = 64 * 1024 * 1024
 const stateVersion = 1
 const tokenMax = 0xffff_ffff
+/** Linux: PATH_MAX without its NUL, and NAME_MAX. */
+const pathBytesMax = 4095
+const nameBytesMax = 255
 
 /** How a container wants to be logged: what StartLogging said, in our terms. */
 export interface DockerContainer {
@@ -85,18 +88,24 @@ export class DockerStreams {
     return JSON.stringify({ version: stateVersion, next: this.#nextToken, streams })
   }
 
-  /** Takes up what `encode` wrote. Anything else is left out: the file may be damaged, or another version's. */
+  /** Restores what `encode` wrote. Anything else is left out: the file may be damaged, or another version's. */
   restore(text: string): void {
     const state = parseObject(text)
     if (state?.version !== stateVersion || !Array.isArray(state.streams)) return
     if (isToken(state.next)) this.#nextToken = state.next
     for (const item of state.streams.slice(0, sourcesMax)) {
       const { token, file, container } = (item ?? {}) as Record<string, unknown>
-      if (isToken(token) && typeof file === 'string' && isContainer(container)) {
+      if (isToken(token) && typeof file === 'string' && isFifoPath(file) && isContainer(container)) {
         this.#byToken.set(token, streamOf(token, file, container))
       }
     }
   }
+}
+
+/** Whether the kernel could open the path: absolute, without NUL, and no longer than it accepts, as a whole and in its parts. */
+export function isFifoPath(file: string): boolean {
+  if (!file.startsWith('/') || file.includes('\0') || Buffer.byteLength(file) > pathBytesMax) return false
+  return file.split('/').every((name) => Buffer.byteLength(name) <= nameBytesMax)
 }
 
 /** The field that a container's entries are found by, encoded. */

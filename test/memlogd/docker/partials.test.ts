@@ -38,6 +38,9 @@ function endAll(partials: DockerPartials, shown: string[]): void {
   while (partials.hasCarry)
 }
 
+/** A piece as long as dockerd makes them. */
+const full = '12345678'.repeat(2048)
+
 const cases: [string, Piece[], string[]][] = [
   ['a whole line', [{ text: 'a', at: 3 }], ['out@3 a']],
   [
@@ -51,8 +54,30 @@ const cases: [string, Piece[], string[]][] = [
   ],
   [
     'a last piece without metadata',
-    [{ text: 'aa', more: true }, { text: 'b' }, { text: 'c' }],
-    ['out@0 aab', 'out@0 c'],
+    [{ text: full, more: true }, { text: 'b' }, { text: 'c' }],
+    ['out@0 12345678~16377', 'out@0 c'],
+  ],
+  [
+    'a last piece without metadata that is marked as partial',
+    [
+      { text: full, more: true },
+      { text: 'b', more: true },
+      { text: 'c', more: true },
+    ],
+    ['out@0 12345678~16377', 'out@0 c'],
+  ],
+  [
+    'a line whose last piece never came, before a whole line',
+    [{ text: 'AA', more: true, id: 'x' }, { text: 'next' }],
+    ['out@0 AA!', 'out@0 next'],
+  ],
+  [
+    'a line without metadata, before one with it',
+    [
+      { text: full, more: true },
+      { text: 'b', last: true, id: 'x' },
+    ],
+    ['out@0 12345678~16376!', 'out@0 b'],
   ],
   [
     'an empty last piece',
@@ -138,9 +163,9 @@ describe('DockerPartials', () => {
 
 it('carries a line whose numbers are larger than their place, as the largest', () => {
   const partials = new DockerPartials(4, largeBudget())
-  partials.push(entryOf({ text: 'abcdef', more: true, at: 9_223_372_036 }), () => {})
+  partials.push(entryOf({ text: 'abcdef', more: true, id: 'x', at: 9_223_372_036 }), () => {})
   // Six bytes a piece would take a while to come to four gigabytes.
-  const endless = { ...entryOf({ text: '', more: true }), lineEnd: 2 ** 32 }
+  const endless = { ...entryOf({ text: '', more: true, id: 'x' }), lineEnd: 2 ** 32 }
   partials.push(endless as DockerLogEntry, () => {})
   const next = new DockerPartials(4, largeBudget())
   next.restore(partials.carry() ?? Buffer.alloc(0))

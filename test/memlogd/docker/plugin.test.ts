@@ -12,7 +12,7 @@ import { DockerStreams } from '../../../src/memlogd/docker/streams.ts'
 import type { InputFactory } from '../../../src/memlogd/engine/input.ts'
 import { inputTable } from '../../../src/memlogd/inputs/table.ts'
 import { Readers } from '../../../src/memlogd/serve/readers.ts'
-import { sourceKindDocker } from '../../../src/protocol/constants.ts'
+import { readerStallMs, sourceKindDocker } from '../../../src/protocol/constants.ts'
 import { encodeDockerFrame } from '../../support/docker-frames.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
@@ -259,7 +259,8 @@ describe('the logging driver', () => {
     const rig = new PluginRig()
     rig.startLogging()
     const source = rig.open(1)
-    const partial = Buffer.concat([dockerdFrame('out', 'end', 1), Buffer.from([0x20, 0x01])])
+    // Partial, with metadata: the id `x`.
+    const partial = Buffer.concat([dockerdFrame('out', 'end', 1), Buffer.from([0x20, 1, 0x2a, 3, 0x12, 1, 0x78])])
     partial.writeUInt32BE(partial.length - 4, 0)
     rig.engine.queue.data(source, partial)
     rig.stopLogging()
@@ -396,6 +397,15 @@ describe('a restart', () => {
     expect(rig.engine.engine.counters.get('dockerBytesSkipped')).toBeGreaterThan(0)
   })
 
+  it('starts with a state file that names a path which can not exist', () => {
+    const rig = new PluginRig()
+    rig.startLogging()
+    rig.state = rig.state.replace(file, `/${'a'.repeat(300)}`)
+    rig.restartAll()
+    expect(rig.streams.size).toBe(0)
+    expect(rig.state).toContain('"streams":[]')
+  })
+
   it('answers a StartLogging that the dead engine did not', () => {
     const rig = new PluginRig()
     rig.startLogging()
@@ -510,6 +520,16 @@ describe('docker logs', () => {
       rig.run()
     }
     expect(slow.lines.length).toBe(56)
+  })
+
+  it('drops a reader that receives nothing for too long', () => {
+    const { rig } = logged()
+    const stalled = new Reader()
+    stalled.isSlow = true
+    rig.readLogs({ Follow: true }, id, stalled)
+    rig.pass(readerStallMs)
+    expect(stalled.isDestroyed).toBe(true)
+    expect(rig.waiting).toBe(0)
   })
 
   it('forgets readers that are gone, and has room for so many', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRead, parseStart, parseStop } from '../../../src/memlogd/docker/request.ts'
+import { parseRead, parseStart, parseStop, type StartRequest } from '../../../src/memlogd/docker/request.ts'
 import { randomFrom, seedFor } from '../../support/random.ts'
 
 const id = 'a2b22ec07e189a6c506f6f0c3f01b4e46999197c70adfe4f17b44c6bf0925ebb'
@@ -70,8 +70,8 @@ describe('StartLogging', () => {
     expect(start({}, { ContainerName: '' }).container.name).toBe('a2b22ec07e18')
   })
 
-  it('tells of options that mean nothing', () => {
-    expect(start({ mode: 'non-blocking', 'max-buffer-size': '4m', colour: 'red' }).unknownOptions).toEqual(['colour'])
+  it('reports options that have no effect', () => {
+    expect(start({ mode: 'non-blocking', 'max-buffer-size': '4m', colour: 'red' }).ignoredOptions).toEqual(['colour'])
   })
 
   const faults: [string, string, string][] = [
@@ -91,10 +91,34 @@ describe('StartLogging', () => {
     })
   }
 
-  it('refuses markup and expressions that it can not obey', () => {
+  it("understands RE2's syntax in expressions, and reports one that it does not understand", () => {
+    const chosen = ({ container }: StartRequest) => container.fields.slice(2).map(([key]) => key)
+    expect(chosen(start({ 'labels-regex': '(?i)^COM\\.example' }))).toEqual(['label.com.example.d'])
+    for (const pattern of ['(', '(?=a)']) {
+      const request = start({ 'labels-regex': pattern, 'env-regex': pattern })
+      expect(request.ignoredOptions).toEqual(['labels-regex', 'env-regex'])
+      expect(chosen(request)).toEqual([])
+    }
+  })
+
+  it.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])('knows no field %s in a tag', (key) => {
+    expect(() => start({ tag: `{{.${key}}}` })).toThrow('log-opt tag')
+  })
+
+  it.each([
+    ['a name of 255 bytes', `/${'a'.repeat(255)}`, true],
+    ['a longer name', `/${'a'.repeat(256)}`, false],
+    ['the longest path', `/a${'/a'.repeat(2046)}a`, true],
+    ['a longer path', `/a${'/a'.repeat(2046)}aa/`, false],
+  ])('accepts a file only if the kernel could open it: %s', (_name, file, isAccepted) => {
+    const parse = () => parseStart(Buffer.from(JSON.stringify({ File: file, Info: info })))
+    if (isAccepted) expect(parse().file).toBe(file)
+    else expect(parse).toThrow('File: wanted an absolute path')
+  })
+
+  it('refuses markup that it does not know', () => {
     expect(() => start({ tag: '{{index .ContainerLabels "a"}}' })).toThrow('log-opt tag')
     expect(() => start({ tag: '{{.Nmae}}' })).toThrow('{{.Name}}')
-    expect(() => start({ 'labels-regex': '(' })).toThrow('log-opt labels-regex: "(" is no regular expression')
   })
 
   it('takes or refuses any bytes', () => {

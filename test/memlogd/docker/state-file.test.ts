@@ -17,10 +17,21 @@ it('reads a whole file, and nothing from one that is too large, or not there', (
   expect(readState(folder, 1 << 20)).toBe('')
 })
 
-it('knows a FIFO', () => {
+it.each([
+  ['a name that is too long', `/${'a'.repeat(300)}`],
+  ['a NUL', '/a\0b'],
+  ['a file as a directory', '/dev/null/a'],
+  ['nothing', ''],
+])('takes %s for no FIFO, and reads no state from it', (_name, path) => {
+  expect(isFifo(path)).toBe(false)
+  expect(readState(path, 100)).toBe('')
+})
+
+it('knows a FIFO, and never waits for one', () => {
   const path = join(folder, 'fifo')
   expect(spawnSync('mkfifo', [path]).status).toBe(0)
   expect(isFifo(path)).toBe(true)
+  expect(readState(path, 100)).toBe('')
   expect(isFifo(join(folder, 'large'))).toBe(false)
   expect(isFifo(join(folder, 'absent'))).toBe(false)
 })
