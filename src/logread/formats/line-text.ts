@@ -17,6 +17,35 @@ function lineTextBytesMax(bytes: number, isTerminal: boolean): number {
   return isTerminal ? visibleBytesMax(bytes) : bytes * 2
 }
 
+/** The buffers that were used last, as words: lines come in runs from one buffer, and go to one. */
+let source: Buffer = Buffer.alloc(0)
+let sourceWords = new DataView(source.buffer, source.byteOffset, 0)
+let sink: Buffer = source
+let sinkWords = sourceWords
+
+/**
+ * Copies the bytes from `start` on up to a newline, at most until less than four are left. Returns how many. Four bytes at a
+ * time: subtracting from a byte that is zero sets its highest bit, which `& ~word` takes back where it was set before.
+ */
+function copyWords(target: Buffer, at: number, bytes: Buffer, start: number, end: number): number {
+  if (bytes !== source) {
+    source = bytes
+    sourceWords = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+  if (target !== sink) {
+    sink = target
+    sinkWords = new DataView(target.buffer, target.byteOffset, target.length)
+  }
+  let from = start
+  for (; from + 4 <= end; from += 4) {
+    const word = sourceWords.getInt32(from, true)
+    const zeros = word ^ 0x0a0a0a0a
+    if (((zeros - 0x01010101) & ~zeros & 0x80808080) !== 0) break
+    sinkWords.setInt32(at + from - start, word, true)
+  }
+  return from - start
+}
+
 /** Writes a text on one line and returns where it ends. */
 function writeLineText(
   target: Buffer,
@@ -27,8 +56,10 @@ function writeLineText(
   isTerminal: boolean,
 ): number {
   if (isTerminal) return writeVisible(target, at, bytes, start, end)
-  let to = at
-  for (let from = start; from < end; from++) {
+  const copied = copyWords(target, at, bytes, start, end)
+  let from = start + copied
+  let to = at + copied
+  for (; from < end; from++) {
     const byte = bytes[from] as number
     if (byte === newline) {
       target[to++] = 0x5c

@@ -13,7 +13,7 @@ import { compareMoments } from '../../protocol/timestamp.ts'
 import { sequenceAfter } from '../ask/cursor.ts'
 import { requestOf, type Selection, unappliedFilter } from '../selection.ts'
 import { Context } from './filters/context.ts'
-import { makeMessageMatcher } from './filters/grep.ts'
+import { MessageMatcher } from './filters/grep.ts'
 import type { PassEntry } from './filters/kept-entries.ts'
 import { type Busy, Reverse, Tail } from './filters/tail.ts'
 
@@ -30,6 +30,7 @@ export class Pipeline {
   readonly #view = new EntryView()
   #count = 0
   #filter: EntryFilter | undefined
+  #matcher: MessageMatcher | undefined
   #first: PassEntry
   #tail: Tail | undefined
   #reverse: Reverse | undefined
@@ -70,9 +71,11 @@ export class Pipeline {
       step = (entry, startsGroup) => last.take(entry, startsGroup)
     }
     if (pattern === undefined) return step
-    const isMatch = makeMessageMatcher(pattern)
+    const matcher = new MessageMatcher(pattern)
+    this.#matcher = matcher
     // As with the other filters, entries that report lost lines are always wanted.
-    const matches = (entry: EntryView) => entry.kind === entryKindGap || isMatch(entry) !== (isInverted === true)
+    const matches = (entry: EntryView) =>
+      entry.kind === entryKindGap || matcher.matches(entry) !== (isInverted === true)
     const next = step
     if (before === 0 && after === 0) {
       return (entry) => {
@@ -89,6 +92,7 @@ export class Pipeline {
    */
   take(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     if (this.#flushing !== undefined) return this.#flushing.then(() => this.take(bytes, start, end))
+    this.#matcher?.begin(bytes, start, end)
     const view = this.#view
     for (let at = start; at < end && !this.isDone; at += view.at(bytes, at).size) {
       view.at(bytes, at)
