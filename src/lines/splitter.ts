@@ -4,11 +4,11 @@
  * is one unfinished line.
  */
 import { entryFlagCut, entryFlagUnterminated } from '../protocol/constants.ts'
+import { type ByteBudget, HeldBytes } from './held-bytes.ts'
 
 const newline = 0x0a
 const carriageReturn = 0x0d
 const carryHeaderBytes = 9
-const keptBytesMin = 256
 
 /** Receives the lines. */
 export interface LineSink {
@@ -18,36 +18,23 @@ export interface LineSink {
   line(bytes: Buffer, start: number, end: number, flags: number, cutBytes: number): void
 }
 
-/** Bytes that the unfinished lines of all sources together may hold. A line that finds none left is cut. */
-export class PartialBudget {
-  readonly max: number
-  used = 0
-
-  constructor(max: number) {
-    this.max = max
-  }
-}
-
 export class LineSplitter {
   readonly #maxLineBytes: number
-  readonly #budget: PartialBudget
-  /** The unfinished line: its first bytes, how many of them, and how long it is in all. */
-  #kept: Buffer | undefined
-  #keptBytes = 0
-  #lineBytes = 0
+  /** The beginning of the unfinished line. */
+  readonly #held: HeldBytes
   #endsInReturn = false
 
-  constructor(maxLineBytes: number, budget: PartialBudget) {
+  constructor(maxLineBytes: number, budget: ByteBudget) {
     this.#maxLineBytes = maxLineBytes
-    this.#budget = budget
+    this.#held = new HeldBytes(maxLineBytes, budget)
   }
 
   get hasPartial(): boolean {
-    return this.#lineBytes > 0
+    return this.#held.total > 0
   }
 
   /**
-   * Gives the lines that end in bytes[start, end) to the sink and keeps the rest. Returns where it
+   * Hands the lines that end in bytes[start, end) to the sink and keeps the rest. Returns where it
    * stopped: `end`, or earlier if the sink is full; call again from there.
    */
   split(bytes: Buffer, start: number, end: number, sink: LineSink): number {
@@ -59,7 +46,7 @@ export class LineSplitter {
         return end
       }
       if (sink.isFull) return at
-      if (this.#lineBytes > 0) {
+      if (this.#held.total > 0) {
         this.#keep(bytes, at, found)
         this.#emitKept(sink, true)
       } else {
@@ -73,83 +60,54 @@ export class LineSplitter {
     return end
   }
 
-  /** The source has ended: a last line without `\n` is given to the sink, which must not be full. */
+  /** The source has ended: a last line without `\n` is handed to the sink, which must not be full. */
   end(sink: LineSink): void {
-    if (this.#lineBytes > 0) this.#emitKept(sink, false)
-    this.#release()
+    if (this.#held.total > 0) this.#emitKept(sink, false)
+    this.#held.release()
   }
 
-  /** The unfinished line as bytes, valid until any splitter's next `carry`, or undefined if there is none: u32 kept, u32 length (at most 2^32 - 1), u8 ends in CR, bytes. */
+  /**
+   * The unfinished line as bytes, valid until any splitter's next `carry`, or undefined if there is none: u32 kept, u32 length
+   * (at most 2^32 - 1), u8 ends in CR, bytes.
+   */
   carry(): Buffer | undefined {
-    if (this.#lineBytes === 0) return undefined
-    const bytes = carryHeaderBytes + this.#keptBytes
+    const held = this.#held
+    if (held.total === 0) return undefined
+    const bytes = carryHeaderBytes + held.length
     // With a thousand unfinished lines a buffer for each would be megabytes of garbage per commit.
     if (bytes > carryScratch.length) carryScratch = Buffer.allocUnsafeSlow(2 * bytes)
     const carry = carryScratch.subarray(0, bytes)
-    carry.writeUInt32LE(this.#keptBytes, 0)
-    carry.writeUInt32LE(Math.min(this.#lineBytes, 0xffffffff), 4)
+    carry.writeUInt32LE(held.length, 0)
+    carry.writeUInt32LE(Math.min(held.total, 0xffffffff), 4)
     carry[8] = this.#endsInReturn ? 1 : 0
-    this.#kept?.copy(carry, carryHeaderBytes, 0, this.#keptBytes)
+    held.bytes.copy(carry, carryHeaderBytes, 0, held.length)
     return carry
   }
 
-  /** Takes up a state that `carry` gave. Bytes that are none leave the splitter empty. */
+  /** Continues from a state that `carry` returned. Bytes that are none leave the splitter empty. */
   restore(carry: Buffer): void {
     if (carry.length < carryHeaderBytes || carry.readUInt32LE(0) !== carry.length - carryHeaderBytes) return
-    this.#keep(carry, carryHeaderBytes, carry.length)
-    this.#lineBytes = carry.readUInt32LE(4)
+    const cutBytes = Math.max(0, carry.readUInt32LE(4) - carry.readUInt32LE(0))
+    this.#held.restore(carry, carryHeaderBytes, carry.length, cutBytes)
     this.#endsInReturn = carry[8] === 1
   }
 
   #keep(bytes: Buffer, start: number, end: number): void {
     if (end === start) return
-    const wanted = Math.min(end - start, this.#maxLineBytes - this.#keptBytes)
-    // Once a byte of a line was not kept, none after it is: what is kept is a beginning.
-    if (wanted > 0 && this.#keptBytes === this.#lineBytes) {
-      const room = this.#reserve(this.#keptBytes + wanted)
-      if (this.#kept !== undefined) {
-        this.#keptBytes += bytes.copy(this.#kept, this.#keptBytes, start, start + Math.min(wanted, room))
-      }
-    }
-    this.#lineBytes += end - start
+    this.#held.append(bytes, start, end)
     this.#endsInReturn = bytes[end - 1] === carriageReturn
   }
 
-  /** Makes room for `total` bytes, as far as the budget goes; returns the bytes that may be added. */
-  #reserve(total: number): number {
-    const have = this.#kept?.length ?? 0
-    if (total > have) {
-      const size = Math.min(Math.max(total, have * 2, keptBytesMin), this.#maxLineBytes)
-      const granted = Math.min(size - have, this.#budget.max - this.#budget.used)
-      if (granted > 0) {
-        const grown = Buffer.allocUnsafeSlow(have + granted)
-        this.#kept?.copy(grown, 0, 0, this.#keptBytes)
-        this.#kept = grown
-        this.#budget.used += granted
-      }
-    }
-    return (this.#kept?.length ?? 0) - this.#keptBytes
-  }
-
   #emitKept(sink: LineSink, terminated: boolean): void {
-    const length = this.#lineBytes - (terminated && this.#endsInReturn ? 1 : 0)
-    const stop = Math.min(this.#keptBytes, length)
+    const held = this.#held
+    const length = held.total - (terminated && this.#endsInReturn ? 1 : 0)
+    const stop = Math.min(held.length, length)
     const cut = length - stop
     const flags = (cut > 0 ? entryFlagCut : 0) | (terminated ? 0 : entryFlagUnterminated)
-    sink.line(this.#kept ?? emptyBytes, 0, stop, flags, cut)
-    this.#keptBytes = 0
-    this.#lineBytes = 0
+    sink.line(held.bytes, 0, stop, flags, cut)
+    held.clear()
     this.#endsInReturn = false
-    if (this.#kept !== undefined && this.#kept.length > keptBytesMin) this.#release()
-  }
-
-  #release(): void {
-    this.#budget.used -= this.#kept?.length ?? 0
-    this.#kept = undefined
-    this.#keptBytes = 0
-    this.#lineBytes = 0
   }
 }
 
 let carryScratch: Buffer = Buffer.allocUnsafeSlow(4096)
-const emptyBytes = Buffer.alloc(0)

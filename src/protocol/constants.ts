@@ -173,6 +173,14 @@ export const entryFieldKeyBytesMax = 255
 // ---- Ring ------------------------------------------------------------------------------------
 /** Format of the ring file (docs/PROTOCOL.md section 6). A memlogd reads no other, and does not take over from one. */
 export const ringFormatVersion = 2
+/** Unfinished lines and messages of all sources of this machine together, in bytes. */
+export const heldBytesMax = 16 * 1024 * 1024
+/** Those of other machines (syslog over TCP): they never take room from this machine's. */
+export const networkHeldBytesMax = 16 * 1024 * 1024
+/** When this many engines in a row have ended at the same frames, these are stored one at a time. */
+export const attemptsBeforeCare = 3
+/** After this many, the first of them is skipped. A kill from outside hardly hits one frame so often. */
+export const attemptsBeforeSkip = 8
 /** Half of the area for unfinished lines. They and what was written for the commit before fit many times. */
 export const carryHalfBytes = 256 * 1024 * 1024
 /** This much of the area is not given back to the kernel. */

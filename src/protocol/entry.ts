@@ -22,7 +22,6 @@
  */
 import {
   entryAlignBytes,
-  entryFieldKeyBytesMax,
   entryFieldsBytesMax,
   entryFlagCut,
   entryFlagUnterminated,
@@ -208,27 +207,6 @@ export function encodeEntry(parts: EntryParts): Buffer {
   const bytes = Buffer.alloc(entryBytes(parts.source.length, parts.fields?.length ?? 0, parts.message.length))
   writeEntry(bytes, 0, parts)
   return bytes
-}
-
-/**
- * Encodes fields. Keys longer than 255 bytes and values longer than 65,535 are cut; fields that
- * would take the whole over `entryFieldsBytesMax` are left out.
- */
-export function encodeFields(fields: Iterable<readonly [string, string | Buffer]>): Buffer {
-  const parts: Buffer[] = []
-  let total = 0
-  for (const [key, value] of fields) {
-    const keyBytes = Buffer.from(key).subarray(0, entryFieldKeyBytesMax)
-    const valueBytes = (typeof value === 'string' ? Buffer.from(value) : value).subarray(0, 0xffff)
-    const bytes = 3 + keyBytes.length + valueBytes.length
-    if (keyBytes.length === 0 || total + bytes > entryFieldsBytesMax) continue
-    total += bytes
-    const lengths = Buffer.alloc(3)
-    lengths[0] = keyBytes.length
-    lengths.writeUInt16LE(valueBytes.length, 1)
-    parts.push(lengths, keyBytes, valueBytes)
-  }
-  return Buffer.concat(parts)
 }
 
 const emptyBytes = Buffer.alloc(0)

@@ -34,7 +34,7 @@ export const facilityNames = [
 const severityDefault = 6
 
 /** The largest priority: facility local7, severity debug. */
-const priorityMax = 191
+export const priorityMax = 191
 
 export function hasPriority(priority: number): boolean {
   return priority <= priorityMax && priority !== priorityNone

@@ -93,6 +93,9 @@ function largestEntryBytes(maxLineBytes: number): number {
   return entryBytes(sourceNameBytesMax, entryFieldsBytesMax, maxLineBytes)
 }
 
+/** The largest entry without a message. */
+export const emptyEntryBytesMax = entryBytes(sourceNameBytesMax, entryFieldsBytesMax, 0)
+
 /** The smallest `maxBytes` for lines of at most so many bytes: one entry, which may be an indexed one, must fit. */
 export function ringBytesMin(maxLineBytes: number): number {
   return largestEntryBytes(maxLineBytes) + indexedEntryBytes
@@ -134,7 +137,7 @@ export class Ring {
     const least = ringBytesMin(options.maxLineBytes)
     if (least > options.maxBytes) throw new RangeError(`${least} bytes needed in a ring of ${options.maxBytes}`)
     this.#largestEntryBytes = largest
-    this.stagingBytes = stagingFloorBytes + largest
+    this.stagingBytes = stagingFloorBytes + largest + emptyEntryBytesMax
     const unit = entryAlignBytes << regionDoublings
     this.#regionBytesMax = Math.ceil((options.maxBytes + this.stagingBytes) / unit) * unit
     this.#regionBytes = this.#regionBytesMax / (1 << regionDoublings)
@@ -181,7 +184,7 @@ export class Ring {
   get room(): number {
     return this.stagingBytes - this.#staged
   }
-  /** True when the largest entry might not fit: commit before appending more. */
+  /** True when the largest entry, and one without a message after it, might not fit: commit before appending more. */
   get isFull(): boolean {
     return this.#staged > stagingFloorBytes
   }

@@ -3,6 +3,7 @@
  * stream, they are parsed twice, cut in different places, and the outcome must be the same.
  */
 import { expect } from 'vitest'
+import { ByteBudget } from '../../src/lines/held-bytes.ts'
 import { ExportDump } from '../../src/logread/ask/dump/export-dump.ts'
 import { parseSavedLine } from '../../src/logread/ask/dump/json-dump.ts'
 import { EntryStream } from '../../src/logread/ask/entry-stream.ts'
@@ -112,7 +113,7 @@ function messageTarget(corpus: string, kind: number, frameKind: number, prefix: 
 const localPrefix = Buffer.from([1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0])
 
 function dockerLines(cut: Iterable<Buffer>): string[] {
-  const budget = { max: 1 << 20, used: 0 }
+  const budget = new ByteBudget(1 << 20)
   const frames = new DockerFrames(budget)
   const partials = new DockerPartials(200, budget)
   const entry = new DockerLogEntry()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { LineSplitter, PartialBudget } from '../../src/lines/splitter.ts'
+import { ByteBudget } from '../../src/lines/held-bytes.ts'
+import { LineSplitter } from '../../src/lines/splitter.ts'
 import { entryFlagCut, entryFlagUnterminated } from '../../src/protocol/constants.ts'
 
 interface Line {
@@ -58,7 +59,7 @@ describe('line splitter', () => {
     const bytes = Buffer.from(text, 'latin1')
     for (let size = 1; size <= Math.max(1, bytes.length); size++) {
       const collector = new Collector()
-      const splitter = new LineSplitter(max, new PartialBudget(1000))
+      const splitter = new LineSplitter(max, new ByteBudget(1000))
       for (let at = 0; at < bytes.length; at += size) {
         const end = Math.min(at + size, bytes.length)
         expect(splitter.split(bytes, at, end, collector)).toBe(end)
@@ -74,7 +75,7 @@ describe('line splitter', () => {
       const bytes = Buffer.from(text, 'latin1')
       for (let size = 1; size <= Math.max(1, bytes.length); size++) {
         const collector = new Collector(1)
-        let splitter = new LineSplitter(max, new PartialBudget(1000))
+        let splitter = new LineSplitter(max, new ByteBudget(1000))
         for (let chunk = 0; chunk < bytes.length; chunk += size) {
           const end = Math.min(chunk + size, bytes.length)
           let at = chunk
@@ -82,7 +83,7 @@ describe('line splitter', () => {
             at = splitter.split(bytes, at, end, collector)
             collector.empty()
             const carry = splitter.carry()
-            splitter = new LineSplitter(max, new PartialBudget(1000))
+            splitter = new LineSplitter(max, new ByteBudget(1000))
             if (carry !== undefined) splitter.restore(carry)
           }
         }
@@ -94,13 +95,13 @@ describe('line splitter', () => {
 
   it('does not look beyond the end that it is given', () => {
     const collector = new Collector()
-    const splitter = new LineSplitter(max, new PartialBudget(1000))
+    const splitter = new LineSplitter(max, new ByteBudget(1000))
     splitter.split(Buffer.from('ab\ncd\n'), 0, 4, collector)
     expect(collector.lines).toEqual(plain('ab'))
   })
 
   it('cuts a line that finds the budget used up, and gives back what it took', () => {
-    const budget = new PartialBudget(4)
+    const budget = new ByteBudget(4)
     const first = new LineSplitter(1000, budget)
     const second = new LineSplitter(1000, budget)
     const collector = new Collector()

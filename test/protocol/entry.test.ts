@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { entryFieldsBytesMax, entryFlagCut, entryHeaderBytes, priorityNone } from '../../src/protocol/constants.ts'
-import {
-  EntryView,
-  encodeEntry,
-  encodeFields,
-  entryBytes,
-  entryBytesMax,
-  entryFault,
-} from '../../src/protocol/entry.ts'
+import { EntryView, encodeEntry, entryBytes, entryBytesMax, entryFault } from '../../src/protocol/entry.ts'
+import { encodeFields } from '../../src/protocol/fields.ts'
 import { randomFrom, seedFor } from '../support/random.ts'
 
 const parts = {

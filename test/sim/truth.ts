@@ -10,7 +10,8 @@ import {
   entryKindLine,
   eventDatagramsLost,
 } from '../../src/protocol/constants.ts'
-import { encodeEntry, encodeFields } from '../../src/protocol/entry.ts'
+import { encodeEntry } from '../../src/protocol/entry.ts'
+import { encodeFields } from '../../src/protocol/fields.ts'
 import type { Stamp } from '../../src/protocol/timestamp.ts'
 
 class SimulationFault extends Error {

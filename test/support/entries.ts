@@ -1,6 +1,7 @@
 /** Entries for tests. */
 import { entryKindEnd, entryKindGap } from '../../src/protocol/constants.ts'
-import { type EntryParts, EntryView, encodeEntry, encodeFields } from '../../src/protocol/entry.ts'
+import { type EntryParts, EntryView, encodeEntry } from '../../src/protocol/entry.ts'
+import { encodeFields } from '../../src/protocol/fields.ts'
 
 /** 2017-04-15T15:37:37Z */
 export const baseSeconds = 1492270657

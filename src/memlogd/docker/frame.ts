@@ -10,7 +10,7 @@
  * without loss, no exception on bytes from outside, no object per field.
  */
 
-import { type ByteBudget, HeldBytes } from '../inputs/held-bytes.ts'
+import { type ByteBudget, HeldBytes } from '../../lines/held-bytes.ts'
 
 /** Longest message that is taken. dockerd cuts lines at 16 KiB; a longer message is garbage, or an attack. */
 export const dockerFrameBytesMax = 1024 * 1024
@@ -164,7 +164,7 @@ export class DockerFrames {
 
   /** Whether a frame is unfinished or its beginning looked for. */
   get hasCarry(): boolean {
-    return this.#held.length > 0 || this.#skip > 0 || this.#isSearching
+    return this.#held.total > 0 || this.#skip > 0 || this.#isSearching
   }
 
   /** What comes first may be the rest of a frame. */
@@ -175,6 +175,7 @@ export class DockerFrames {
   /** Hands over the message of every frame that is complete. Returns where it stopped: `end`, or earlier if the sink is full. */
   push(bytes: Buffer, start: number, end: number, sink: DockerFrameSink): number {
     let at = start
+    this.#giveUpCutFrame()
     while (at < end && !sink.isFull) {
       if (this.#isSearching) at = this.#lookForFrame(bytes, at, end)
       else if (this.#skip > 0) at = this.#skipOver(at, end)
@@ -186,12 +187,14 @@ export class DockerFrames {
 
   /** No more comes: what is held is no frame, and counted as skipped. */
   end(): void {
+    this.#giveUpCutFrame()
     this.skippedBytes += this.#held.length
     this.#held.release()
   }
 
   /** u8 searching, 3 bytes 0, u32 bytes to skip, held bytes. */
   carry(): Buffer {
+    this.#giveUpCutFrame()
     const carry = Buffer.alloc(8 + this.#held.length)
     carry[0] = this.#isSearching ? 1 : 0
     carry.writeUInt32LE(this.#skip, 4)
@@ -266,18 +269,23 @@ export class DockerFrames {
     return end
   }
 
-  /** Holds bytes of one frame. If the budget has no room, the whole frame is given up. */
+  /** Holds bytes of one frame. */
   #hold(bytes: Buffer, start: number, end: number): void {
     if (end <= start) return
-    const before = this.#held.length
-    const kept = this.#held.append(bytes, start, end)
-    if (kept === end - start) return
+    this.#held.append(bytes, start, end)
+    this.#giveUpCutFrame()
+  }
+
+  /** If the budget has no room, or gave it to others, the whole frame is given up. */
+  #giveUpCutFrame(): void {
+    const held = this.#held
+    if (held.cutBytes === 0) return
     this.skippedFrames++
-    const size = before + kept >= lengthBytes ? this.#frameSize(this.#held.bytes, 0, before + kept) : -1
+    const size = held.length >= lengthBytes ? this.#frameSize(held.bytes, 0, held.length) : -1
     // Without its length a frame can't be skipped: the next one is looked for.
     if (size < 0) this.#isSearching = true
-    else this.#skip = size - before - (end - start)
-    this.#held.clear()
+    else this.#skip = size - held.total
+    held.clear()
   }
 }
 

@@ -3,7 +3,7 @@ import { entryFieldsBytesMax, entryFlagUnterminated, sourceNameBytesMax } from '
 import { entryBytes } from '../../protocol/entry.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
-import { EntryDraft } from '../../ring/ring.ts'
+import { EntryDraft, emptyEntryBytesMax } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
 import type { EntryAppender, Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from '../inputs/append.ts'
@@ -51,12 +51,18 @@ export class DockerInput implements Input, DockerFrameSink {
   }
 
   /** Both streams may have an unfinished line, each as large as the largest entry. */
-  end(frame: FrameView): void {
-    this.#stamp = frame
+  end(stamp: Stamp): void {
+    this.#stamp = stamp
     this.#isEnding = true
     this.#frames.end()
     this.#partials.end(this.#append)
     this.#count()
+  }
+
+  interrupt(stamp: Stamp): void {
+    this.end(stamp)
+    this.#isEnding = this.#partials.hasCarry
+    this.#frames.search()
   }
 
   get isUnsettled(): boolean {
@@ -100,7 +106,8 @@ export class DockerInput implements Input, DockerFrameSink {
     draft.flags = line.isUnterminated ? entryFlagUnterminated : 0
     draft.cutBytes = line.cutBytes
     draft.fields = fields
-    this.#appender.append(draft)
+    // A line that did not end may have made place for another one, which follows at once.
+    this.#appender.append(draft, line.isUnterminated ? emptyEntryBytesMax : 0)
   }
 
   #count(): void {

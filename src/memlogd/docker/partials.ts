@@ -3,7 +3,7 @@
  * one FIFO, so one line of each may be unfinished. What is held is at most `lineBytesMax` bytes for each.
  */
 
-import { type ByteBudget, HeldBytes } from '../inputs/held-bytes.ts'
+import { type ByteBudget, HeldBytes } from '../../lines/held-bytes.ts'
 import type { DockerLogEntry } from './frame.ts'
 
 /** A line that is complete. A view, valid during the call. */
@@ -27,7 +27,6 @@ interface Pending {
   seconds: number
   nanos: number
   readonly held: HeldBytes
-  cutBytes: number
 }
 
 /** dockerd cuts lines into pieces of this length. */
@@ -55,7 +54,7 @@ export class DockerPartials {
       return
     }
     if (!pending.isOpen) open(pending, entry)
-    this.#append(pending, entry.bytes, entry.lineStart, entry.lineEnd)
+    pending.held.append(entry.bytes, entry.lineStart, entry.lineEnd)
     if (isWhole) this.#emitPending(entry.isStderr, false, sink)
   }
 
@@ -85,22 +84,14 @@ export class DockerPartials {
       const idLength = carry.readUInt16LE(at + 2)
       const length = carry.readUInt32LE(at + 12)
       const end = at + carryHeaderBytes + idLength + length
-      if (length > this.#max || end > carry.length) return
-      pending.held.clear()
-      pending.held.append(carry, at + carryHeaderBytes + idLength, end)
+      if (end > carry.length) return
+      pending.held.restore(carry, at + carryHeaderBytes + idLength, end, carry.readUInt32LE(at + 16))
       pending.isOpen = carry[at] === 1
       pending.seconds = carry.readUInt32LE(at + 4)
       pending.nanos = carry.readUInt32LE(at + 8)
-      pending.cutBytes = carry.readUInt32LE(at + 16)
       pending.id = carry.toString('latin1', at + carryHeaderBytes, at + carryHeaderBytes + idLength)
       at = end
     }
-  }
-
-  /** Once a byte of a line was not kept, none after it is: what is kept is a beginning. */
-  #append(pending: Pending, bytes: Buffer, start: number, end: number): void {
-    const kept = pending.cutBytes > 0 ? 0 : pending.held.append(bytes, start, end)
-    pending.cutBytes += end - start - kept
   }
 
   #emitWhole(entry: DockerLogEntry, sink: DockerLineSink): void {
@@ -125,7 +116,7 @@ export class DockerPartials {
     line.bytes = pending.held.bytes
     line.start = 0
     line.end = pending.held.length
-    line.cutBytes = pending.cutBytes
+    line.cutBytes = pending.held.cutBytes
     line.isUnterminated = isUnterminated
     pending.isOpen = false
     sink(line)
@@ -144,7 +135,6 @@ function open(pending: Pending, entry: DockerLogEntry): void {
   pending.seconds = entry.seconds
   pending.nanos = entry.nanos
   pending.held.clear()
-  pending.cutBytes = 0
 }
 
 /**
@@ -160,14 +150,14 @@ function carryOf(pending: Pending): Buffer {
   carry.writeUInt32LE(Math.min(pending.seconds, uint32Max), 4)
   carry.writeUInt32LE(pending.nanos, 8)
   carry.writeUInt32LE(length, 12)
-  carry.writeUInt32LE(Math.min(pending.cutBytes, uint32Max), 16)
+  carry.writeUInt32LE(pending.isOpen ? Math.min(pending.held.cutBytes, uint32Max) : 0, 16)
   id.copy(carry, carryHeaderBytes)
   pending.held.bytes.copy(carry, carryHeaderBytes + id.length, 0, length)
   return carry
 }
 
 function newPending(lineBytesMax: number, budget: ByteBudget): Pending {
-  return { isOpen: false, id: '', seconds: 0, nanos: 0, held: new HeldBytes(lineBytesMax, budget), cutBytes: 0 }
+  return { isOpen: false, id: '', seconds: 0, nanos: 0, held: new HeldBytes(lineBytesMax, budget) }
 }
 
 function newLine(): DockerLine {

@@ -3,7 +3,7 @@
  * memlogd in a file, because dockerd announces a container once and never again.
  */
 import { entryFieldsBytesMax, sourceNameBytesMax, sourcesMax } from '../../protocol/constants.ts'
-import { encodeFields } from '../../protocol/entry.ts'
+import { encodeFields } from '../../protocol/fields.ts'
 import { cutUtf8, safeSourceName } from '../inputs/source-name.ts'
 
 /** Longest state file that is read: as many streams as there can be sources, each with its fields. */

@@ -4,8 +4,10 @@
  * all sources become durable in one step, so that an engine that is killed at any moment is
  * followed by one that goes on at exactly that point.
  */
-import { PartialBudget } from '../../lines/splitter.ts'
+import { ByteBudget } from '../../lines/held-bytes.ts'
 import {
+  attemptsBeforeCare,
+  attemptsBeforeSkip,
   entryKindGap,
   entryKindLine,
   eventDatagramsLost,
@@ -16,6 +18,8 @@ import {
   frameKindOpen,
   frameKindPad,
   frameKindRecord,
+  heldBytesMax,
+  networkHeldBytesMax,
   queueFrameHeaderBytes,
   queuePayloadBytesMax,
   ringFormatVersion,
@@ -33,8 +37,6 @@ import { eventText, ownSource, parseEvent } from './events.ts'
 import { eventGap, gapFields } from './gap.ts'
 import type { Input, InputContext, InputFactory } from './input.ts'
 
-/** Unfinished lines of all sources together, in bytes: they are written with each commit. */
-const partialBytesMax = 16 * 1024 * 1024
 /** Frames are read from the queue in pieces of so many bytes; the longest frame fits. */
 const chunkBytes = 2 * queuePayloadBytesMax
 
@@ -79,10 +81,6 @@ interface Source {
   input: Input
 }
 
-/** So many engines in a row may end at the same frames before these are handled one at a time. */
-const attemptsBeforeCare = 3
-/** And so many before the first of them is skipped. A kill from outside hardly hits one frame so often. */
-const attemptsBeforeSkip = 8
 const newline = 0x0a
 
 const noFields: Buffer = Buffer.alloc(0)
@@ -126,7 +124,8 @@ export class Engine {
       out: this.ring,
       maxLineBytes: parts.options.maxLineBytes,
       priorityPrefix: parts.options.priorityPrefix,
-      budget: new PartialBudget(partialBytesMax),
+      budget: new ByteBudget(heldBytesMax),
+      networkBudget: new ByteBudget(networkHeldBytesMax),
       counters: this.counters,
     }
   }
@@ -140,9 +139,9 @@ export class Engine {
     return this.#sources.size
   }
 
-  /** Bytes that unfinished lines and messages take of their budget. */
+  /** Bytes that unfinished lines and messages take of their budgets. */
   get heldBytes(): number {
-    return this.#inputs.budget.used
+    return this.#inputs.budget.used + this.#inputs.networkBudget.used
   }
 
   /** Takes up what the store holds, or begins a new ring in an empty one. */
@@ -218,6 +217,9 @@ export class Engine {
     for (let byte = at; byte < frame.payloadEnd; byte++) if (this.#chunk[byte] === newline) lost++
     const reason = { lost: Math.max(lost, 1), reason: 'engine-failed' }
     const text = `the engine failed ${attemptsBeforeSkip} times at ${frame.payloadEnd - at} bytes, which were skipped`
+    const source = this.#source(frame)
+    if (source !== undefined) this.#interrupt(source, frame)
+    this.#makeRoom()
     this.#appendOwn(frame, text, gapFields(reason), entryKindGap)
     this.counters.add('framesSkipped')
     this.counters.set('attempts', 0)
@@ -250,7 +252,9 @@ export class Engine {
   #storeChunk(offset: number, length: number, end: number): void {
     this.#parts.queue.read(this.#chunk, 0, length, offset)
     if (this.#parseFrames(length, end)) return
-    this.#note(this.world.now(), `${end - this.#position} bytes of the queue are damaged and were skipped`)
+    const stamp = this.world.now()
+    for (const source of this.#sources.values()) this.#interrupt(source, stamp)
+    this.#note(stamp, `${end - this.#position} bytes of the queue are damaged and were skipped`)
     this.#position = end
     this.#frameOffset = 0
   }
@@ -362,6 +366,15 @@ export class Engine {
     this.#unsettled.delete(source)
     this.counters.add('sourcesClosed')
     if (source.kind === sourceKindDocker) this.#parts.watcher?.ended(frame.source)
+  }
+
+  /** Bytes of the source were lost. */
+  #interrupt(source: Source, stamp: Stamp): void {
+    do {
+      this.#makeRoom()
+      source.input.interrupt?.(stamp)
+    } while (source.input.interrupt !== undefined && source.input.isUnsettled === true)
+    this.#noteState(source)
   }
 
   #logEvent(frame: FrameView): void {

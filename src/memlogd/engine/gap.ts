@@ -1,5 +1,6 @@
 import { entryKindEnd, entryKindGap, eventDatagramsLost } from '../../protocol/constants.ts'
-import { encodeEntry, encodeFields } from '../../protocol/entry.ts'
+import { encodeEntry } from '../../protocol/entry.ts'
+import { encodeFields } from '../../protocol/fields.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { type IntakeEvent, ownSource } from './events.ts'
 

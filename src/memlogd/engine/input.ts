@@ -1,6 +1,7 @@
 /** What the engine and its inputs know of each other. An input parses the frames of one source. */
-import type { PartialBudget } from '../../lines/splitter.ts'
+import type { ByteBudget } from '../../lines/held-bytes.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import type { Ring } from '../../ring/ring.ts'
 import type { Counters } from './counters.ts'
 
@@ -13,7 +14,9 @@ export interface InputContext {
   maxLineBytes: number
   /** Whether stream lines that begin with `<N>` carry that priority. */
   priorityPrefix: boolean
-  budget: PartialBudget
+  /** For unfinished lines and messages of this machine, and for those of other machines. */
+  budget: ByteBudget
+  networkBudget: ByteBudget
   counters: Counters
 }
 
@@ -34,7 +37,12 @@ export interface Input {
    * The source has ended; what is unfinished becomes an entry. `out` has room for one: where more are to come,
    * `isUnsettled` is true, and `end` is called again after a commit.
    */
-  end(frame: FrameView): void
+  end(stamp: Stamp): void
+  /**
+   * Bytes of the source were lost: what is unfinished becomes an entry, as with `end`, and what comes next may begin
+   * anywhere. Absent where each frame stands for itself.
+   */
+  interrupt?(stamp: Stamp): void
   /** True if there is state that must survive a restart of the engine. Asked after each frame: cheap. */
   readonly hasCarry: boolean
   /** That state, or undefined if there is none. Asked at each commit while `hasCarry` is true. */

@@ -1,4 +1,5 @@
-import { entryFlagCut, entryHeaderBytes } from '../../protocol/constants.ts'
+import { entryAlignBytes, entryFlagCut } from '../../protocol/constants.ts'
+import { entryBytes } from '../../protocol/entry.ts'
 import type { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
 import type { EntryAppender, InputContext } from '../engine/input.ts'
@@ -20,10 +21,12 @@ export class CuttingAppender {
     return this.#out.isFull
   }
 
-  /** Appends the entry. Its `end`, `flags` and `cutBytes` are changed where the message is too long. */
-  append(entry: EntryDraft): void {
-    // Two entries of the largest size may be due at once, where a line has to make place for another; there is room for one.
-    const room = this.#out.room - entryHeaderBytes - entry.source.length - entry.fields.length - entryHeaderBytes
+  /**
+   * Appends the entry. Its `end`, `flags` and `cutBytes` are changed where the message is too long, or would not leave room for
+   * `keepBytes`: a line may have to make place for another, and there is only room for one of the largest size.
+   */
+  append(entry: EntryDraft, keepBytes = 0): void {
+    const room = this.#out.room - entryBytes(entry.source.length, entry.fields.length, 0) - entryAlignBytes - keepBytes
     const end = Math.min(entry.end, entry.start + Math.max(0, Math.min(this.#maxLineBytes, room)))
     entry.cutBytes += entry.end - end
     entry.end = end

@@ -1,6 +1,7 @@
 import { type LineSink, LineSplitter } from '../../lines/splitter.ts'
 import { priorityNone } from '../../protocol/constants.ts'
 import type { FrameView } from '../../protocol/frame.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
 import type { EntryAppender, Input, InputContext } from '../engine/input.ts'
@@ -35,9 +36,13 @@ export class FdStreamInput implements Input, LineSink {
     return this.#splitter.split(frame.bytes, start, end, this)
   }
 
-  end(frame: FrameView): void {
-    this.#entry.stamp = frame
+  end(stamp: Stamp): void {
+    this.#entry.stamp = stamp
     this.#splitter.end(this)
+  }
+
+  interrupt(stamp: Stamp): void {
+    this.end(stamp)
   }
 
   line(bytes: Buffer, start: number, end: number, flags: number, cutBytes: number): void {

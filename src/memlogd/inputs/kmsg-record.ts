@@ -9,8 +9,9 @@
  * After it the text; lines that begin with a space are the dictionary. Control bytes, bytes from 0x7f on and `\` stand
  * as `\xNN`.
  */
+
+import { FieldsBuilder } from '../../protocol/fields.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
-import { FieldsBuilder } from './fields-builder.ts'
 
 /** Why a record could not be read. The kernel writes none of these; a file in its place may. */
 export type KmsgFault = 'none' | 'header' | 'number'
@@ -225,7 +226,8 @@ export class KmsgJoiner {
     entry.stamp = { realSeconds: number(8), realNanos: number(9), monoSeconds: number(10), monoNanos: number(11) }
     entry.caller = carry.toString('latin1', carryHeadBytes, callerEnd)
     entry.fields = Buffer.from(carry.subarray(callerEnd, fieldsEnd))
-    this.#textLength = carry.copy(this.#text, 0, fieldsEnd)
+    this.#textLength = carry.copy(this.#text, 0, fieldsEnd, Math.min(carry.length, fieldsEnd + this.#textBytesMax))
+    entry.cutBytes += carry.length - fieldsEnd - this.#textLength
   }
 
   #hold(record: KmsgRecord, stamp: Stamp): void {

@@ -1,6 +1,8 @@
 /** The kernel's log: records of /dev/kmsg become entries of the source `kernel`, with the kernel's own time. */
 import { entryKindGap, entryKindLine, priorityNone } from '../../protocol/constants.ts'
+import { FieldsBuilder } from '../../protocol/fields.ts'
 import type { FrameView } from '../../protocol/frame.ts'
+import { priorityMax } from '../../protocol/priority.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
@@ -8,9 +10,7 @@ import { ownSource } from '../engine/events.ts'
 import { gapFields } from '../engine/gap.ts'
 import type { Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from './append.ts'
-import { FieldsBuilder } from './fields-builder.ts'
 import { type KmsgEntry, KmsgJoiner, KmsgRecord } from './kmsg-record.ts'
-import { priorityMax } from './priority-prefix.ts'
 
 const kernelSource = Buffer.from('kernel')
 const nanosPerSecond = 1_000_000_000

@@ -2,9 +2,8 @@
  * The `<N>` that a line or a syslog message may begin with: sd-daemon's convention for lines (a severity, 0 to 7)
  * and syslog's for messages (facility * 8 + severity, up to 191). Leading zeros are not valid.
  */
+import { priorityMax } from '../../protocol/priority.ts'
 
-/** Largest priority: facility 23, severity 7. */
-export const priorityMax = 191
 /** Result of `priorityPrefix` where there is no valid prefix. */
 export const noPriorityPrefix = -1
 

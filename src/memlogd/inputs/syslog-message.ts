@@ -11,7 +11,7 @@
  * The sender's stamp is a hint only (it has no year and often the wrong zone), so it becomes a field.
  */
 
-import { FieldsBuilder } from './fields-builder.ts'
+import { FieldsBuilder } from '../../protocol/fields.ts'
 import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priority-prefix.ts'
 import { safeSourceName } from './source-name.ts'
 
@@ -139,6 +139,9 @@ export class SyslogMessage {
 
   /** Reads what follows `<PRI>1 `. Returns false, and leaves no trace, if that is no RFC 5424 header. */
   #parse5424(bytes: Buffer, start: number, end: number): boolean {
+    // Text may begin with `1 ` too: the time stamp tells.
+    const stampEnd = findWordEnd(bytes, start, end)
+    if (!isNil(bytes, start, stampEnd) && !isDate(bytes, start, stampEnd)) return this.#notRfc5424()
     const ends: number[] = []
     let at = start
     for (let field = 0; field < 5; field++) {
@@ -228,12 +231,18 @@ function isShortStamp(bytes: Buffer, at: number): boolean {
   return [5, 7, 8, 10, 11, 13, 14].every((offset) => isDigit(bytes[at + offset]))
 }
 
+/** Whether a word begins with `yyyy-mm-ddT`. */
+function isDate(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start < 11 || bytes[start + 10] !== 0x54) return false
+  if (bytes[start + 4] !== dash || bytes[start + 7] !== dash) return false
+  return [0, 1, 2, 3, 5, 6, 8, 9].every((offset) => isDigit(bytes[start + offset]))
+}
+
 /** `yyyy-mm-ddThh:mm:ss` and anything after it: the zone and the fraction are the sender's. */
 function isIsoStamp(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start < 19 || end - start > 35) return false
-  if (bytes[start + 4] !== dash || bytes[start + 7] !== dash || bytes[start + 10] !== 0x54) return false
+  if (end - start < 19 || end - start > 35 || !isDate(bytes, start, end)) return false
   if (bytes[start + 13] !== colon || bytes[start + 16] !== colon) return false
-  return [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18].every((offset) => isDigit(bytes[start + offset]))
+  return [11, 12, 14, 15, 17, 18].every((offset) => isDigit(bytes[start + offset]))
 }
 
 /**
@@ -248,13 +257,20 @@ function findTagEnd(bytes: Buffer, start: number, end: number, isStamped: boolea
     const byte = bytes[at] as number
     if (byte === openBracket || byte === colon) {
       if (!hasLetter) return -1
-      if (byte === colon) return at + 1 < end && (bytes[at + 1] === slash || bytes[at + 1] === colon) ? -1 : at
+      if (byte === colon) return isTagEnd(bytes, at + 1, end, isStamped) ? at : -1
       return isPidAt(bytes, at, end) ? at : -1
     }
     if (byte <= space || byte === 0x7f || (!isStamped && unusualInTag.has(byte))) return -1
     hasLetter ||= (byte | 0x20) >= 0x61
   }
   return -1
+}
+
+/** Whether what follows a tag's `:` may follow one. After a stamp, the groups of an IPv6 address are a host's name. */
+function isTagEnd(bytes: Buffer, at: number, end: number, isStamped: boolean): boolean {
+  if (isSpaceOrEnd(bytes, at, end)) return true
+  if (bytes[at] === slash || bytes[at] === colon) return false
+  return !isStamped || findByte(bytes, colon, at, findWordEnd(bytes, at, end)) === findWordEnd(bytes, at, end)
 }
 
 /** Letters, digits, `.`, `-`, `_` and `:` (an IPv6 address), or bytes of UTF-8. */

@@ -8,7 +8,7 @@
  * What is held between two reads is at most one message of `messageBytesMax` bytes; the rest of a longer one is
  * dropped and counted in `cutBytes`.
  */
-import { type ByteBudget, HeldBytes } from './held-bytes.ts'
+import { type ByteBudget, HeldBytes } from '../../lines/held-bytes.ts'
 
 /** Takes the messages. */
 export interface MessageSink {
@@ -25,13 +25,16 @@ const carryHeaderBytes = 16
 const stateStart = 0
 const stateLine = 1
 const stateCounted = 2
+/** As stateLine, and the last byte was a carriage return. */
+const stateReturn = 3
+const carriageReturn = 0x0d
+const newline = 0x0a
 
 export class SyslogStream {
   readonly #max: number
   #state = stateStart
   /** Bytes that a counted message still lacks. */
   #missing = 0
-  #cutBytes = 0
   /** Digits of a length, and the space after it, that came at the end of a read. */
   #prefix = ''
   /** The message's bytes from earlier reads. */
@@ -59,7 +62,7 @@ export class SyslogStream {
   /** The stream has ended: hands what is held to the sink, which must not be full. */
   end(sink: MessageSink): void {
     this.#prefixIsText()
-    if (this.#held.length > 0 || this.#cutBytes > 0) this.#emitHeld(sink, true)
+    if (this.#held.total > 0) this.#emitHeld(sink, true)
     this.#reset()
     this.#held.release()
   }
@@ -76,7 +79,7 @@ export class SyslogStream {
     const carry = Buffer.alloc(carryHeaderBytes + prefix + this.#held.length)
     carry.writeUInt32LE(this.#state, 0)
     carry.writeUInt32LE(this.#missing, 4)
-    carry.writeUInt32LE(Math.min(this.#cutBytes, 0xffffffff), 8)
+    carry.writeUInt32LE(Math.min(this.#held.cutBytes, 0xffffffff), 8)
     carry.writeUInt32LE(prefix, 12)
     carry.write(this.#prefix, carryHeaderBytes, 'latin1')
     this.#held.bytes.copy(carry, carryHeaderBytes + prefix, 0, this.#held.length)
@@ -89,12 +92,11 @@ export class SyslogStream {
     if (carry.length < carryHeaderBytes) return
     const state = carry.readUInt32LE(0)
     const prefixEnd = carryHeaderBytes + carry.readUInt32LE(12)
-    if (state > stateCounted || prefixEnd > carryHeaderBytes + lengthDigitsMax + 1 || prefixEnd > carry.length) return
+    if (state > stateReturn || prefixEnd > carryHeaderBytes + lengthDigitsMax + 1 || prefixEnd > carry.length) return
     this.#state = state
     this.#missing = carry.readUInt32LE(4)
-    this.#cutBytes = carry.readUInt32LE(8)
     this.#prefix = carry.toString('latin1', carryHeaderBytes, prefixEnd)
-    this.#held.append(carry, prefixEnd, carry.length)
+    this.#held.restore(carry, prefixEnd, carry.length, carry.readUInt32LE(8))
   }
 
   /** Decides on the framing of the next message. A length may come in pieces; if it was none, it is a line's beginning. */
@@ -135,54 +137,61 @@ export class SyslogStream {
     if (this.#prefix === '') return
     const text = Buffer.from(this.#prefix, 'latin1')
     this.#prefix = ''
-    this.#hold(text, 0, text.length)
+    this.#held.append(text, 0, text.length)
   }
 
   #takeCounted(bytes: Buffer, start: number, end: number, sink: MessageSink): number {
     const stop = Math.min(end, start + this.#missing)
     this.#missing -= stop - start
     if (this.#missing === 0) this.#finish(bytes, start, stop, sink)
-    else this.#hold(bytes, start, stop)
+    else this.#held.append(bytes, start, stop)
     return stop
   }
 
   #takeLine(bytes: Buffer, start: number, end: number, sink: MessageSink): number {
     let stop = start
-    while (stop < end && bytes[stop] !== 0x0a && bytes[stop] !== 0) stop++
+    while (stop < end && bytes[stop] !== newline && bytes[stop] !== 0) stop++
     if (stop === end) {
-      this.#hold(bytes, start, end)
+      this.#held.append(bytes, start, end)
+      this.#state = bytes[end - 1] === carriageReturn ? stateReturn : stateLine
       return end
     }
-    this.#finish(bytes, start, stop, sink)
+    const isNewline = bytes[stop] === newline
+    // One carriage return before the newline is none of the message; it may have come with an earlier read.
+    if (isNewline && stop === start && this.#state === stateReturn) this.#emitHeld(sink, false, 1)
+    else
+      this.#finish(
+        bytes,
+        start,
+        isNewline && stop > start && bytes[stop - 1] === carriageReturn ? stop - 1 : stop,
+        sink,
+      )
+    this.#reset()
     return stop + 1
   }
 
   /** The message ends with bytes[start,end): handed over without a copy if nothing of it is held. Empty ones are no messages. */
   #finish(bytes: Buffer, start: number, end: number, sink: MessageSink): void {
-    if (this.#held.length === 0 && this.#cutBytes === 0) {
+    if (this.#held.total === 0) {
       const stop = Math.min(end, start + this.#max)
       if (end > start) sink.message(bytes, start, stop, end - stop, false)
     } else {
-      this.#hold(bytes, start, end)
+      this.#held.append(bytes, start, end)
       this.#emitHeld(sink, false)
     }
     this.#reset()
   }
 
-  #emitHeld(sink: MessageSink, isUnterminated: boolean): void {
-    sink.message(this.#held.bytes, 0, this.#held.length, this.#cutBytes, isUnterminated)
-  }
-
-  /** Keeps bytes[start,end) as far as the limits allow and counts the rest. Once a byte is not kept, none after it is. */
-  #hold(bytes: Buffer, start: number, end: number): void {
-    const kept = this.#cutBytes > 0 ? 0 : this.#held.append(bytes, start, end)
-    this.#cutBytes += end - start - kept
+  /** Hands over what is held, but for `less` bytes at its end. */
+  #emitHeld(sink: MessageSink, isUnterminated: boolean, less = 0): void {
+    const { bytes, length, total } = this.#held
+    const end = Math.min(length, total - less)
+    if (total > less) sink.message(bytes, 0, end, total - less - end, isUnterminated)
   }
 
   #reset(): void {
     this.#state = stateStart
     this.#missing = 0
-    this.#cutBytes = 0
     this.#prefix = ''
     this.#held.clear()
   }

@@ -1,12 +1,12 @@
 /** Syslog sources: the datagram sockets of this machine and of the network, and TCP connections. */
 import { entryFlagCut, entryFlagUnterminated, sourceKindSyslogUnix } from '../../protocol/constants.ts'
+import { FieldsBuilder } from '../../protocol/fields.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
 import type { Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from './append.ts'
-import { FieldsBuilder } from './fields-builder.ts'
 import { peerAddress } from './peer-address.ts'
 import { findMessageEnd, SyslogMessage } from './syslog-message.ts'
 import { type MessageSink, SyslogStream } from './syslog-stream.ts'
@@ -21,6 +21,7 @@ class SyslogEntries {
   readonly #appender: CuttingAppender
   readonly #counters: Counters
   readonly #message = new SyslogMessage()
+  readonly #fields = new FieldsBuilder()
   readonly #entry = new EntryDraft()
 
   constructor(context: InputContext) {
@@ -37,11 +38,14 @@ class SyslogEntries {
     this.#entry.stamp = stamp
   }
 
-  /** Appends the message bytes[start,end). `sender` adds what is known of the sender to the message's own fields. */
+  /** Appends the message bytes[start,end). What is known of the sender comes before the message's own fields. */
   append(bytes: Buffer, start: number, end: number, flags: number, cutBytes: number, sender: Sender): void {
     const message = this.#message.parse(bytes, start, end)
-    if (message.fault !== 'none') this.#counters.add(faultCounters[message.fault])
-    sender.addTo(message)
+    const fields = this.#fields.clear()
+    sender.addTo(fields, message.pid)
+    fields.addEncoded(message.fields.bytes)
+    const fault = fields.leftOut > 0 ? 'fields-left-out' : message.fault
+    if (fault !== 'none') this.#counters.add(faultCounters[fault])
     const entry = this.#entry
     entry.source = message.source
     entry.bytes = bytes
@@ -50,7 +54,7 @@ class SyslogEntries {
     entry.flags = flags
     entry.cutBytes = cutBytes
     entry.priority = message.priority
-    entry.fields = message.fields.bytes
+    entry.fields = fields.bytes
     this.#appender.append(entry)
   }
 }
@@ -64,7 +68,8 @@ const faultCounters = {
 
 /** What is known of who sent a message, beside what the message says. */
 interface Sender {
-  addTo(message: SyslogMessage): void
+  /** Adds it to the fields; `pid` is what the message states. */
+  addTo(fields: FieldsBuilder, pid: string): void
 }
 
 /** The process that the kernel says wrote a datagram. Most senders write more than one: the fields are kept. */
@@ -89,12 +94,12 @@ class ProcessSender implements Sender {
     return this
   }
 
-  addTo(message: SyslogMessage): void {
+  addTo(fields: FieldsBuilder, stated: string): void {
+    fields.addEncoded(this.#owner.bytes)
     // Pid 0 is a process of another pid namespace, or none at all.
     const pid = this.#pid === 0 ? '' : String(this.#pid)
-    if (message.pid === '' && pid !== '') message.fields.add('pid', pid)
-    else if (pid !== message.pid && pid !== '') message.fields.add('sender_pid', pid)
-    message.fields.addEncoded(this.#owner.bytes)
+    if (pid === '' || pid === stated) return
+    fields.add(stated === '' ? 'pid' : 'sender_pid', pid)
   }
 }
 
@@ -102,8 +107,8 @@ class ProcessSender implements Sender {
 class PeerSender implements Sender {
   address = ''
 
-  addTo(message: SyslogMessage): void {
-    if (this.address !== '') message.fields.add('peer', this.address)
+  addTo(fields: FieldsBuilder): void {
+    if (this.address !== '') fields.add('peer', this.address)
   }
 }
 
@@ -172,7 +177,7 @@ export class SyslogStreamInput implements Input, MessageSink {
 
   constructor(slot: SourceSlot, context: InputContext) {
     this.#entries = new SyslogEntries(context)
-    this.#stream = new SyslogStream(context.maxLineBytes + streamHeaderBytesMax, context.budget)
+    this.#stream = new SyslogStream(context.maxLineBytes + streamHeaderBytesMax, context.networkBudget)
     this.#peer.address = slot.name.toString('latin1')
   }
 
@@ -185,9 +190,13 @@ export class SyslogStreamInput implements Input, MessageSink {
     return this.#stream.push(frame.bytes, start, end, this)
   }
 
-  end(frame: FrameView): void {
-    this.#entries.stamp = frame
+  end(stamp: Stamp): void {
+    this.#entries.stamp = stamp
     this.#stream.end(this)
+  }
+
+  interrupt(stamp: Stamp): void {
+    this.end(stamp)
   }
 
   message(bytes: Buffer, start: number, end: number, cutBytes: number, isUnterminated: boolean): void {

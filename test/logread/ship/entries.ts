@@ -1,7 +1,8 @@
 /** Entries for tests of opened, and a source that hands them out as memlogd would. */
 import type { Batch, EntrySource } from '../../../src/logread/ship/memlogd-source.ts'
 import { entryKindGap, entryKindLine } from '../../../src/protocol/constants.ts'
-import { type EntryParts, encodeEntry, encodeFields } from '../../../src/protocol/entry.ts'
+import { type EntryParts, encodeEntry } from '../../../src/protocol/entry.ts'
+import { encodeFields } from '../../../src/protocol/fields.ts'
 import type { Cursor } from '../../../src/protocol/query.ts'
 
 export const testRing = '0123456789abcdef0123456789abcdef'

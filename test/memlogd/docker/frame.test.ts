@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ByteBudget } from '../../../src/lines/held-bytes.ts'
 import {
   type DockerFrameSink,
   DockerFrames,
@@ -183,7 +184,7 @@ describe('DockerFrames', () => {
     const bytes = Buffer.concat([large, hello])
     atEveryChunkSize(bytes, (chunks, size) => {
       const sink = new Collector()
-      const budget = { max: 128, used: 0 }
+      const budget = new ByteBudget(128)
       const frames = new DockerFrames(budget)
       for (const chunk of chunks) frames.push(chunk, 0, chunk.length, sink)
       expect(budget.used).toBeLessThanOrEqual(128)

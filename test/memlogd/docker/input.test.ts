@@ -70,3 +70,36 @@ describe('the largest lines', () => {
     expect(rig.entries().map(({ text }) => text.length)).toEqual([limit, limit, limit])
   })
 })
+
+describe('a container with many labels', () => {
+  it('whose unfinished line makes place for another always finds room in the ring', () => {
+    const streams = new DockerStreams()
+    const labels = Array.from({ length: 5 }, (_, at): [string, string] => [`label.${at}`, 'x'.repeat(900)])
+    const token = streams.add('/fifo', { id: 'f'.repeat(64), name: 'web', fields: labels })?.token ?? 0
+    const createInput = inputTable((slot, context) => new DockerInput(slot, context, streams))
+    for (let filler = 0; filler < 9; filler++) {
+      const rig = new EngineRig({ maxLineBytes: 40 }, { createInput })
+      const source = rig.queue.open('web', sourceKindDocker, token)
+      const other = rig.queue.open('other')
+      rig.queue.data(other, `${'y'.repeat(40)}\n`.repeat(filler * 10))
+      const pairs = Array.from({ length: 20 }, (_, at) => [
+        pieceOf(`a${at}`, false, `first ${at}`),
+        pieceOf(`b${at}`, true, `second ${at}`),
+      ])
+      for (let turn = 0; turn < 4; turn++) rig.queue.data(source, Buffer.concat(pairs.flat()))
+      const texts = rig.entries().filter(({ source }) => source === 'web.stdout')
+      expect(texts.map(({ text }) => text.trim())).toEqual(
+        Array.from({ length: 80 }, (_, at) => [`first ${at % 20}`, `second ${at % 20}`]).flat(),
+      )
+    }
+  })
+})
+
+/** A piece of the line `id` on stdout, with metadata. */
+function pieceOf(id: string, isLast: boolean, text: string): Buffer {
+  const metadata = Buffer.from([0x08, isLast ? 1 : 0, 0x12, id.length, ...Buffer.from(id)])
+  const partial = Buffer.from([0x20, 1, 0x2a, metadata.length, ...metadata])
+  const frame = Buffer.concat([encodeDockerFrame(false, 1, 0, Buffer.from(text)), partial])
+  frame.writeUInt32BE(frame.length - 4)
+  return frame
+}

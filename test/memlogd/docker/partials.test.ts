@@ -147,6 +147,17 @@ describe('DockerPartials', () => {
     })
   }
 
+  it('continues within a smaller limit, and counts what that cuts', () => {
+    const before = new DockerPartials(60, largeBudget())
+    for (const from of ['out', 'err'] as const)
+      before.push(entryOf({ text: 'x'.repeat(60), more: true, id: 'i', from }), () => {})
+    const partials = new DockerPartials(50, largeBudget())
+    partials.restore(before.carry() ?? Buffer.alloc(0))
+    const shown: string[] = []
+    endAll(partials, shown)
+    expect(shown).toEqual(['out', 'err'].map((stream) => `${stream}@0 ${'x'.repeat(50)}~10!`))
+  })
+
   it('drops a carry that makes no sense', () => {
     const random = randomFrom(5)
     for (let round = 0; round < 2_000; round++) {

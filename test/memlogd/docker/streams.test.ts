@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DockerStreams } from '../../../src/memlogd/docker/streams.ts'
 import { sourcesMax } from '../../../src/protocol/constants.ts'
-import { encodeFields } from '../../../src/protocol/entry.ts'
+import { encodeFields } from '../../../src/protocol/fields.ts'
 import { randomFrom, seedFor } from '../../support/random.ts'
 
 const container = { id: 'abc', name: 'web', fields: [['image', 'bb']] as [string, string][] }

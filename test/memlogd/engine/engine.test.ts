@@ -5,12 +5,15 @@ import {
   eventDatagramsLost,
   eventStarted,
   frameKindData,
+  ringFormatVersion,
+  sourceKindSyslogTcp,
   sourceKindSyslogUnix,
 } from '../../../src/protocol/constants.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import { Cursor } from '../../../src/ring/cursor.ts'
 import { type EngineOptions, startEngine, storeAll } from '../../support/engine.ts'
 import { FakeQueue } from '../../support/fake-queue.ts'
+import { FakeWorld } from '../../support/fake-world.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { type Random, randomFrom, seedFor } from '../../support/random.ts'
 import { checkRing } from '../../support/ring-invariants.ts'
@@ -95,6 +98,33 @@ describe('engine', () => {
     storeAll(engine, queue.head)
     expect(engine.ring.lines).toBeGreaterThan(20_000)
     expect(engine.ring.nextSequence).toBe(32_769)
+  })
+
+  it('begins another ring, with another id, where no commit can be read', () => {
+    const queue = new FakeQueue()
+    const store = new MemoryStore()
+    const world = new FakeWorld()
+    const first = startEngine(queue, { store, world })
+    queue.data(queue.open('a'), 'one\n')
+    storeAll(first, queue.head)
+    queue.acknowledged = queue.head
+    expect(startEngine(queue, { store, world }).ringId).toBe(first.ringId)
+    for (const slot of [0, 1] as const) store.writeCommit(slot, Buffer.alloc(96), 96)
+    const next = startEngine(queue, { store, world })
+    expect(next.ringId).not.toBe(first.ringId)
+    expect([next.ring.lines, next.ring.nextSequence]).toEqual([0, 1])
+    expect(startEngine(queue, { store, world }).ringId).toBe(next.ringId)
+  })
+
+  it('says so where it finds a ring of another format', () => {
+    const queue = new FakeQueue()
+    const store = new MemoryStore()
+    startEngine(queue, { store })
+    const record = Buffer.from(store.readCommit(1, 0, 1 << 20))
+    record.writeDoubleLE(99, 16)
+    store.writeCommit(1, record, record.length)
+    const told = `memlogd the ring has format 99, not ${ringFormatVersion}: earlier lines are gone`
+    expect(linesOf(startEngine(queue, { store }))).toEqual([told])
   })
 
   it('follows the queue around its end, with and without a PAD frame', () => {
@@ -223,6 +253,10 @@ class PoisonedStore extends MemoryStore {
     if (source.subarray(start, start + length).includes('poison')) throw new Error('killed')
     super.writeRegion(source, start, length, offset)
   }
+  override writeCarry(source: Buffer, length: number, offset: number): void {
+    if (source.subarray(0, length).includes('poison')) throw new Error('killed')
+    super.writeCarry(source, length, offset)
+  }
 }
 
 describe('a frame that no engine survives', () => {
@@ -254,6 +288,37 @@ describe('a frame that no engine survives', () => {
       break
     }
     expect(starts).toBeGreaterThanOrEqual(8)
+  })
+
+  it('leaves nothing of its source half-read: what came before and after it are lines of their own', () => {
+    const queue = new FakeQueue()
+    const stream = queue.open('a')
+    const tcp = queue.open('192.0.2.1', sourceKindSyslogTcp)
+    queue.data(stream, 'rm of /var/log took ')
+    queue.data(tcp, '20 <13>b: be')
+    queue.data(stream, 'poison')
+    queue.data(tcp, 'poison')
+    queue.data(stream, ' and its end\n')
+    queue.data(tcp, '<13>b: next\n')
+    const store = new PoisonedStore()
+    // The commits of an engine that handles one frame at a time come between the frames.
+    for (let starts = 0; starts < 30; starts++) {
+      try {
+        storeAll(engineOn(queue, store, { maxBytes: 64 * 1024 }), queue.head)
+        break
+      } catch (error) {
+        expect(error).toEqual(new Error('killed'))
+      }
+    }
+    const told = 'memlogd the engine failed 8 times at 6 bytes, which were skipped'
+    expect(linesOf(engineOn(queue, store))).toEqual([
+      'a rm of /var/log took ',
+      told,
+      'b be',
+      told,
+      'a  and its end',
+      'b next',
+    ])
   })
 
   it('is not what many engines that are killed while idle look like', () => {

@@ -1,3 +1,5 @@
+import { ByteBudget } from '../../../src/lines/held-bytes.ts'
+
 /** Calls `run` with `bytes` in pieces of each size, from 1 to all at once. */
 export function atEveryChunkSize(bytes: Buffer, run: (chunks: Buffer[], size: number) => void): void {
   for (let size = 1; size <= bytes.length; size++) run(chunksOf(bytes, size), size)
@@ -14,4 +16,4 @@ export function amid(bytes: Buffer, around: Buffer): { bytes: Buffer; start: num
   return { bytes: Buffer.concat([around, bytes, around]), start: around.length, end: around.length + bytes.length }
 }
 
-export const largeBudget = () => ({ max: 64 * 1024 * 1024, used: 0 })
+export const largeBudget = () => new ByteBudget(64 * 1024 * 1024)

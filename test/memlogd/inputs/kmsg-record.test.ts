@@ -166,6 +166,19 @@ describe('KmsgJoiner', () => {
     expect(run(records, { isRestarted: true })).toEqual(['1:ab/2', 'again', '-1', '4:d'])
   })
 
+  it('continues within a smaller limit, and counts what that cuts', () => {
+    const record = new KmsgRecord()
+    const bytes = Buffer.from(`6,1,10,-;${'x'.repeat(60)}\n`)
+    record.parse(bytes, 0, bytes.length)
+    const before = new KmsgJoiner(60)
+    before.push(record, stamp, () => {})
+    const joiner = new KmsgJoiner(50)
+    joiner.restore(before.carry())
+    const found: [string, number][] = []
+    joiner.flush(({ text, cutBytes }) => found.push([text.toString(), cutBytes]))
+    expect(found).toEqual([['x'.repeat(50), 10]])
+  })
+
   it('carries all that it holds', () => {
     const record = new KmsgRecord()
     const bytes = Buffer.from('30,1,10,-,caller=T1;a\n A=b\n')

@@ -52,6 +52,22 @@ const cases: [string, string, Wanted][] = [
     `<14>${stamp} app[7]: hello\n`,
     { priority: 14, source: 'app', text: 'hello', fields: { ...sent, pid: '7' } },
   ],
+  [
+    'text that begins as RFC 5424 does',
+    '<14>1 file changed, 2 insertions were made today',
+    { priority: 14, text: '1 file changed, 2 insertions were made today', fault: 'rfc5424-header' },
+  ],
+  [
+    'an IPv6 host name that begins with a letter group',
+    `<13>${stamp} fd12:3456::1 sshd[42]: hello`,
+    { source: 'sshd', text: 'hello', fields: { ...sent, hostname: 'fd12:3456::1', pid: '42' } },
+  ],
+  [
+    'a long IPv6 host name',
+    `<13>${stamp} fe80:1:2:3:4:5:6:7 app: hello`,
+    { source: 'app', text: 'hello', fields: { ...sent, hostname: 'fe80:1:2:3:4:5:6:7' } },
+  ],
+  ['a tag without a space after it', `<13>${stamp} app:hello`, { source: 'app', text: 'hello', fields: sent }],
   ['musl without an ident', `<14>${stamp} : hello\n`, { priority: 14, text: 'hello', fields: sent }],
   ['Python', '<14>hello world\0', { priority: 14, text: 'hello world' }],
   ['Python with an ident', '<11>app: hello\0', { priority: 11, source: 'app', text: 'hello' }],

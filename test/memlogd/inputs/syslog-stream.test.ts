@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ByteBudget } from '../../../src/lines/held-bytes.ts'
 import { type MessageSink, SyslogStream } from '../../../src/memlogd/inputs/syslog-stream.ts'
 import { randomFrom } from '../../support/random.ts'
 import { atEveryChunkSize, largeBudget } from './chunks.ts'
@@ -19,7 +20,7 @@ const cases: [string, string, string[]][] = [
   ['nothing', '', []],
   ['a line', '<13>a\n', ['<13>a']],
   ['two lines', '<13>a\n<14>b\n', ['<13>a', '<14>b']],
-  ['a line with CR', '<13>a\r\n', ['<13>a\r']],
+  ['a line with CR', '<13>a\r\n', ['<13>a']],
   ['empty lines', '\n\n<13>a\n\n', ['<13>a']],
   ['records that end with NUL', '<13>a\0<14>b\0', ['<13>a', '<14>b']],
   ['only a delimiter', '\n', []],
@@ -87,8 +88,18 @@ describe('SyslogStream', () => {
     expect(sink.messages).toEqual(['<13>a', '<14>b', '<15>c'])
   })
 
+  it('continues within a smaller limit, and counts what that cuts', () => {
+    const sink = new Collector()
+    const before = new SyslogStream(60, largeBudget())
+    before.push(Buffer.from('x'.repeat(60)), 0, 60, sink)
+    const stream = new SyslogStream(50, largeBudget())
+    stream.restore(before.carry() ?? Buffer.alloc(0))
+    stream.push(Buffer.from('yy\n'), 0, 3, sink)
+    expect(sink.messages).toEqual([`${'x'.repeat(50)}~12`])
+  })
+
   it('holds no more than the shared budget allows, and counts the rest', () => {
-    const budget = { max: 100, used: 0 }
+    const budget = new ByteBudget(100)
     const stream = new SyslogStream(1000, budget)
     const sink = new Collector()
     const bytes = Buffer.from('x'.repeat(500))

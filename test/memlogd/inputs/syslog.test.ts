@@ -94,6 +94,64 @@ describe('syslog on a local socket', () => {
   })
 })
 
+describe('what the kernel says of a sender', () => {
+  const most = 'A'.repeat(8130)
+
+  it('comes first, whatever a local message fills the fields with', () => {
+    const rig = new EngineRig()
+    const log = rig.queue.open('syslog', sourceKindSyslogUnix)
+    rig.queue.datagram(log, local(`<86>1 2026-01-01T00:00:00Z h sshd 1 - [x a="${most}"] Accepted`, 4242))
+    const [entry] = rig.entries()
+    expect(Object.entries(entry?.fields ?? {}).slice(0, 3)).toEqual([
+      ['uid', '1000'],
+      ['gid', '100'],
+      ['sender_pid', '4242'],
+    ])
+    expect(entry?.fields).toMatchObject({ pid: '1', hostname: 'h' })
+    expect(rig.engine.counters.get('fieldsLeftOut')).toBe(1)
+  })
+
+  it.each([
+    ['UDP', sourceKindSyslogUdp, '192.168.1.10:514'],
+    ['TCP', sourceKindSyslogTcp, '192.0.2.1'],
+  ])('is the peer over %s', (_name, kind, peer) => {
+    const rig = new EngineRig()
+    const source = rig.queue.open('192.0.2.1', kind)
+    const text = `<86>1 - h sshd 1 - [x a="${most}${'A'.repeat(20)}"] text`
+    if (kind === sourceKindSyslogUdp) rig.queue.datagram(source, remote(text))
+    else rig.queue.data(source, `${text}\n`)
+    const [entry] = rig.entries()
+    expect(Object.entries(entry?.fields ?? {})[0]).toEqual(['peer', peer])
+    expect(rig.engine.counters.get('fieldsLeftOut')).toBe(1)
+  })
+})
+
+describe('messages over TCP', () => {
+  it('lose the carriage return before their newline, and nothing else', () => {
+    const rig = new EngineRig()
+    const tcp = rig.queue.open('192.0.2.1', sourceKindSyslogTcp)
+    for (const piece of ['<13>a: 1\r\n<13>a: 2\r', '\n<13>a: 3\r\r\n10 <13>a: 4\r\n']) rig.queue.data(tcp, piece)
+    expect(rig.entries().map(({ text }) => text)).toEqual(['1', '2', '3\r', '4\r'])
+  })
+
+  it('that do not end take no room from the lines of this machine', () => {
+    const rig = new EngineRig({ maxLineBytes: 256 * 1024, maxBytes: 64 << 20 })
+    const line = 'x'.repeat(200_000)
+    const own = rig.queue.open('own')
+    rig.queue.data(own, line.slice(0, 30_000))
+    for (let count = 0; count < 100; count++) {
+      const tcp = rig.queue.open(`192.0.2.${count}`, sourceKindSyslogTcp)
+      for (let at = 0; at < 7; at++) rig.queue.data(tcp, `${at === 0 ? '<13>t: ' : ''}${line.slice(0, 30_000)}`)
+      rig.take()
+    }
+    for (let at = 30_000; at < line.length; at += 30_000) rig.queue.data(own, line.slice(at, at + 30_000))
+    rig.queue.data(own, '\n')
+    expect(rig.entries().map(({ source, text, cutBytes }) => [source, text.length, cutBytes])).toEqual([
+      ['own', 200_000, undefined],
+    ])
+  })
+})
+
 describe('syslog over the network', () => {
   it('keeps the address that a datagram came from', () => {
     const rig = new EngineRig()

@@ -11,7 +11,8 @@ import {
   priorityNone,
   sourceNameBytesMax,
 } from '../../../protocol/constants.ts'
-import { encodeEntry, encodeFields } from '../../../protocol/entry.ts'
+import { encodeEntry } from '../../../protocol/entry.ts'
+import { encodeFields } from '../../../protocol/fields.ts'
 import { hasPriority } from '../../../protocol/priority.ts'
 import type { TakeEntries } from '../entry-stream.ts'
 

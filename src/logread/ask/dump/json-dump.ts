@@ -1,6 +1,6 @@
 /** Lines of `-o json` and `-o json-seq`, and those that upstream's memlogd writes, read back. */
 import { entryFlagCut, entryFlagUnterminated, entryKindGap, maxLineBytesLimit } from '../../../protocol/constants.ts'
-import { encodeFields } from '../../../protocol/entry.ts'
+import { encodeFields } from '../../../protocol/fields.ts'
 import { hasPriority } from '../../../protocol/priority.ts'
 import { basicEntry, type LineEntry, parseObject } from '../plain-stream.ts'
 

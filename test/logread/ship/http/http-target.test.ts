@@ -15,7 +15,7 @@ import {
 } from '../../../../src/logread/ship/http/http-target.ts'
 import { LokiFormat } from '../../../../src/logread/ship/http/loki.ts'
 import { OtlpFormat } from '../../../../src/logread/ship/http/otlp.ts'
-import { encodeFields } from '../../../../src/protocol/entry.ts'
+import { encodeFields } from '../../../../src/protocol/fields.ts'
 import { version } from '../../../../src/protocol/version.ts'
 import { systemWorld, type World } from '../../../../src/system/world.ts'
 import { FakeWorld } from '../../../support/fake-world.ts'

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { SyslogWriter } from '../../../../src/logread/ship/syslog/message.ts'
-import { EntryView, encodeFields } from '../../../../src/protocol/entry.ts'
+import { EntryView } from '../../../../src/protocol/entry.ts'
+import { encodeFields } from '../../../../src/protocol/fields.ts'
 import { line } from '../entries.ts'
 
 const view = (bytes: Buffer) => new EntryView().at(bytes, 0)

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { FieldsBuilder } from '../../../src/memlogd/inputs/fields-builder.ts'
-import { entryFieldsBytesMax } from '../../../src/protocol/constants.ts'
-import { encodeFields } from '../../../src/protocol/entry.ts'
+import { entryFieldsBytesMax } from '../../src/protocol/constants.ts'
+import { encodeFields, FieldsBuilder } from '../../src/protocol/fields.ts'
 
 describe('FieldsBuilder', () => {
   it('writes what encodeFields writes', () => {
