@@ -2,6 +2,8 @@
 import { InputSimulation } from './inputs/input-simulation.ts'
 import { plantedInputFaults } from './inputs/planted-faults.ts'
 import { plantedFaults } from './planted-faults.ts'
+import { plantedShipFaults } from './ship/planted-faults.ts'
+import { ShipSimulation } from './ship/ship-simulation.ts'
 import { Simulation } from './simulation.ts'
 
 /** What happened in a run, counted: a run in which nothing happens finds nothing. */
@@ -25,6 +27,11 @@ export const simulations: Record<string, Simulated> = {
     run: async (seed) => ({ ...new InputSimulation(seed).run() }),
     faults: plantedInputFaults,
     seeds: 500,
+  },
+  'shippers and targets': {
+    run: async (seed) => ({ ...(await new ShipSimulation(seed).run()) }),
+    faults: plantedShipFaults,
+    seeds: 200,
   },
 }
 

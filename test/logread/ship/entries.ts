@@ -68,8 +68,10 @@ export class ListSource implements EntrySource {
     const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
     while (!signal.aborted) {
       if (next < this.oldest) {
-        yield this.#batch(gap(next, this.oldest - next), next, this.oldest)
-        next = this.oldest
+        // The ring may overwrite more while the batch is delivered.
+        const { oldest } = this
+        yield this.#batch(gap(next, oldest - next), next, oldest)
+        next = oldest
       }
       const some = this.entries.slice(next - 1, next - 1 + this.batchEntries)
       if (some.length === 0) {
