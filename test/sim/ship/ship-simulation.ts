@@ -102,24 +102,8 @@ export class ShipSimulation {
     if (this.#checkpoint === undefined) this.#wanted = this.#log.oldest
     this.#begin = this.#checkpoint?.sequence ?? 1
     const stop = new AbortController()
-    const shipper = new Shipper(target, source, this.#worldOf(stop), () => undefined, checkpoints)
+    const shipper = new Shipper(target, source, this.#world, () => undefined, checkpoints)
     this.#process = { target, source, stop, shipper, ended: shipper.run(stop.signal) }
-  }
-
-  /** Waits as the shipper does, by the simulation's clock. */
-  #worldOf(stop: AbortController) {
-    return {
-      nowMs: () => this.#world.monotonicMs(),
-      random: () => this.#random.below(1000) / 1000,
-      sleep: (ms: number, signal: AbortSignal) =>
-        new Promise<void>((resolve) => {
-          const wake = () => {
-            if (!stop.signal.aborted) resolve()
-          }
-          signal.addEventListener('abort', () => resolve())
-          this.#world.after(ms, wake)
-        }),
-    }
   }
 
   /** kill -9: its timers never fire, and what was on its way may be lost. */
