@@ -16,8 +16,13 @@ export interface LineOutput {
   readonly hasReader: boolean
   /** Writes bytes; they may be reused afterwards. False once nobody reads any more. */
   write(bytes: Buffer, start?: number, end?: number): boolean
-  /** Settled when everything has been written; undefined while nothing waits. Rejects with an ExitError. */
+  /**
+   * A promise to wait for before more is written; undefined while what waits is within bounds. Rejects with an ExitError,
+   * as `written` does.
+   */
   readonly busy: Promise<void> | undefined
+  /** Settled when everything has been written; undefined if nothing waits. */
+  readonly written: Promise<void> | undefined
   /** Nothing more will be written. Does not wait for what is under way. */
   end(): void
 }
@@ -41,13 +46,20 @@ function targetOf(fd: number): OutputTarget {
   }
 }
 
+/** Bytes that may wait for the reader before the writer has to: the reader takes them while the next lines are made. */
+const waitingBytesMax = 256 * 1024
+
 export class Output implements LineOutput {
   readonly isTerminal: boolean
   readonly #name: string
   readonly #target: OutputTarget
   #isOpen = true
-  #waiting = 0
-  #settle: PromiseWithResolvers<void> | undefined
+  #hasFailed = false
+  #waitingBytes = 0
+  /** Settled when everything has been written. */
+  #written: PromiseWithResolvers<void> | undefined
+  /** Settled when half of what may wait has been written. */
+  #busy: PromiseWithResolvers<void> | undefined
 
   /** `name` is what messages call the descriptor. */
   constructor(fd: number, name: string, target = targetOf(fd)) {
@@ -63,13 +75,17 @@ export class Output implements LineOutput {
   }
 
   get busy(): Promise<void> | undefined {
-    return this.#settle?.promise
+    return this.#busy?.promise
+  }
+
+  get written(): Promise<void> | undefined {
+    return this.#written?.promise
   }
 
   /** Writes everything from `start` to `end`; false if the reader has gone. Throws an ExitError. */
   write(bytes: Buffer, start = 0, end = bytes.length): boolean {
     let at = start
-    while (this.#waiting === 0 && at < end && this.#isOpen) {
+    while (this.#waitingBytes === 0 && at < end && this.#isOpen) {
       const written = this.#attempt(bytes, at, end - at)
       if (written === 'full') break
       at += written
@@ -99,27 +115,42 @@ export class Output implements LineOutput {
   }
 
   #writeLater(bytes: Buffer): void {
-    this.#waiting++
-    this.#settle ??= Promise.withResolvers()
-    // Whoever waits sees the rejection; it is no fault if nobody does.
-    this.#settle.promise.catch(() => undefined)
+    this.#waitingBytes += bytes.length
+    this.#written ??= unobserved()
+    if (this.#waitingBytes > waitingBytesMax) this.#busy ??= unobserved()
     this.#target.stream?.write(bytes, (error) => {
-      this.#waiting--
-      const settle = this.#settle
-      if (error !== null && error !== undefined) {
-        this.#isOpen = false
-        if (isReaderGone(error)) settle?.resolve()
-        else settle?.reject(this.#failure(error))
-      } else if (this.#waiting === 0) {
-        settle?.resolve()
+      this.#waitingBytes -= bytes.length
+      if (error !== null && error !== undefined) this.#fail(error)
+      if (this.#hasFailed) return
+      if (this.#waitingBytes <= waitingBytesMax / 2) {
+        this.#busy?.resolve()
+        this.#busy = undefined
       }
-      if (this.#waiting === 0) this.#settle = undefined
+      if (this.#waitingBytes > 0) return
+      this.#written?.resolve()
+      this.#written = undefined
     })
+  }
+
+  #fail(error: Error): void {
+    this.#isOpen = false
+    if (isReaderGone(error)) return
+    // Both stay: whoever waits later sees the failure too.
+    this.#hasFailed = true
+    this.#busy?.reject(this.#failure(error))
+    this.#written?.reject(this.#failure(error))
   }
 
   #failure(error: unknown): ExitError {
     return new ExitError(`${this.#name}: ${errnoText(error)}`)
   }
+}
+
+/** A promise whose rejection is no fault if nobody waits for it. */
+function unobserved(): PromiseWithResolvers<void> {
+  const resolvers = Promise.withResolvers<void>()
+  resolvers.promise.catch(() => undefined)
+  return resolvers
 }
 
 /** A stream that failed once refuses the writes that follow: the first one's error counts. */

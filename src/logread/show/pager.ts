@@ -58,6 +58,10 @@ export class Pager implements LineOutput {
     return this.#drained
   }
 
+  get written(): Promise<void> | undefined {
+    return this.#drained
+  }
+
   end(): void {
     this.#child.stdin?.end()
   }

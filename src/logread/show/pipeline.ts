@@ -133,6 +133,11 @@ export class Pipeline {
     return this.#tail !== undefined && !this.#tail.isDone
   }
 
+  /** Whether entries that were taken have not come out yet, though they may. */
+  get isHolding(): boolean {
+    return this.isWaiting || this.#flushing !== undefined
+  }
+
   /** What was buffered has been seen: the last entries of it are known. Returns a promise if the output is slow. */
   endBuffered(): Promise<void> | undefined {
     if (this.#flushing !== undefined || !this.isWaiting) return this.#flushing

@@ -49,10 +49,15 @@ export class Printer {
     return this.#output.busy
   }
 
+  /** Settled when everything that was flushed has been written; undefined if nothing waits. */
+  get written(): Promise<void> | undefined {
+    return this.#output.written
+  }
+
   /** Writes what has been gathered, and waits until it is written or `signal` fires: an output may be slow for ever. */
   async finish(signal?: AbortSignal): Promise<void> {
     this.flush()
-    await unlessAborted(this.busy, signal)
+    await unlessAborted(this.written, signal)
     this.#output.end()
   }
 }

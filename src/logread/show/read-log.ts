@@ -28,6 +28,8 @@ class Reading {
   readonly #options: ReadOptions
   readonly #pipeline: Pipeline
   readonly #feed: Feed
+  /** The progress will be looked at when everything has been written. */
+  #isAwaited = false
 
   constructor(options: ReadOptions) {
     this.#options = options
@@ -66,18 +68,25 @@ class Reading {
   #passOn(): Promise<void> | undefined {
     const { printer, isFollowing } = this.#options
     if (!printer.flush() || this.#pipeline.isDone) this.#feed.close()
-    const { busy } = printer
-    if (!isFollowing) return busy
-    if (busy !== undefined) return busy.then(() => this.#progress())
-    this.#progress()
-    return undefined
+    if (isFollowing) this.#progress()
+    return printer.busy
   }
 
   /** Reports how far everything is printed; not while a step holds entries back. */
   #progress(): void {
     const { cursor } = this.#feed
-    const { hasReader, busy } = this.#options.printer
-    if (cursor === undefined || this.#pipeline.isWaiting || !hasReader || busy !== undefined) return
-    this.#options.onProgress?.({ ring: cursor.ring, sequence: this.#pipeline.resumeAt(cursor.sequence) })
+    const { hasReader, written } = this.#options.printer
+    if (cursor === undefined || !hasReader || this.#isAwaited) return
+    if (written === undefined) {
+      if (this.#pipeline.isHolding) return
+      this.#options.onProgress?.({ ring: cursor.ring, sequence: this.#pipeline.resumeAt(cursor.sequence) })
+      return
+    }
+    const look = () => {
+      this.#isAwaited = false
+      this.#progress()
+    }
+    this.#isAwaited = true
+    written.then(look, look)
   }
 }

@@ -49,24 +49,42 @@ describe('an output', () => {
     expect(written.join('')).toBe('0123456789')
   })
 
-  it('keeps what does not fit, in order, and is busy until that is written', async () => {
+  it('keeps what does not fit, in order, until it is written', async () => {
     const { output, written, later } = scripted([3, 'EAGAIN'])
     expect(output.write(bytes, 2, 12)).toBe(true)
     expect(output.write(bytes, 0, 2)).toBe(true)
     expect(written).toEqual(['012'])
-    let isBusy = true
-    const waited = output.busy?.then(() => {
-      isBusy = false
+    let isWritten = false
+    const waited = output.written?.then(() => {
+      isWritten = true
     })
     expect(later.map((one) => one.bytes)).toEqual(['3456789'])
     later[0]?.done()
     await new Promise(setImmediate)
-    expect([later[1]?.bytes, isBusy]).toEqual(['..', true])
+    expect([later[1]?.bytes, isWritten]).toEqual(['..', false])
     later[1]?.done()
     await waited
-    expect(output.busy).toBeUndefined()
+    expect(output.written).toBeUndefined()
     expect(output.write(bytes, 2, 4)).toBe(true)
     expect(written).toEqual(['012', '01'])
+  })
+
+  it('is busy while more waits than it may hold, until half of that is left', async () => {
+    const { output, later } = scripted(['EAGAIN'])
+    const quarter = Buffer.alloc(64 * 1024)
+    for (let part = 0; part < 4; part++) output.write(quarter)
+    expect(output.busy).toBeUndefined()
+    output.write(quarter)
+    const { busy } = output
+    expect(busy).toBeInstanceOf(Promise)
+    for (let part = 0; part < 3; part++) {
+      expect(output.busy).toBe(busy)
+      later[part]?.done()
+      await new Promise(setImmediate)
+    }
+    await busy
+    expect(output.busy).toBeUndefined()
+    expect(output.written).toBeInstanceOf(Promise)
   })
 
   it('stays quiet once the reader has gone', () => {
@@ -81,10 +99,10 @@ describe('an output', () => {
   it('notices that the reader goes while it waits', async () => {
     const { output, later } = scripted(['EAGAIN'])
     output.write(bytes)
-    const { busy } = output
+    const waited = output.written
     later[0]?.done(failure('EPIPE'))
-    await busy
-    expect([output.hasReader, output.busy]).toEqual([false, undefined])
+    await waited
+    expect([output.hasReader, output.written]).toEqual([false, undefined])
   })
 
   it.each([
@@ -97,9 +115,10 @@ describe('an output', () => {
     expect(() => scripted([code]).output.write(bytes)).toThrow(message)
     const slow = scripted(['EAGAIN'])
     slow.output.write(bytes)
-    const { busy } = slow.output
     slow.later[0]?.done(failure(code))
-    await expect(busy).rejects.toThrow(message)
+    await expect(slow.output.written).rejects.toThrow(message)
+    await new Promise(setImmediate)
+    await expect(slow.output.written).rejects.toThrow(message)
   })
 
   it('meets a full disk', () => {
@@ -141,7 +160,7 @@ describe('an output that nobody empties', () => {
       read += readSome(reader)
       await new Promise(setImmediate)
     }
-    expect(output.busy).toBeUndefined()
+    await output.written
     closeSync(reader)
     expect(output.write(much)).toBe(false)
   })
@@ -156,7 +175,7 @@ describe('an output that nobody empties', () => {
       output.write(Buffer.alloc(1024 * 1024, 'x'))
       process.stderr.write(String(output.busy !== undefined))
       process.stdin.once('data', async () => {
-        await output.busy
+        await output.written
         output.end()
         process.stderr.write(' ' + (flags() === before))
         process.exit()

@@ -8,6 +8,7 @@ const output = (isTerminal: boolean) => ({
   hasReader: true,
   write: () => true,
   busy: undefined,
+  written: undefined,
   end: () => undefined,
 })
 

@@ -25,6 +25,7 @@ async function wait(script: Script, options: Partial<WaitOptions> = {}, selectio
       return true
     },
     busy: undefined,
+    written: undefined,
     end: () => undefined,
   }
   const format = findFormat('cat')

@@ -112,7 +112,7 @@ function checkFormat(values: ReadValues, flag: string, formats: readonly string[
 async function print(text: string): Promise<void> {
   const output = standardOutput()
   output.write(Buffer.from(text))
-  await output.busy
+  await output.written
   output.end()
 }
 
