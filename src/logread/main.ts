@@ -4,9 +4,7 @@ import { systemWorld } from '../system/world.ts'
 import { QueryError } from './ask/query.ts'
 import { type LogreadFlags, type LogreadValues, logreadCommand } from './options.ts'
 import { makeSelection, type ReadValues } from './selection.ts'
-import { runSources, runStats, sourceNames } from './show/about/about-command.ts'
 import { runRead } from './show/read-command.ts'
-import { runWait } from './show/wait.ts'
 import { localOffset } from './time.ts'
 
 type Given = ReadonlySet<keyof LogreadFlags>
@@ -33,6 +31,7 @@ function withCaseFlag(values: LogreadValues, given: Given): ReadValues {
 /** One of the things that logread does, by the flags. */
 async function run(values: ReadValues, order: readonly string[]): Promise<number> {
   if (values.sourceNames) {
+    const { sourceNames } = await import('./show/about/about-command.ts')
     printOut((await sourceNames(values.socket)).map((name) => `${name}\n`).join(''))
     return exitOk
   }
@@ -43,9 +42,10 @@ async function run(values: ReadValues, order: readonly string[]): Promise<number
   const { realSeconds: seconds, realNanos: nanos } = systemWorld.now()
   const now = { seconds, nanos }
   const selection = makeSelection(values, { now, offsetOf: values.local ? localOffset : undefined })
-  if (values.stats) return await runStats(values)
-  if (values.sources) return await runSources(values, selection)
-  if (values.wait !== undefined) return await runWait(values, selection, values.wait)
+  // Each task loads what it needs: showing lines, the usual one, starts without the others.
+  if (values.stats) return await (await import('./show/about/about-command.ts')).runStats(values)
+  if (values.sources) return await (await import('./show/about/about-command.ts')).runSources(values, selection)
+  if (values.wait !== undefined) return (await import('./show/wait.ts')).runWait(values, selection, values.wait)
   return await runRead(values, selection)
 }
 

@@ -2,8 +2,17 @@
  * Small files that are read and replaced as a whole. Whenever the machine stops, the old content or the new one is
  * there: the new content is written to a file beside it, synced, and renamed, and the directory is synced last.
  */
-import { closeSync, constants, fsyncSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs'
-import { open, rename, unlink } from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  type promises,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
 /** For its owner alone: the content may be private. */
@@ -79,6 +88,8 @@ function syncDirectorySync(path: string): void {
 
 /** The same on the thread pool, for a program with something else to do while a disk is slow. */
 export async function replaceFile(path: string, content: string): Promise<void> {
+  // Loaded here: it brings readline along, and most programs replace nothing.
+  const { open, rename, unlink } = await import('node:fs/promises')
   const temporary = temporaryName(path)
   const file = await open(temporary, newFile, fileMode)
   try {
@@ -93,10 +104,10 @@ export async function replaceFile(path: string, content: string): Promise<void> 
     await unlink(temporary)
     throw error
   }
-  await syncDirectory(dirname(path))
+  await syncDirectory(dirname(path), open)
 }
 
-async function syncDirectory(path: string): Promise<void> {
+async function syncDirectory(path: string, open: typeof promises.open): Promise<void> {
   try {
     const handle = await open(path, directory)
     await handle.sync().finally(() => handle.close())

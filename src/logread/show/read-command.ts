@@ -8,7 +8,7 @@ import type { SessionEnd } from '../ask/session.ts'
 import { makeWriter } from '../formats/table.ts'
 import { followed, type ReadValues, type Selection } from '../selection.ts'
 import { isOnTerminal, type LineOutput, Output } from './output.ts'
-import { choosePager, type Pager, pagerEnvironment } from './pager.ts'
+import type { Pager } from './pager.ts'
 import { chosenFormat, formatOptions, isTextFormat, Printer } from './printer.ts'
 import { readLog } from './read-log.ts'
 
@@ -37,15 +37,15 @@ export async function runRead(values: ReadValues, selection: Selection): Promise
 
 /** Loaded on a terminal only: starting programs takes Node some milliseconds to get ready for. */
 async function makePager(values: ReadValues): Promise<Pager | undefined> {
-  const { isInPath, Pager } = await import('./pager.ts')
-  const command = choosePager({
+  const pagers = await import('./pager.ts')
+  const command = pagers.choosePager({
     isTerminal: true,
     isFollowing: values.follow,
     isUnwanted: values.noPager,
     env: process.env,
-    isThere: (name) => isInPath(name, process.env.PATH),
+    isThere: (name) => pagers.isInPath(name, process.env.PATH),
   })
-  return command === undefined ? undefined : new Pager(command, pagerEnvironment(process.env))
+  return command === undefined ? undefined : new pagers.Pager(command, pagers.pagerEnvironment(process.env))
 }
 
 async function runPlain(
