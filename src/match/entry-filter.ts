@@ -37,6 +37,16 @@ export class EntryFilter {
     return sources instanceof SourceMatcher ? new EntryFilter(request, sources) : sources
   }
 
+  /** Most comparisons that one entry takes. */
+  get steps(): number {
+    return this.#sources?.steps ?? 0
+  }
+
+  /** Entries so far that took as many: those whose source was not known yet. */
+  get slowEntries(): number {
+    return this.#sources?.matched ?? 0
+  }
+
   /** Whether the request wants this entry. Entries that tell of lost lines are always wanted. */
   isWanted(entry: EntryView): boolean {
     if (entry.kind === entryKindGap) return true

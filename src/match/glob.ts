@@ -2,8 +2,9 @@
  * Globs for source names: `*` is anything, `?` one character, `[a-z]` one of these, `[!a-z]` one that is none of
  * these, `\` takes the next character literally. A glob matches the whole name; letters count as they are.
  *
- * Matching takes at most (length of the glob) x (length of the name) steps, whoever wrote either.
+ * Matching takes at most `globSteps` steps, whoever wrote the glob or the name.
  */
+import { sourceNameBytesMax } from '../protocol/constants.ts'
 import { Fault } from './fault.ts'
 
 interface OneOf {
@@ -99,15 +100,36 @@ function matchesToken(point: number, token: Token): boolean {
   return token === 'one' || token === point || (typeof token === 'object' && isOneOf(point, token))
 }
 
+/** Most comparisons that matching a name takes: the longest part between two stars may be tried at each place of the name. */
+export function globSteps(glob: Glob): number {
+  const [first, last] = [glob.indexOf('any'), glob.lastIndexOf('any')]
+  let [all, part, longestPart] = [0, 0, 0]
+  for (const [at, token] of glob.entries()) {
+    const comparisons = typeof token === 'object' ? 1 + token.ranges.length : 1
+    all += comparisons
+    part = token === 'any' || at < first || at > last ? 0 : part + comparisons
+    longestPart = Math.max(longestPart, part)
+  }
+  return all + longestPart * sourceNameBytesMax
+}
+
 /** Whether the glob matches the whole of these code points. Goes back to the last star only. */
 export function matchesGlob(glob: Glob, name: readonly number[]): boolean {
+  const lastStar = glob.lastIndexOf('any')
   let at = 0
   let token = 0
   let starToken = -1
   let starAt = 0
   while (at < name.length) {
     const wanted = glob[token]
-    if (wanted === 'any') {
+    if (wanted === 'any' && token === lastStar) {
+      // What comes after it can only be the end of the name: there is nothing to try.
+      token++
+      const end = name.length - (glob.length - token)
+      if (end < at) return false
+      at = end
+      starToken = -1
+    } else if (wanted === 'any') {
       starToken = token++
       starAt = at
     } else if (wanted !== undefined && matchesToken(name[at] as number, wanted)) {

@@ -3,7 +3,7 @@
  * known source costs a hash of these and makes no string.
  */
 import { Fault } from './fault.ts'
-import { type Glob, matchesGlob, parseGlob } from './glob.ts'
+import { type Glob, globSteps, matchesGlob, parseGlob } from './glob.ts'
 
 /** Slots of the table, a power of two; a name that finds its slot taken takes it over. */
 const slots = 4096
@@ -19,6 +19,8 @@ export class SourceMatcher {
   readonly #included: readonly Glob[]
   readonly #excluded: readonly Glob[]
   readonly #answers: (Answer | undefined)[] = new Array(slots)
+  /** Names that were matched so far: each took at most `steps`. */
+  matched = 0
 
   private constructor(included: readonly Glob[], excluded: readonly Glob[]) {
     this.#included = included
@@ -44,6 +46,11 @@ export class SourceMatcher {
     return new SourceMatcher(included, excluded)
   }
 
+  /** Most comparisons that matching one name takes. */
+  get steps(): number {
+    return [...this.#included, ...this.#excluded].reduce((sum, glob) => sum + globSteps(glob), 0)
+  }
+
   /** Whether the source whose name lies between `start` and `end` is wanted. */
   isWanted(bytes: Buffer, start: number, end: number): boolean {
     let hash = fnvOffset
@@ -53,6 +60,7 @@ export class SourceMatcher {
     if (known !== undefined && isSame(known.name, bytes, start, end)) return known.isWanted
     const name = Buffer.from(bytes.subarray(start, end))
     const isWanted = this.#decide(name.toString('utf8'))
+    this.matched++
     this.#answers[slot] = { name, isWanted }
     return isWanted
   }

@@ -202,6 +202,8 @@ export const queryModeDumpFollow = 2
 export const requestBytesMax = 64 * 1024
 /** A client that has not sent its request by then is dropped. */
 export const requestMs = 5000
+/** Comparisons that the globs of a request may take for one source's name: a millisecond or two. */
+export const globStepsMax = 400_000
 /** Query clients served at the same time. */
 export const queryClientsMax = 512
 /** Those of one user. */

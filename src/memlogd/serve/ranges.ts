@@ -24,6 +24,30 @@ const entriesPerLook = 32
 
 export interface Filter {
   isWanted(entry: EntryView): boolean
+  /** How many entries so far took long: the clock is looked at after each. */
+  readonly slowEntries?: number
+}
+
+/** Looks at the clock every few entries, and after each that took long. */
+export class Looks {
+  readonly #filter: Filter
+  readonly #isOver: () => boolean
+  #slowEntries: number
+  #entries = 0
+
+  constructor(filter: Filter, isOver: () => boolean) {
+    this.#filter = filter
+    this.#isOver = isOver
+    this.#slowEntries = filter.slowEntries ?? 0
+  }
+
+  /** To be called after each entry: whether the turn is over. */
+  isOver(): boolean {
+    const { slowEntries = 0 } = this.#filter
+    const isDue = slowEntries !== this.#slowEntries || ++this.#entries % entriesPerLook === 0
+    this.#slowEntries = slowEntries
+    return isDue && this.#isOver()
+  }
 }
 
 /** What a reader sends next. */
@@ -122,7 +146,8 @@ export class Ranges {
 
   /** The wanted ones of a search, until there are some and the ring is read no further, or the turn is over. */
   wanted(encoder: ReplyEncoder, search: Search): Piece {
-    const { filter, limit, isOver } = search
+    const { filter, limit } = search
+    const looks = new Looks(filter, search.isOver)
     const view = this.#view
     const scratch = this.#scratch
     const cursor = new Cursor(this.#ring, search.from)
@@ -148,7 +173,7 @@ export class Ranges {
           count++
         }
         next++
-        if (count >= limit || (next % entriesPerLook === 0 && isOver())) return piece()
+        if (count >= limit || looks.isOver()) return piece()
       }
     }
     return piece()

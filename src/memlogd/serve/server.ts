@@ -1,6 +1,6 @@
 /** The clients of the query socket: how many there may be, what they ask, and what the server applies of that. */
 import { EntryFilter, filterKeys } from '../../match/entry-filter.ts'
-import { queryClientsMax, queryClientsPerUserMax, uidUnknown } from '../../protocol/constants.ts'
+import { globStepsMax, queryClientsMax, queryClientsPerUserMax, uidUnknown } from '../../protocol/constants.ts'
 import { encodeHeader, type QueryRequest } from '../../protocol/query.ts'
 import type { Gap } from '../engine/gap.ts'
 import { type Client, type ClientHost, QueryClient, type Request } from './client.ts'
@@ -116,7 +116,13 @@ export class QueryServer {
         connection.end()
         return undefined
       }
-      options = { mode: parsed.mode, encoder: extendedReply, ...this.#extendedOptions(request) }
+      const filter = EntryFilter.make(request)
+      if (filter instanceof EntryFilter && filter.steps > globStepsMax) {
+        connection.write(this.#header([], tooCostly(filter.steps)), () => {})
+        connection.end()
+        return undefined
+      }
+      options = { mode: parsed.mode, encoder: extendedReply, ...this.#extendedOptions(request, filter) }
     }
     const reader = this.#parts.readers.add(connection, options)
     this.#readers.add(reader)
@@ -124,7 +130,7 @@ export class QueryServer {
   }
 
   /** What the server applies by itself, and the header that says so. */
-  #extendedOptions(request: QueryRequest): Partial<ReaderOptions> {
+  #extendedOptions(request: QueryRequest, filter: ReturnType<typeof EntryFilter.make>): Partial<ReaderOptions> {
     const options: Partial<ReaderOptions> = {}
     const applied: string[] = []
     const { cursor, tail, limit } = request
@@ -132,7 +138,6 @@ export class QueryServer {
       applied.push('cursor')
       Object.assign(options, this.#fromCursor(cursor.ring, cursor.sequence))
     }
-    const filter = EntryFilter.make(request)
     if (filter instanceof EntryFilter) {
       options.filter = filter
       applied.push(...filterKeys.filter((key) => request[key] !== undefined))
@@ -159,9 +164,14 @@ export class QueryServer {
     return { from: engine.ring.tailSequence, gap: { lost: undefined, reason: 'restarted' } }
   }
 
-  #header(applied: string[]): Buffer {
+  #header(applied: string[], error?: string): Buffer {
     const { readers, version, pid } = this.#parts
     const { ring, ringId } = readers.engine
-    return encodeHeader({ version, pid, ring: ringId, first: ring.tailSequence, next: ring.committedSequence, applied })
+    const header = { version, pid, ring: ringId, first: ring.tailSequence, next: ring.committedSequence, applied }
+    return encodeHeader(error === undefined ? header : { ...header, error })
   }
+}
+
+function tooCostly(steps: number): string {
+  return `sources: matching one name may take ${steps} comparisons, wanted at most ${globStepsMax}: give fewer or shorter globs`
 }

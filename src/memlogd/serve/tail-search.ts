@@ -2,7 +2,7 @@
 import { EntryView } from '../../protocol/entry.ts'
 import { Cursor } from '../../ring/cursor.ts'
 import type { Ring } from '../../ring/ring.ts'
-import type { Filter } from './ranges.ts'
+import { type Filter, Looks } from './ranges.ts'
 
 /** A window has at most this many entries, */
 const windowEntries = 512
@@ -10,7 +10,7 @@ const windowEntries = 512
 const windowBytes = 64 * 1024
 
 export interface TailSearchOptions {
-  /** The window [first, end) of sequence numbers. */
+  /** The search looks at the entries [first, end). */
   first: number
   end: number
   filter: Filter
@@ -23,9 +23,11 @@ export class TailSearch {
   readonly #options: TailSearchOptions
   readonly #view = new EntryView()
   readonly #buffer: Buffer
-  /** Entries from here on are looked at. */
+  /** Every entry from here on is looked at. */
   #from: number
   #missing: number
+  /** The window before it: the next entry to look at, and the wanted ones so far. */
+  #window: { start: number; next: number; found: number[] } | undefined
 
   constructor(ring: Ring, options: TailSearchOptions) {
     this.#ring = ring
@@ -43,7 +45,7 @@ export class TailSearch {
     do {
       const first = Math.max(this.#options.first, this.#ring.tailSequence)
       if (this.#missing === 0 || this.#from <= first) return Math.max(this.#from, first)
-      this.#lookAt(this.#windowStart(first))
+      this.#lookBack(first, isOver)
     } while (!isOver())
     return undefined
   }
@@ -56,18 +58,27 @@ export class TailSearch {
     return from - entries
   }
 
-  #lookAt(start: number): void {
+  /** Looks at one window, or at a part of it. */
+  #lookBack(first: number, isOver: () => boolean): void {
     const { filter } = this.#options
     const view = this.#view
-    const found: number[] = []
-    const bytes = new Cursor(this.#ring, start).read(this.#buffer, this.#from)
-    let sequence = start
-    for (let at = 0; at < bytes; at += view.size) {
-      if (filter.isWanted(view.at(this.#buffer, at))) found.push(sequence)
-      sequence++
+    const looks = new Looks(filter, isOver)
+    if (this.#window === undefined) {
+      const start = this.#windowStart(first)
+      this.#window = { start, next: start, found: [] }
     }
-    const first = found.at(-this.#missing)
-    this.#from = found.length >= this.#missing && first !== undefined ? first : start
-    this.#missing = Math.max(0, this.#missing - found.length)
+    const window = this.#window
+    window.next = Math.max(window.next, first)
+    const bytes = new Cursor(this.#ring, window.next).read(this.#buffer, this.#from)
+    for (let at = 0; at < bytes; at += view.size) {
+      if (filter.isWanted(view.at(this.#buffer, at))) window.found.push(window.next)
+      window.next++
+      if (looks.isOver()) break
+    }
+    if (window.next < this.#from) return
+    const last = window.found.at(-this.#missing)
+    this.#from = window.found.length >= this.#missing && last !== undefined ? last : window.start
+    this.#missing = Math.max(0, this.#missing - window.found.length)
+    this.#window = undefined
   }
 }

@@ -255,6 +255,19 @@ describe('filters that the server applies', () => {
     expect(reply.texts).toEqual(Array.from({ length: 1500 }, (_, index) => String(2002 + 2 * index)))
   })
 
+  it('globs that would take too long are refused, with the reason', () => {
+    const bench = mixed(6)
+    const sources = Array.from({ length: 256 }, () => `*${'a'.repeat(20)}*`)
+    const connection = bench.ask(queryModeDumpFollow, { sources })
+    const { header, texts } = replyOf(connection)
+    expect(header.error).toMatch(/^sources: matching one name may take \d+ comparisons, wanted at most \d+/)
+    expect(texts).toEqual([])
+    expect(connection.isEnded).toBe(true)
+    expect(bench.server.readers.size).toBe(0)
+    const many = bench.ask(queryModeDump, { sources: sources.map((_, index) => `service-${index}.*`) })
+    expect(replyOf(many).header.error).toBeUndefined()
+  })
+
   it('a limit counts what is wanted', () => {
     const reply = replyOf(mixed(6).ask(queryModeDump, { sources: ['even'], limit: 2 }))
     expect(reply.texts).toEqual(['2', '4'])
