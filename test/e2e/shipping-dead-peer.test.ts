@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Shipper } from '../../src/logread/ship/shipper.ts'
+import { SyslogWriter } from '../../src/logread/ship/syslog/message.ts'
 import { SyslogStreamTarget } from '../../src/logread/ship/syslog/stream-target.ts'
 import { monotonicMs, sleep, systemWorld } from '../../src/system/world.ts'
 import { ListSource } from '../logread/ship/entries.ts'
@@ -70,7 +71,8 @@ test('a cable that is pulled costs no line and no CPU', async ({ skip }) => {
   const target = new SyslogStreamTarget(
     'syslog',
     { host: `${network}.2`, port, tls: undefined },
-    'vm',
+    new SyslogWriter('vm'),
+    'octets',
     systemWorld,
     times,
   )

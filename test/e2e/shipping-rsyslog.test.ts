@@ -5,9 +5,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Shipper } from '../../src/logread/ship/shipper.ts'
+import { SyslogWriter } from '../../src/logread/ship/syslog/message.ts'
 import { SyslogStreamTarget } from '../../src/logread/ship/syslog/stream-target.ts'
 import { SyslogUdpTarget } from '../../src/logread/ship/syslog/udp-target.ts'
 import type { Target } from '../../src/logread/ship/target.ts'
@@ -36,18 +36,32 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-async function open(transport: Transport): Promise<{ target: Target; rsyslog: Rsyslog }> {
+async function open(
+  transport: Transport,
+  writer = new SyslogWriter('vm'),
+  framing: 'octets' | 'lf' = 'octets',
+): Promise<{ target: Target; rsyslog: Rsyslog }> {
   const port = await freePort()
   const certificates = transport === 'tls' ? makeCertificates(directory) : undefined
-  receiver = new Rsyslog(directory, transport, port, certificates)
-  await receiver.start()
+  const rsyslog = new Rsyslog(directory, transport, port, certificates)
+  receiver = rsyslog
+  await rsyslog.start()
   const host = '127.0.0.1'
   if (transport === 'udp')
-    return { target: new SyslogUdpTarget('udp', { host, port }, 'vm', 1400, systemWorld), rsyslog: receiver }
+    return { target: new SyslogUdpTarget('udp', { host, port }, writer, 1400, systemWorld), rsyslog }
   const none = { certificateFile: undefined, keyFile: undefined, serverName: undefined }
   const tls = certificates && { caFile: certificates.ca, ...none }
-  return { target: new SyslogStreamTarget(transport, { host, port, tls }, 'vm', systemWorld), rsyslog: receiver }
+  return { target: new SyslogStreamTarget(transport, { host, port, tls }, writer, framing, systemWorld), rsyslog }
 }
+
+test.for<Transport>(['udp', 'tcp'])('rsyslog reads RFC 3164 over %s', async (transport, { skip }) => {
+  if (!hasRsyslog) skip(missing)
+  const { target, rsyslog } = await open(transport, new SyslogWriter('vm', '3164'), 'lf')
+  const source = new ListSource(20).add('first', 'two\nlines', 'a: b[c]')
+  running = new Shipper(target, source, systemWorld, (message) => said.push(message)).run(stop.signal)
+  await expect.poll(() => rsyslog.texts().map((text) => text.trim())).toEqual(['first', 'two\\nlines', 'a: b[c]'])
+  expect(rsyslog.lines()[0]).toMatch(/^14\|\d{4}-04-15T\d\d:37:37[^|]*\|vm\|app\.stdout\|-\|-\|-\| ?first$/)
+})
 
 test.for<Transport>(['udp', 'tcp', 'tls'])(
   'nothing is lost over %s when the receiver is killed and comes back',
@@ -64,12 +78,12 @@ test.for<Transport>(['udp', 'tcp', 'tls'])(
       for (let index = 0; index < count; index += 10) {
         source.add(...Array.from({ length: 10 }, () => `line ${sent++}`))
         sentAt.push(monotonicMs())
-        await pause(2)
+        await new Promise((resolve) => setImmediate(resolve))
       }
     }
     await feed(1000)
-    await Promise.all([feed(1000), pause(100).then(() => rsyslog.kill())])
-    await pause(300)
+    await Promise.all([feed(1000), rsyslog.kill()])
+    await expect.poll(() => said.length).toBeGreaterThan(0)
     await rsyslog.start()
     await feed(1000)
     const expected = Array.from({ length: total }, (_, index) => `line ${index}`)

@@ -44,7 +44,7 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
   const ownHost = headerText(Buffer.from(options.hostname ?? ''), hostBytesMax)
   const isTerminal = options.isTerminal === true
   return (entry, sink) => {
-    sink.text(`<${priorityOf(entry)}>1 `)
+    sink.text(`<${syslogPriority(entry)}>1 `)
     const room = sink.reserve(stampBytesMax)
     sink.used = stamp.writeFraction(room, sink.used, entry.realSeconds, entry.realNanos, fractionDigits)
     const sender = entry.field('hostname')
@@ -59,7 +59,7 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
 }
 
 /** PRI: the entry's own, or one that says what it is. */
-function priorityOf(entry: EntryView): number {
+export function syslogPriority(entry: EntryView): number {
   if (hasPriority(entry.priority)) return entry.priority
   return entry.kind === entryKindGap ? priorityOfGap : priorityDefault
 }

@@ -241,7 +241,7 @@ function sendDatagram(socket: DatagramSocket, bytes: Buffer): Promise<void> {
   })
 }
 
-const texts: Readonly<Record<string, string>> = {
+const texts: Readonly<Record<string, string | undefined>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'the connection was reset',
   EPIPE: 'the connection was closed',
@@ -255,7 +255,17 @@ const texts: Readonly<Record<string, string>> = {
 export function toNetworkError(error: Error): NetworkError {
   if (error instanceof NetworkError) return error
   const { code = 'failed' } = error as NodeJS.ErrnoException
-  const isCertificate = /CERT|VERIFY|SELF_SIGNED|ISSUER/.test(code)
-  if (isCertificate) return new NetworkError(`the certificate is refused: ${error.message}`)
-  return new NetworkError(texts[code] ?? error.message)
+  const text = texts[code] ?? tlsText(code, error.message) ?? error.message
+  return new NetworkError(text)
+}
+
+/** What a failed TLS handshake means; an alert is what the peer says of us. */
+function tlsText(code: string, message: string): string | undefined {
+  if (/^ERR_SSL_.*ALERT_.*CERTIFICATE_REQUIRED/.test(code)) return 'the receiver wants a client certificate (cert, key)'
+  // TLS 1.2 has no alert of its own for that.
+  if (/^ERR_SSL_.*ALERT_HANDSHAKE_FAILURE/.test(code))
+    return 'the TLS handshake failed: the receiver may want a client certificate (cert, key)'
+  if (/^ERR_SSL_.*ALERT_.*(?:CERT|UNKNOWN_CA)/.test(code))
+    return `the receiver refuses the client certificate: ${message}`
+  return /CERT|VERIFY|SELF_SIGNED|ISSUER/.test(code) ? `the certificate is refused: ${message}` : undefined
 }

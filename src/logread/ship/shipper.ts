@@ -20,10 +20,16 @@ const settledMs = 10_000
 
 /** First wait; doubles with every failure in a row. */
 export const retryMs = 250
-/** Longest wait. */
+/** Longest wait at first, so that deliveries go on within seconds after a short outage. */
+export const earlyRetryMsMax = 4000
+/** Tries with such waits: about a minute of them. */
+const earlyTries = 24
+/** Longest wait later. */
 export const retryMsMax = 30_000
 /** Shortest wait, whatever the random number: a failing target is not tried in a loop. */
 export const retryMsMin = 50
+/** More are not counted. */
+const failuresMax = 100
 /** Longest wait that a target may ask for (`Retry-After`). */
 export const retryAfterMsMax = 300_000
 
@@ -39,8 +45,9 @@ export class Backoff {
 
   /** The wait after one more failure. A wait that the target asked for is observed, plus up to a tenth. */
   next(askedMs?: number): number {
-    const ceiling = Math.min(retryMsMax, retryMs * 2 ** Math.min(this.#failures, 20))
-    this.#failures++
+    const longest = this.#failures < earlyTries ? earlyRetryMsMax : retryMsMax
+    const ceiling = Math.min(longest, retryMs * 2 ** this.#failures)
+    this.#failures = Math.min(this.#failures + 1, failuresMax)
     if (askedMs !== undefined)
       return Math.max(retryMsMin, Math.min(askedMs, retryAfterMsMax) * (1 + this.#random() / 10))
     return Math.max(retryMsMin, this.#random() * ceiling)
@@ -122,16 +129,16 @@ export class Shipper {
   /** Ships until `signal` fires or the source is at its end. Never rejects: what fails is reported and tried again. */
   async run(signal: AbortSignal): Promise<void> {
     this.#load()
-    this.#target.onLost = () => this.#session.abort()
+    this.#target.onLost = (reason = 'the connection was lost') => this.#session.abort(reason)
     const done = new AbortController()
     const saving = this.#saveRegularly(AbortSignal.any([signal, done.signal]))
     while (!signal.aborted) {
       this.#session = new AbortController()
       const failure = await this.#runSession(AbortSignal.any([signal, this.#session.signal]))
       if (signal.aborted || this.#isOver(failure)) break
-      const lost = this.#session.signal.aborted
+      const { aborted: isLost, reason } = this.#session.signal
       this.#rewind()
-      this.#fail(failure ?? (lost ? 'the connection was lost' : 'the connection to memlogd ended'))
+      this.#fail(failure ?? (isLost ? String(reason) : 'the connection to memlogd ended'))
       await this.#wait(this.#backoff.next(), signal)
     }
     done.abort()

@@ -7,6 +7,7 @@ import { quoted, UsageError } from '../../cli/errors.ts'
 import { bootId, hostName } from '../../system/host.ts'
 import { systemWorld } from '../../system/world.ts'
 import { findFormat, formats } from '../formats/table.ts'
+import type { SyslogWriter } from './syslog/message.ts'
 import type { Report, Target } from './target.ts'
 import { headerValue, parseAddress, type TargetQuery, TargetText } from './target-text.ts'
 
@@ -95,12 +96,16 @@ function parseSyslogUdp(text: TargetText): ParsedTarget['open'] {
   const { before, query } = text.splitQuery()
   const { host, port } = parseAddress(text, before, ports.syslog, { hasUser: false, hasPath: false })
   const hostname = query.text('hostname')
+  const format = query.choice('format', syslogFormats, '5424')
   // At most the largest UDP payload. 1452 fits into one packet of an Ethernet (1500) with the headers of IPv6 and UDP.
   const bytesMax = query.bytes('max-size', 480, 65_507, 1452)
   query.finish()
   return async () => {
-    const { SyslogUdpTarget } = await import('./syslog/udp-target.ts')
-    return new SyslogUdpTarget(text.shown, { host, port }, hostname ?? hostName(), bytesMax, systemWorld)
+    const [{ SyslogUdpTarget }, writer] = await Promise.all([
+      import('./syslog/udp-target.ts'),
+      makeWriter(hostname, format),
+    ])
+    return new SyslogUdpTarget(text.shown, { host, port }, writer, bytesMax, systemWorld)
   }
 }
 
@@ -109,12 +114,24 @@ function parseSyslogStream(text: TargetText, isTls: boolean): ParsedTarget['open
   const defaultPort = isTls ? ports.syslogTls : ports.syslog
   const { host, port } = parseAddress(text, before, defaultPort, { hasUser: false, hasPath: false })
   const hostname = query.text('hostname')
+  const format = query.choice('format', syslogFormats, '5424')
+  const framing = query.choice('framing', ['octets', 'lf'], 'octets')
   const tls = isTls ? readTls(query) : undefined
   query.finish()
   return async () => {
-    const { SyslogStreamTarget } = await import('./syslog/stream-target.ts')
-    return new SyslogStreamTarget(text.shown, { host, port, tls }, hostname ?? hostName(), systemWorld)
+    const [{ SyslogStreamTarget }, writer] = await Promise.all([
+      import('./syslog/stream-target.ts'),
+      makeWriter(hostname, format),
+    ])
+    return new SyslogStreamTarget(text.shown, { host, port, tls }, writer, framing, systemWorld)
   }
+}
+
+const syslogFormats = ['5424', '3164'] as const
+
+async function makeWriter(hostname: string | undefined, format: (typeof syslogFormats)[number]): Promise<SyslogWriter> {
+  const { SyslogWriter } = await import('./syslog/message.ts')
+  return new SyslogWriter(hostname ?? hostName(), format)
 }
 
 function readTls(query: TargetQuery) {

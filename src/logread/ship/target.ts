@@ -14,8 +14,8 @@ export interface Target {
   readonly refused?: number
   /** Bytes of entries that are worth gathering for one delivery; absent, whatever is there is delivered. */
   readonly batchBytes?: number
-  /** Set by the shipper; called when the target is lost between two deliveries. */
-  onLost?: (() => void) | undefined
+  /** Set by the shipper; called when the target is lost between two deliveries, with the reason where it is known. */
+  onLost?: ((reason?: string) => void) | undefined
   /**
    * Delivers the entries in bytes[start, end): whole entries, gaps included. Resolves when they have arrived, as far
    * as the protocol can say; rejects with TargetError. The bytes may be reused after that.

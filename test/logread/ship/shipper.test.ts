@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CheckpointFile } from '../../../src/logread/ship/checkpoint-file.ts'
 import {
   Backoff,
+  earlyRetryMsMax,
   repeatMs,
   retryAfterMsMax,
   retryMs,
@@ -357,6 +358,8 @@ test.each(['', '{', '{"ring":1,"sequence":2}', '{"ring":"a"}', '{"ring":"a","seq
 test('waits double up to a limit, with full jitter, and are never zero', () => {
   const upper = new Backoff(() => 1)
   expect([upper.next(), upper.next(), upper.next()]).toEqual([retryMs, 2 * retryMs, 4 * retryMs])
+  // About a minute of short waits: after an outage of seconds, deliveries go on within seconds.
+  for (let index = 0; index < 20; index++) expect(upper.next()).toBeLessThanOrEqual(earlyRetryMsMax)
   for (let index = 0; index < 100; index++) upper.next()
   expect(upper.next()).toBe(retryMsMax)
   upper.succeeded()

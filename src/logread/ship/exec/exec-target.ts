@@ -17,7 +17,7 @@ const nameCharactersMax = 40
 
 export class ExecTarget implements Target {
   readonly name: string
-  onLost: (() => void) | undefined
+  onLost: ((reason?: string) => void) | undefined
   readonly #command: string
   readonly #write: WriteEntry
   readonly #world: World
@@ -89,10 +89,10 @@ export class ExecTarget implements Target {
   #start(): ShellCommand {
     this.#unconfirmed.clear()
     const command = new ShellCommand(this.#command, { environment: process.env, hasInput: true }, this.#world)
-    void command.ended.then(() => {
+    void command.ended.then((end) => {
       if (this.#isDelivering || this.#isClosing || this.#running !== command) return
       this.#running = undefined
-      this.onLost?.()
+      this.onLost?.(endText(end))
     })
     return command
   }

@@ -1,16 +1,26 @@
-/** Entries as RFC 5424 messages in buffers of their own, cut where a transport has a limit. */
+/** Entries as syslog messages in buffers of their own, cut where a transport has a limit. */
 import type { EntryView } from '../../../protocol/entry.ts'
 import { ByteSink } from '../../formats/byte-sink.ts'
 import type { WriteEntry } from '../../formats/format.ts'
 import { appendLineText } from '../../formats/line-text.ts'
 import { makeAppendSyslog } from '../../formats/syslog.ts'
+import { localOffset } from '../../time.ts'
+import { makeAppendBsd } from './bsd-message.ts'
+
+/** RFC 5424, or the older one that some receivers want. */
+type SyslogFormat = '5424' | '3164'
 
 export class SyslogWriter {
   readonly #whole: WriteEntry
   readonly #bare: WriteEntry
   readonly #sink = new ByteSink()
 
-  constructor(hostname: string) {
+  constructor(hostname: string, format: SyslogFormat = '5424') {
+    if (format === '3164') {
+      this.#whole = makeAppendBsd(hostname, localOffset)
+      this.#bare = this.#whole
+      return
+    }
     this.#whole = makeAppendSyslog({ hostname })
     this.#bare = makeAppendSyslog({ hostname, hasFields: false })
   }
@@ -30,9 +40,9 @@ export class SyslogWriter {
   }
 }
 
-/** The last place at or before `at` that is not inside a UTF-8 character. */
+/** The last offset at or before `at` that is not inside a UTF-8 character. */
 function characterEnd(text: Buffer, at: number): number {
-  const isInside = (place: number) => ((text[place] ?? 0) & 0xc0) === 0x80
+  const isInside = (offset: number) => ((text[offset] ?? 0) & 0xc0) === 0x80
   let end = at
   while (end > 0 && end > at - 4 && isInside(end)) end--
   return isInside(end) ? at : end

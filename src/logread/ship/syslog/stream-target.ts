@@ -1,11 +1,11 @@
-/** `syslog+tcp:` and `syslog+tls:`: RFC 5424 messages with octet counting (RFC 6587, RFC 5425). */
+/** `syslog+tcp:` and `syslog+tls:`: syslog messages, counted in octets or ended by a newline (RFC 6587, RFC 5425). */
 
 import { EntryView } from '../../../protocol/entry.ts'
 import type { World } from '../../../system/world.ts'
 import { NetworkError, type OutgoingStream, openStream, type StreamAddress } from '../network.ts'
 import { type Target, TargetError } from '../target.ts'
 import { Unconfirmed } from '../unconfirmed.ts'
-import { SyslogWriter } from './message.ts'
+import type { SyslogWriter } from './message.ts'
 
 /** A live receiver has read what its kernel acknowledged this long ago. */
 const settleMs = 5000
@@ -18,6 +18,10 @@ const closeMs = 2000
 /** Messages are written in pieces of about this size. */
 const writeBytes = 64 * 1024
 
+/** How a receiver finds the end of a message; none holds a newline itself. */
+type Framing = 'octets' | 'lf'
+const newline = Buffer.from('\n')
+
 interface StreamTimes {
   settleMs: number
   probeMs: number
@@ -26,11 +30,12 @@ interface StreamTimes {
 
 export class SyslogStreamTarget implements Target {
   readonly name: string
-  onLost: (() => void) | undefined
+  onLost: ((reason?: string) => void) | undefined
   readonly #target: StreamAddress
   readonly #world: World
   readonly #times: StreamTimes
   readonly #writer: SyslogWriter
+  readonly #framing: Framing
   readonly #unconfirmed: Unconfirmed
   #stream: OutgoingStream | undefined
   #cancelProbe = () => {}
@@ -41,7 +46,8 @@ export class SyslogStreamTarget implements Target {
   constructor(
     name: string,
     target: StreamAddress,
-    hostname: string,
+    writer: SyslogWriter,
+    framing: Framing,
     world: World,
     times: StreamTimes = { settleMs, probeMs, stallMs },
   ) {
@@ -49,7 +55,8 @@ export class SyslogStreamTarget implements Target {
     this.#target = target
     this.#world = world
     this.#times = times
-    this.#writer = new SyslogWriter(hostname)
+    this.#writer = writer
+    this.#framing = framing
     this.#unconfirmed = new Unconfirmed(times.settleMs)
   }
 
@@ -83,7 +90,7 @@ export class SyslogStreamTarget implements Target {
   }
 
   async #connect(signal: AbortSignal): Promise<OutgoingStream> {
-    const stream = await openStream(this.#target, signal, this.#world, () => this.#lost())
+    const stream = await openStream(this.#target, signal, this.#world, ({ message }) => this.#lost(message))
     this.#unconfirmed.clear()
     this.#acknowledged = 0
     this.#progressMs = this.#world.monotonicMs()
@@ -118,13 +125,13 @@ export class SyslogStreamTarget implements Target {
     this.#unconfirmed.settle(nowMs)
     if (nowMs - this.#progressMs < this.#times.stallMs) return
     this.#drop()
-    this.#lost()
+    this.#lost('the connection is stalled')
   }
 
-  #lost(): void {
+  #lost(reason: string): void {
     this.#stream = undefined
     this.#cancelProbe()
-    if (!this.#isDelivering) this.onLost?.()
+    if (!this.#isDelivering) this.onLost?.(reason)
   }
 
   #drop(): void {
@@ -139,9 +146,9 @@ export class SyslogStreamTarget implements Target {
     let length = 0
     for (let at = start; at < end; at += view.size) {
       const message = this.#writer.message(view.at(bytes, at))
-      const count = Buffer.from(`${message.length} `)
-      parts.push(count, message)
-      length += count.length + message.length
+      if (this.#framing === 'octets') parts.push(Buffer.from(`${message.length} `), message)
+      else parts.push(message, newline)
+      length += message.length
       if (length < writeBytes) continue
       yield Buffer.concat(parts)
       parts = []

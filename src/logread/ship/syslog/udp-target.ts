@@ -1,5 +1,5 @@
 /**
- * `syslog+udp:`: one RFC 5424 message in each datagram (RFC 5426). UDP promises nothing: what a receiver drops, and what
+ * `syslog+udp:`: one message in each datagram (RFC 5426). UDP promises nothing: what a receiver drops, and what
  * is in flight when it dies, is lost without notice. Two things can be done: when the kernel reports that nobody
  * listens, the last second is sent again, and bursts are spread so that a receiver's buffer holds them.
  */
@@ -8,7 +8,7 @@ import { sleep, type World } from '../../../system/world.ts'
 import { type DatagramAddress, type OutgoingDatagrams, openDatagrams } from '../network.ts'
 import type { Target } from '../target.ts'
 import { Unconfirmed } from '../unconfirmed.ts'
-import { SyslogWriter } from './message.ts'
+import type { SyslogWriter } from './message.ts'
 import { toTargetError } from './stream-target.ts'
 
 /** Datagrams sent at once; the pause after them makes some 10,000 a second. */
@@ -19,7 +19,7 @@ const settleMs = 1000
 
 export class SyslogUdpTarget implements Target {
   readonly name: string
-  onLost: (() => void) | undefined
+  onLost: ((reason?: string) => void) | undefined
   readonly #target: DatagramAddress
   readonly #bytesMax: number
   readonly #world: World
@@ -30,12 +30,12 @@ export class SyslogUdpTarget implements Target {
   #failure: Error | undefined
   #sent = 0
 
-  constructor(name: string, target: DatagramAddress, hostname: string, bytesMax: number, world: World) {
+  constructor(name: string, target: DatagramAddress, writer: SyslogWriter, bytesMax: number, world: World) {
     this.name = name
     this.#target = target
     this.#bytesMax = bytesMax
     this.#world = world
-    this.#writer = new SyslogWriter(hostname)
+    this.#writer = writer
   }
 
   get unconfirmed(): number {
@@ -88,7 +88,7 @@ export class SyslogUdpTarget implements Target {
     this.#failure = error
     if (this.#isDelivering) return
     this.#drop()
-    this.onLost?.()
+    this.onLost?.(error.message)
   }
 
   #drop(): void {

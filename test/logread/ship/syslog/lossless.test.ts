@@ -6,6 +6,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { Shipper } from '../../../../src/logread/ship/shipper.ts'
+import { SyslogWriter } from '../../../../src/logread/ship/syslog/message.ts'
 import { SyslogStreamTarget } from '../../../../src/logread/ship/syslog/stream-target.ts'
 import { sleep, systemWorld } from '../../../../src/system/world.ts'
 import { ListSource } from '../entries.ts'
@@ -86,11 +87,18 @@ test.each([1, 2, 3, 4, 5])(
   async (seed) => {
     const random = randomFrom(seed)
     const { port, connections } = await brokenReceiver(random)
-    const target = new SyslogStreamTarget('syslog', { host: '127.0.0.1', port, tls: undefined }, 'vm', systemWorld, {
-      settleMs: 1000,
-      probeMs: 50,
-      stallMs: 5000,
-    })
+    const target = new SyslogStreamTarget(
+      'syslog',
+      { host: '127.0.0.1', port, tls: undefined },
+      new SyslogWriter('vm'),
+      'octets',
+      systemWorld,
+      {
+        settleMs: 1000,
+        probeMs: 50,
+        stallMs: 5000,
+      },
+    )
     const count = 1500
     const expected = Array.from(
       { length: count },

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { ByteSink } from '../../../../src/logread/formats/byte-sink.ts'
+import { makeAppendBsd } from '../../../../src/logread/ship/syslog/bsd-message.ts'
 import { SyslogWriter } from '../../../../src/logread/ship/syslog/message.ts'
 import { EntryView } from '../../../../src/protocol/entry.ts'
 import { encodeFields } from '../../../../src/protocol/fields.ts'
@@ -39,4 +41,34 @@ test('a limit cuts the text between characters, never inside one', () => {
   }
   const binary = view(line(1, 'x', Buffer.alloc(100, 0x80)))
   expect(writer.message(binary, whole.length).length).toBe(whole.length)
+})
+
+const bsd = (bytes: Buffer, offsetMinutes = 0) => {
+  const sink = new ByteSink()
+  makeAppendBsd('vm 1', () => offsetMinutes)(view(bytes), sink)
+  return sink.take().toString()
+}
+
+test.each([
+  [{ priority: 38, fields: encodeFields([['pid', '42']]) }, 'a\nb', '<38>Apr 15 15:37:37 vm_1 sshd[42]: a\\nb'],
+  [{ realSeconds: 1491406657 }, '', '<14>Apr  5 15:37:37 vm_1 sshd: '],
+  [
+    {
+      fields: encodeFields([
+        ['tag', 'a b:c[d]'],
+        ['hostname', 'other'],
+      ]),
+    },
+    'm',
+    '<14>Apr 15 15:37:37 other a_b_c_d_: m',
+  ],
+  [{ source: Buffer.from('x'.repeat(40)) }, 'm', `<14>Apr 15 15:37:37 vm_1 ${'x'.repeat(32)}: m`],
+  [{ source: Buffer.alloc(0) }, 'm', '<14>Apr 15 15:37:37 vm_1 -: m'],
+])('RFC 3164: %j', (parts, message, expected) => {
+  expect(bsd(line(1, 'sshd', message, parts))).toBe(expected)
+})
+
+test('RFC 3164 has local time', () => {
+  expect(bsd(line(1, 'x', 'm', { realSeconds: 1492300799 }), 120)).toBe('<14>Apr 16 01:59:59 vm_1 x: m')
+  expect(bsd(line(1, 'x', 'm', { realSeconds: 1483228800 }), -300)).toBe('<14>Dec 31 19:00:00 vm_1 x: m')
 })

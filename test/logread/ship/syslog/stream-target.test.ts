@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sendQueueBytes, type TlsFiles } from '../../../../src/logread/ship/network.ts'
+import { SyslogWriter } from '../../../../src/logread/ship/syslog/message.ts'
 import { SyslogStreamTarget } from '../../../../src/logread/ship/syslog/stream-target.ts'
 import { systemWorld } from '../../../../src/system/world.ts'
 import { freePort } from '../../../support/free-port.ts'
@@ -42,7 +43,7 @@ async function listen(server: Server): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-function makeTarget(port: number, tls?: Partial<TlsFiles>): SyslogStreamTarget {
+function makeTarget(port: number, tls?: Partial<TlsFiles>, framing: 'octets' | 'lf' = 'octets'): SyslogStreamTarget {
   const files = tls && {
     caFile: undefined,
     certificateFile: undefined,
@@ -50,7 +51,14 @@ function makeTarget(port: number, tls?: Partial<TlsFiles>): SyslogStreamTarget {
     serverName: undefined,
     ...tls,
   }
-  const made = new SyslogStreamTarget('syslog', { host: '127.0.0.1', port, tls: files }, 'vm', systemWorld, times)
+  const made = new SyslogStreamTarget(
+    'syslog',
+    { host: '127.0.0.1', port, tls: files },
+    new SyslogWriter('vm'),
+    framing,
+    systemWorld,
+    times,
+  )
   opened.push(made)
   return made
 }
@@ -97,7 +105,7 @@ test('a delivery is confirmed when the peer’s kernel has had it for a while', 
   await expect.poll(() => target.unconfirmed).toBe(0)
 })
 
-test('a connection lost between deliveries is told of, and what was not confirmed stays so', async () => {
+test('a connection lost between deliveries is reported, and what was unconfirmed stays so', async () => {
   const port = await listen(createServer((socket) => socket.once('data', () => socket.resetAndDestroy())))
   const target = makeTarget(port)
   let lost = 0
@@ -108,14 +116,14 @@ test('a connection lost between deliveries is told of, and what was not confirme
   expect(target.unconfirmed).toBe(1)
 })
 
-test('a peer that takes nothing any more is given up after a while, and what it did not take is not confirmed', async () => {
+test('a peer that stops reading is given up after a while, and what it did not read stays unconfirmed', async () => {
   const port = await listen(createServer((socket) => socket.pause()))
   const target = makeTarget(port)
   const batch = Buffer.concat(Array.from({ length: 200 }, (_, index) => line(index + 1, 'x', 'a'.repeat(100_000))))
   await expect(deliver(target, batch)).rejects.toMatchObject({ message: 'the connection is stalled', retryable: true })
 })
 
-test('an order to stop ends a delivery that hangs', async () => {
+test('a stop ends a delivery that hangs', async () => {
   const port = await listen(createServer((socket) => socket.pause()))
   const target = makeTarget(port)
   const stop = new AbortController()
@@ -171,7 +179,7 @@ test('certificates are checked: authority and name', async ({ skip }) => {
   await expect.poll(() => parts.length).toBe(2)
 })
 
-test('a receiver that wants a certificate of ours gets it', async ({ skip }) => {
+test('a receiver that wants a client certificate receives it', async ({ skip }) => {
   if (!isInstalled('openssl')) skip('needs openssl')
   const { ca, certificate, key } = makeCertificates(directory)
   const parts: Buffer[] = []
@@ -183,6 +191,34 @@ test('a receiver that wants a certificate of ours gets it', async ({ skip }) => 
   const port = await listen(server)
   await deliver(makeTarget(port, { caFile: ca, certificateFile: certificate, keyFile: key }), line(1, 'x', 'm'))
   await expect.poll(() => parts.length).toBe(1)
+})
+
+test.for(['TLSv1.2', 'TLSv1.3'] as const)(
+  '%s: a receiver that wants a client certificate is named',
+  async (version, { skip }) => {
+    if (!isInstalled('openssl')) skip('needs openssl')
+    const { ca, certificate, key } = makeCertificates(directory)
+    const files = { cert: readFileSync(certificate), key: readFileSync(key), ca: readFileSync(ca) }
+    const server = createTlsServer({ ...files, requestCert: true, rejectUnauthorized: true, maxVersion: version })
+    server.on('tlsClientError', () => undefined)
+    const target = makeTarget(await listen(server), { caFile: ca })
+    const lost = Promise.withResolvers<string | undefined>()
+    target.onLost = (reason) => lost.resolve(reason)
+    await deliver(target, line(1, 'x', 'm')).catch((error: Error) => lost.resolve(error.message))
+    expect(await lost.promise).toMatch(/want[s]? a client certificate \(cert, key\)/)
+  },
+)
+
+test('messages can end with a newline instead of being counted', async () => {
+  const parts: Buffer[] = []
+  const port = await listen(createServer((socket) => socket.on('data', (bytes) => parts.push(bytes))))
+  const target = makeTarget(port, undefined, 'lf')
+  await deliver(target, Buffer.concat([line(1, 'x', 'two\nlines'), line(2, 'x', '')]))
+  await target.close()
+  await expect.poll(() => Buffer.concat(parts).toString().split('\n').length).toBe(3)
+  const [first, second] = Buffer.concat(parts).toString().split('\n')
+  expect(first).toMatch(/^<14>1 .* two\\nlines$/)
+  expect(second).toMatch(/^<14>1 .*\[meta sequenceId="2"\]$/)
 })
 
 test('the kernel’s table of connections is read', () => {

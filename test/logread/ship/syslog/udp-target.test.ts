@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import { SyslogWriter } from '../../../../src/logread/ship/syslog/message.ts'
 import { SyslogUdpTarget } from '../../../../src/logread/ship/syslog/udp-target.ts'
 import { systemWorld } from '../../../../src/system/world.ts'
 import { freePort } from '../../../support/free-port.ts'
@@ -14,7 +15,7 @@ afterEach(async () => {
 })
 
 function makeTarget(port: number, bytesMax = 200): SyslogUdpTarget {
-  const made = new SyslogUdpTarget('syslog', { host: '127.0.0.1', port }, 'vm', bytesMax, systemWorld)
+  const made = new SyslogUdpTarget('syslog', { host: '127.0.0.1', port }, new SyslogWriter('vm'), bytesMax, systemWorld)
   opened.push(made)
   return made
 }
