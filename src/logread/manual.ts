@@ -51,16 +51,16 @@ export const logreadManual: Manual = {
     {
       title: 'TARGETS',
       paragraphs: [
-        'With --to lines go to a target, at least once: a target that is away is tried again while memlogd holds the lines, and what it no longer holds is reported at the target as lost. With --state this goes on where it stopped. Options of a target follow a question mark, joined by ampersands.',
+        'With --to each line is delivered to a target at least once: delivery to a target that is away is retried while memlogd holds the lines, and lines that it no longer holds are reported at the target as lost. With --state the next run goes on where this one stopped. Options of a target follow a question mark, joined by ampersands. Without -f, logread ends when all that is buffered has been delivered and the commands have ended; the exit status is 1 if lines were refused or dropped, or may not have arrived.',
       ],
       rows: [
         [
-          'dir:FOLDER',
+          'dir:DIRECTORY',
           'A file for each source, as the logwrite service of LinuxKit writes them. max-size (1M), max-files (10), compress=gzip, max-total.',
         ],
         [
           'syslog+udp://HOST[:PORT], syslog+tcp:, syslog+tls:',
-          'RFC 5424; TCP and TLS with octet counting. hostname; for UDP max-size (1452); for TLS ca, cert, key, servername.',
+          'RFC 5424, or format=3164; TCP and TLS with octet counting, or framing=lf. hostname; for UDP max-size (1452); for TLS ca, cert, key, servername.',
         ],
         [
           'otlp+http://HOST[:PORT][/PATH], otlp+https:',
@@ -79,7 +79,7 @@ export const logreadManual: Manual = {
     {
       title: 'HOOKS',
       paragraphs: [
-        'With --on and --run a command is run for each line that matches: one at a time, ten in a row, then one a second, each for 30 seconds at most. 64 matches wait; more are dropped, which is said. The line is in the environment of the command:',
+        'With --on and --run a command is run for each line that matches: one at a time, ten in a row, then one a second, each for 30 seconds at most. 64 matches wait; more are dropped, which is reported. The line is in the environment of the command:',
       ],
       rows: [
         ['LOG_TIME, LOG_SOURCE, LOG_MESSAGE, LOG_SEQUENCE', 'What every line has.'],
