@@ -13,12 +13,12 @@
 #include "run-command.h"
 #include "unix-socket.h"
 
-#define HELD_BYTES_MAX (64 * 1024)
+#define TEE_HELD_BYTES (64 * 1024)
 /* A pipe that poll reports as writable accepts this without blocking (PIPE_BUF, pipe(7)). */
 #define OUTPUT_BYTES_MAX 4096
 #define HAND_OVER_MS 2000
 /* Bytes are added, retracted and sent in one buffer. The newline that ends a cut line must fit too. */
-#define KEPT_BYTES_MAX (TEE_BUFFER_BYTES + HELD_BYTES_MAX + 1)
+#define KEPT_BYTES_MAX (TEE_BUFFER_BYTES + TEE_HELD_BYTES + 1)
 
 struct stream {
   int from; /* the command's output, -1: at its end */
@@ -34,7 +34,7 @@ struct stream {
   u64 lost_lines, lost_bytes;
   char name[SOURCE_NAME_BYTES_MAX];
   u32 name_bytes;
-  u8 held[HELD_BYTES_MAX];
+  u8 held[TEE_HELD_BYTES];
   u8 kept[KEPT_BYTES_MAX];
 };
 
@@ -159,7 +159,7 @@ static void close_from(struct stream *stream) {
 }
 
 static void read_output(struct stream *stream) {
-  long got = sys_read(stream->from, stream->held, HELD_BYTES_MAX);
+  long got = sys_read(stream->from, stream->held, TEE_HELD_BYTES);
   if (got == -EAGAIN || got == -EINTR) return;
   if (got <= 0) return close_from(stream);
   keep(stream, stream->held, (u32)got);
