@@ -52,6 +52,25 @@ static bool report_open_failed(struct sources *sources, u32 token, int error, co
   return true;
 }
 
+static void close_opened(struct worker *worker, long fd) {
+  (void)worker;
+  if (fd >= 0) sys_close((int)fd);
+}
+
+/* Opens a FIFO, and nothing else: to open a device can have effects. The descriptor, or -errno. */
+static int open_fifo(const char *path) {
+  struct text again;
+  struct statx found;
+  int fd = sys_open(path, O_PATH | O_CLOEXEC);
+  if (fd < 0) return fd;
+  int result = sys_statx(fd, "", AT_EMPTY_PATH, &found);
+  if (result == 0 && (found.mode & S_IFMT) != S_IFIFO) result = -EINVAL;
+  text_descriptor_path(&again, fd);
+  if (result == 0) result = sys_open(again.at, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  sys_close(fd);
+  return result;
+}
+
 /* u32 token, path, NUL, name. Only FIFOs are opened: anything else at that path is not what the engine means. */
 static bool handle_open(struct sources *sources, u32 kind, const u8 *body, u32 bytes) {
   const char *path = (const char *)body + 4;
@@ -63,19 +82,19 @@ static bool handle_open(struct sources *sources, u32 kind, const u8 *body, u32 b
   if (name_bytes > SOURCE_NAME_BYTES_MAX) return false;
   if (kind != SOURCE_KIND_DOCKER && kind != SOURCE_KIND_STREAM) return false;
   u32 token = get_u32(body);
-  struct statx found;
-  int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  struct operation operation = {.event = EVENT_OPEN_FAILED, .event_argument = ETIMEDOUT, .finish = close_opened};
+  operation.token = token;
+  operation.text = path;
+  operation.text_bytes = end - 4;
+  guard_begin(sources->guard, &operation);
+  int fd = (int)guard_end(sources->guard, &operation, open_fifo(path));
   if (fd < 0) return report_open_failed(sources, token, -fd, path);
-  if (sys_statx(fd, "", AT_EMPTY_PATH, &found) < 0 || (found.mode & S_IFMT) != S_IFIFO) {
-    sys_close(fd);
-    return report_open_failed(sources, token, EINVAL, path);
-  }
   bool is_source = source_adopt(sources, fd, kind, token, name, name_bytes);
   return is_source || report_open_failed(sources, token, ENFILE, path);
 }
 
-static bool handle_peer(struct engine *engine, u32 descriptor, u64 token) {
-  struct ucred peer = peer_of_reader(engine->pid, descriptor);
+static bool handle_peer(struct engine *engine, struct guard *guard, u32 descriptor, u64 token) {
+  struct ucred peer = peer_of_reader(guard, engine->pid, descriptor);
   return send_message(engine, CONTROL_PEER, peer.uid, token << 32 | peer.pid);
 }
 
@@ -89,39 +108,45 @@ static bool handle_ready(struct engine *engine, struct listeners *listeners) {
   return true;
 }
 
-/* Handles the first message of the buffer. Returns its bytes, 0 if it is not complete, -1 if it is invalid. */
-static int handle_message(struct engine *engine, struct holdings *holdings, const u8 *at, u32 bytes, u64 now_ms) {
+/* The size of the first message of the buffer, 0 if it is not complete, -1 if it is invalid. */
+static int message_bytes(const u8 *at, u32 bytes) {
   if (bytes < CONTROL_MESSAGE_BYTES) return 0;
-  u32 type = get_u32(at), argument = get_u32(at + 4), size = CONTROL_MESSAGE_BYTES;
-  u64 value = get_u64(at + 8);
-  bool is_valid = false;
-  if (type == CONTROL_OPEN) {
-    if (value < 6 || value > OPEN_BYTES_MAX) return -1;
-    size += (u32)value;
-    if (bytes < size) return 0;
-    is_valid = handle_open(&holdings->sources, argument, at + CONTROL_MESSAGE_BYTES, (u32)value);
+  if (get_u32(at) != CONTROL_OPEN) return CONTROL_MESSAGE_BYTES;
+  u64 body_bytes = get_u64(at + 8);
+  if (body_bytes < 6 || body_bytes > OPEN_BYTES_MAX) return -1;
+  int size = CONTROL_MESSAGE_BYTES + (int)body_bytes;
+  return bytes < (u32)size ? 0 : size;
+}
+
+static bool handle_message(struct engine *engine, struct holdings *holdings, const u8 *message, u64 now_ms) {
+  u32 type = get_u32(message), argument = get_u32(message + 4);
+  u64 value = get_u64(message + 8);
+  switch (type) {
+    case CONTROL_OPEN: return handle_open(&holdings->sources, argument, message + CONTROL_MESSAGE_BYTES, (u32)value);
+    case CONTROL_ACK: return handle_ack(engine, holdings, value, now_ms);
+    case CONTROL_CLOSE: source_close_when_read(&holdings->sources, argument); return true;
+    case CONTROL_READY: return handle_ready(engine, &holdings->listeners);
+    case CONTROL_SYNC: return handle_sync(engine, &holdings->queue);
+    case CONTROL_PEER: return handle_peer(engine, holdings->sources.guard, argument, value);
+    default: return false;
   }
-  if (type == CONTROL_ACK) is_valid = handle_ack(engine, holdings, value, now_ms);
-  if (type == CONTROL_CLOSE) source_close_when_read(&holdings->sources, argument), is_valid = true;
-  if (type == CONTROL_READY) is_valid = handle_ready(engine, &holdings->listeners);
-  if (type == CONTROL_SYNC) is_valid = handle_sync(engine, &holdings->queue);
-  if (type == CONTROL_PEER) is_valid = handle_peer(engine, argument, value);
-  return is_valid ? (int)size : -1;
 }
 
 void control_read(struct engine *engine, struct holdings *holdings, u64 now_ms) {
+  u8 message[CONTROL_MESSAGE_BYTES + OPEN_BYTES_MAX];
   if (engine->control < 0) return;
   long got = sys_recv(engine->control, engine->buffer + engine->bytes, sizeof engine->buffer - engine->bytes, 0);
   if (got == -EAGAIN || got == -EINTR) return;
   if (got <= 0) return engine_disconnect(engine);
   engine->bytes += (u32)got;
-  u32 done = 0;
-  for (;;) {
-    int size = handle_message(engine, holdings, engine->buffer + done, engine->bytes - done, now_ms);
-    if (size < 0) return engine_kill(engine);
-    if (size == 0) break;
-    done += (u32)size;
+  int size;
+  while ((size = message_bytes(engine->buffer, engine->bytes)) > 0) {
+    /* Out of the buffer first: a worker that is abandoned in it must not leave it to its successor. */
+    copy_bytes(message, engine->buffer, (size_t)size);
+    engine->bytes -= (u32)size;
+    for (u32 at = 0; at < engine->bytes; at++) engine->buffer[at] = engine->buffer[at + (u32)size];
+    if (!handle_message(engine, holdings, message, now_ms)) return engine_kill(engine);
+    if (engine->control < 0) return;
   }
-  for (u32 at = done; at < engine->bytes; at++) engine->buffer[at - done] = engine->buffer[at];
-  engine->bytes -= done;
+  if (size < 0) engine_kill(engine);
 }

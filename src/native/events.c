@@ -5,7 +5,7 @@
 
 #define EVENT_INTERVAL_MS 1000
 
-_Static_assert(EVENT_TAKEOVER_FAILED < EVENT_CODES, "every event code has a slot");
+_Static_assert(EVENT_SOURCE_BLOCKED < EVENT_CODES, "every event code has a slot");
 _Static_assert(SOURCE_KIND_ENGINE_OUTPUT < EVENT_LOSS_KINDS, "every kind of source has a slot for its losses");
 
 static u32 event_slot(u32 code, u32 argument) {
@@ -21,7 +21,7 @@ void event_count(struct events *events, u32 code, u32 count, u32 argument, const
   event->count = code == EVENT_ENGINE_EXITED ? count : event->count + count;
   event->argument = argument;
   event->text_bytes = (u32)(text_bytes < EVENT_TEXT_BYTES_MAX ? text_bytes : EVENT_TEXT_BYTES_MAX);
-  copy_bytes(event->text, text, event->text_bytes);
+  if (event->text_bytes > 0) copy_bytes(event->text, text, event->text_bytes);
 }
 
 static void write_event(struct queue *queue, struct event *event, u32 code) {

@@ -3,7 +3,6 @@
 
 #include "invariants.h"
 #include "kmsg.h"
-#include "log-socket.h"
 
 /* Descriptors that the intake itself needs beside the sources. */
 #define OWN_DESCRIPTORS_MAX 64
@@ -12,7 +11,7 @@
 /* Rounds in which sources are read after the order to stop. */
 #define STOP_ROUNDS_MAX 64
 
-enum { ON_CONTROL, ON_SIGNAL, ON_LOG, ON_SYSLOG, ON_UDP, ON_TCP, ON_KMSG, ON_SOURCES, ON_COUNT };
+enum { ON_CONTROL, ON_SIGNAL, ON_REPORT, ON_LOG, ON_SYSLOG, ON_UDP, ON_TCP, ON_KMSG, ON_SOURCES, ON_COUNT };
 
 static void update_clock(struct intake *intake) {
   intake->now_us = clock_us();
@@ -74,8 +73,9 @@ bool intake_prepare(struct intake *intake) {
   struct sources *sources = &intake->holdings.sources;
   sources->queue = &intake->holdings.queue;
   sources->events = &intake->holdings.events;
+  sources->guard = &intake->guard;
   sources->descriptors_max = raise_descriptor_limit();
-  return open_own(intake);
+  return guard_prepare(&intake->guard) && open_own(intake);
 }
 
 bool intake_start(struct intake *intake) {
@@ -115,6 +115,7 @@ static void choose(const struct intake *intake, struct pollfd *fds) {
   int wanted[ON_COUNT] = {
       [ON_CONTROL] = intake->engine.control,
       [ON_SIGNAL] = intake->signal_fd,
+      [ON_REPORT] = intake->guard.report_fd,
       [ON_LOG] = stopping ? -1 : listeners->log,
       [ON_SYSLOG] = reads_datagrams ? listeners->syslog : -1,
       [ON_UDP] = reads_datagrams ? listeners->udp : -1,
@@ -130,8 +131,9 @@ static void choose(const struct intake *intake, struct pollfd *fds) {
 static i64 wait_ms(const struct intake *intake, i64 events_ms) {
   const struct holdings *holdings = &intake->holdings;
   if (is_stopping(intake)) return sooner(events_ms, remaining_ms(intake, intake->stop.at_ms));
-  if (holdings->sources.busy_count > 0 && !is_full(intake)) return 0;
   i64 wait = sooner(events_ms, engine_due_ms(&intake->engine, intake->now_ms));
+  if (holdings->sources.busy_count > 0 && !is_full(intake))
+    wait = sooner(wait, remaining_ms(intake, holdings->sources.pacing.busy_after_ms));
   if (is_full(intake) && !is_dropping(intake))
     wait = sooner(wait, remaining_ms(intake, intake->watch.full_since_ms + DATAGRAM_WAIT_MS));
   if (holdings->syslog.accept_after_ms > intake->now_ms)
@@ -168,27 +170,39 @@ static void read_signals(struct intake *intake) {
   }
 }
 
+/* Abandoned workers share the table of descriptors, so that their end is not the end of the descriptors. */
+__attribute__((noreturn)) static void end_process(struct intake *intake) {
+  if (guard_has_abandoned(&intake->guard)) sys_close_range(3, 0xffffffff);
+  sys_exit(0);
+}
+
 /* Another memlogd asks for everything. Exits if it has it; otherwise goes on. */
 static void serve_takeover(struct intake *intake, int peer) {
   bool is_allowed = takeover_is_allowed(peer) && !is_stopping(intake);
   if (is_allowed) {
     /* Readers lose their connection as if the engine had died, without a word of a stop: they come back by cursor. */
     control_read(&intake->engine, &intake->holdings, intake->now_ms);
-    if (engine_end_now(&intake->engine, intake->now_ms) && takeover_send(&intake->holdings, peer)) sys_exit(0);
+    if (engine_end_now(&intake->engine, intake->now_ms) && takeover_send(&intake->holdings, peer)) end_process(intake);
   }
   sys_close(peer);
   event_count(&intake->holdings.events, EVENT_TAKEOVER_FAILED, 1, is_allowed, "", 0);
 }
 
 static void read_log_socket(struct intake *intake) {
-  int asker = log_socket_read(intake->holdings.listeners.log, &intake->holdings.sources);
+  int asker = log_socket_read(&intake->log_socket, intake->holdings.listeners.log, &intake->holdings.sources);
   if (asker >= 0) serve_takeover(intake, asker);
 }
 
 static void read_datagrams(struct intake *intake, u32 kind) {
   struct holdings *holdings = &intake->holdings;
-  if (is_full(intake)) syslog_drop(&holdings->listeners, &holdings->events, kind);
+  if (is_full(intake)) syslog_drop(&holdings->listeners, &holdings->sources, kind);
   else syslog_read(&holdings->syslog, &holdings->listeners, &holdings->sources, kind);
+}
+
+static void note_reports(struct guard *guard) {
+  u64 count;
+  sys_read(guard->report_fd, &count, sizeof count);
+  guard->has_reports = true;
 }
 
 static void handle(struct intake *intake, const struct pollfd *fds) {
@@ -198,6 +212,8 @@ static void handle(struct intake *intake, const struct pollfd *fds) {
   if (fds[ON_CONTROL].revents != 0 && intake->engine.control == fds[ON_CONTROL].fd)
     control_read(&intake->engine, holdings, intake->now_ms);
   if (fds[ON_SIGNAL].revents != 0) read_signals(intake);
+  if (fds[ON_REPORT].revents != 0) note_reports(&intake->guard);
+  sources_handle_reports(sources, intake->now_ms);
   note_fullness(intake);
   /* Streams and datagrams take turns: otherwise a flood of datagrams could use up all the room of a small queue. */
   intake->streams_first = !intake->streams_first;
@@ -209,7 +225,7 @@ static void handle(struct intake *intake, const struct pollfd *fds) {
   if (fds[ON_KMSG].revents != 0 && holdings->listeners.kmsg >= 0)
     kmsg_read(&holdings->listeners.kmsg, holdings->kmsg_slot, sources);
   if (!intake->streams_first && fds[ON_SOURCES].revents != 0) sources_read(sources, intake->now_us);
-  if (!is_stopping(intake)) sources_read_busy(sources);
+  if (!is_stopping(intake)) sources_read_busy(sources, intake->now_ms);
 }
 
 static void rewind_when_quiet(struct intake *intake) {
@@ -249,7 +265,7 @@ static void exit_if_stopped(struct intake *intake) {
   if (!is_stopping(intake)) return;
   if (intake->engine.pid != 0 && intake->now_ms < intake->stop.at_ms) return;
   engine_kill(&intake->engine);
-  sys_exit(0);
+  end_process(intake);
 }
 
 /* ---- the loop ---- */
@@ -273,6 +289,24 @@ static void turn(struct intake *intake) {
   exit_if_stopped(intake);
 }
 
+/* A worker was abandoned in this operation: its successor notes what that means. */
+static void note_abandoned(struct intake *intake, const struct operation *operation, struct worker *worker) {
+  struct holdings *holdings = &intake->holdings;
+  if (operation->event != 0 && !operation->counts_success)
+    event_count(&holdings->events, operation->event, 1, operation->event_argument, operation->text,
+                operation->text_bytes);
+  if (operation->token != 0) source_report_unopened(&holdings->sources, operation->token, ETIMEDOUT);
+  source_leave_alone(&holdings->sources, operation);
+  guard_acknowledge(worker);
+  log_socket_adopt(&intake->log_socket, &holdings->sources);
+}
+
+static void run_loop(void *context, const struct operation *abandoned, struct worker *worker) {
+  struct intake *intake = context;
+  if (abandoned != NULL) note_abandoned(intake, abandoned, worker);
+  for (;;) turn(intake);
+}
+
 __attribute__((noreturn)) void intake_run(struct intake *intake) {
   struct holdings *holdings = &intake->holdings;
   sys_prctl(PR_SET_NAME, (long)(uintptr_t) "memlogd");
@@ -282,5 +316,5 @@ __attribute__((noreturn)) void intake_run(struct intake *intake) {
   events_flush(&holdings->events, &holdings->queue, intake->now_ms, false);
   syslog_start(&holdings->syslog, &holdings->listeners, &holdings->sources);
   kmsg_start(&holdings->listeners.kmsg, intake->kmsg_path, &holdings->kmsg_slot, &holdings->sources);
-  for (;;) turn(intake);
+  guard_run(&intake->guard, run_loop, intake);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "control.h"
+#include "log-socket.h"
 #include "takeover.h"
 
 /* What the loop has seen of the queue. */
@@ -22,6 +23,8 @@ struct stop {
 struct intake {
   struct holdings holdings;
   struct engine engine;
+  struct log_socket log_socket;
+  struct guard guard;
   struct queue_watch watch;
   struct stop stop;
   const char *kmsg_path; /* NULL: none */

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef MEMLOGD_HOSTED
+/* Every function is in the same blob: its address is never looked up in a table that a loader would have to fill. */
+#pragma GCC visibility push(hidden)
+#endif
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -123,10 +128,13 @@ _Static_assert(sizeof(struct statx) == 256, "struct statx is the kernel's");
 #define POLLIN 1
 #define POLLOUT 4
 #define POLLHUP 16
+#define POLLRDHUP 0x2000
 struct pollfd {
   int fd;
   short events, revents;
 };
+#define EFD_CLOEXEC 02000000
+#define EFD_NONBLOCK 04000
 #define EPOLL_CLOEXEC 02000000
 #define EPOLL_CTL_ADD 1
 #define EPOLL_CTL_DEL 2
@@ -168,6 +176,7 @@ struct timespec {
 #define SO_RCVBUFFORCE 33
 #define SO_DOMAIN 39
 #define SO_RXQ_OVFL 40
+#define SO_PASSRIGHTS 83
 #define SCM_RIGHTS 1
 #define SCM_CREDENTIALS 2
 #define MSG_CTRUNC 8
@@ -243,6 +252,15 @@ struct timeval {
 #define WNOHANG 1
 #define PR_SET_PDEATHSIG 1
 #define PR_SET_NAME 15
+#define CLONE_VM 0x100
+#define CLONE_FS 0x200
+#define CLONE_FILES 0x400
+#define CLONE_SIGHAND 0x800
+#define CLONE_THREAD 0x10000
+#define CLONE_SYSVSEM 0x40000
+#define CLONE_CHILD_CLEARTID 0x200000
+#define FUTEX_WAIT_PRIVATE 128
+#define FUTEX_WAKE_PRIVATE 129
 #define RLIMIT_NOFILE 7
 #define TIOCGPTN 0x80045430
 #define SIGNAL_BIT(n) (1ull << ((n)-1))

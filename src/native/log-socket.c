@@ -17,34 +17,59 @@ static bool is_takeover(const char *name, u32 bytes) {
          equal_bytes(name + 1, TAKEOVER_NAME, sizeof TAKEOVER_NAME - 1);
 }
 
+/* A receive that may block: the kernel closes the descriptors for which there is no room. */
+struct receive {
+  struct operation operation;
+  struct msghdr message;
+};
+
+static void close_received(struct worker *worker, long got) {
+  const struct receive *receive = (const struct receive *)worker->operation;
+  if (got >= 0) received_descriptors(&receive->message, NULL, 0);
+  guard_report(worker, got);
+}
+
+void log_socket_adopt(struct log_socket *socket, struct sources *sources) {
+  while (socket->next < socket->count) {
+    int fd = socket->fds[socket->next++];
+    source_adopt(sources, fd, SOURCE_KIND_STREAM, 0, socket->name, socket->name_bytes);
+  }
+}
+
 /* Reads one datagram. False if none is there, or if it asks to take over: then its descriptor is in `*asker`. */
-static bool read_datagram(int socket, struct sources *sources, int *asker) {
-  char name[SOURCE_NAME_BYTES_MAX + 1];
+static bool read_datagram(struct log_socket *socket, int fd, struct sources *sources, int *asker) {
   u8 control[CONTROL_BYTES_MAX] __attribute__((aligned(8)));
-  int fds[DESCRIPTORS_PER_DATAGRAM_MAX];
-  struct iovec part = {name, sizeof name};
-  struct msghdr message = {NULL, 0, &part, 1, control, sizeof control, 0};
-  long got = sys_recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  struct iovec part = {socket->name, sizeof socket->name};
+  struct receive receive = {.message = {NULL, 0, &part, 1, control, sizeof control, 0}};
+  receive.operation = (struct operation){.fd = fd, .event = EVENT_DESCRIPTOR_REFUSED, .finish = close_received};
+  receive.operation.counts_success = true;
+  guard_begin(sources->guard, &receive.operation);
+  long got = sys_recvmsg(fd, &receive.message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  got = guard_end(sources->guard, &receive.operation, got);
   if (got < 0) return false;
-  u32 name_bytes = (u32)got;
-  bool is_cut = name_bytes > SOURCE_NAME_BYTES_MAX || (message.flags & MSG_TRUNC) != 0;
-  if (name_bytes > SOURCE_NAME_BYTES_MAX) name_bytes = SOURCE_NAME_BYTES_MAX;
-  u32 count = received_descriptors(&message, fds, DESCRIPTORS_PER_DATAGRAM_MAX);
-  if (count == 1 && is_takeover(name, name_bytes)) {
-    *asker = fds[0];
+  u32 flags = receive.message.flags, name_bytes = (u32)got;
+  bool is_cut = name_bytes > SOURCE_NAME_BYTES_MAX || (flags & MSG_TRUNC) != 0;
+  socket->name_bytes = name_bytes = name_bytes > SOURCE_NAME_BYTES_MAX ? SOURCE_NAME_BYTES_MAX : name_bytes;
+  socket->next = 0;
+  socket->count = received_descriptors(&receive.message, socket->fds, DESCRIPTORS_PER_DATAGRAM_MAX);
+  if (socket->count == 1 && is_takeover(socket->name, name_bytes)) {
+    socket->count = 0;
+    *asker = socket->fds[0];
     return false;
   }
-  for (u32 at = 0; at < count; at++) source_adopt(sources, fds[at], SOURCE_KIND_STREAM, 0, name, name_bytes);
   struct events *events = sources->events;
-  if ((message.flags & MSG_CTRUNC) != 0) event_count(events, EVENT_CONTROL_TRUNCATED, 1, count, name, name_bytes);
+  const char *name = socket->name;
+  u32 count = socket->count;
+  if ((flags & MSG_CTRUNC) != 0) event_count(events, EVENT_CONTROL_TRUNCATED, 1, count, name, name_bytes);
   else if (count == 0) event_count(events, EVENT_DATAGRAM_WITHOUT_DESCRIPTOR, 1, 0, name, name_bytes);
   if (is_cut && count > 0) event_count(events, EVENT_NAME_CUT, 1, 0, name, name_bytes);
+  log_socket_adopt(socket, sources);
   return true;
 }
 
-int log_socket_read(int fd, struct sources *sources) {
+int log_socket_read(struct log_socket *socket, int fd, struct sources *sources) {
   int asker = -1;
   for (u32 turn = 0; turn < LOG_DATAGRAMS_PER_TURN; turn++)
-    if (!read_datagram(fd, sources, &asker)) return asker;
+    if (!read_datagram(socket, fd, sources, &asker)) return asker;
   return -1;
 }

@@ -3,8 +3,17 @@
 
 #include "sources.h"
 
+/* A datagram whose descriptors are being adopted. */
+struct log_socket {
+  u32 name_bytes, next, count;
+  int fds[DESCRIPTORS_PER_DATAGRAM_MAX];
+  char name[SOURCE_NAME_BYTES_MAX + 1];
+};
+
+/* Adopts the descriptors that are left of a datagram: a worker was abandoned while it adopted another one. */
+void log_socket_adopt(struct log_socket *socket, struct sources *sources);
 /*
  * Reads some datagrams and adopts their descriptors. Returns the descriptor of a memlogd that asks to take over, which
  * the caller then owns, or -1.
  */
-int log_socket_read(int fd, struct sources *sources);
+int log_socket_read(struct log_socket *socket, int fd, struct sources *sources);

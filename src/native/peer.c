@@ -2,7 +2,6 @@
 #include "peer.h"
 
 #include "unix-socket.h"
-#include "constants.h"
 
 /* A copy of the other process's descriptor, or -errno. */
 static int copy_descriptor(int pid, u32 fd) {
@@ -13,7 +12,7 @@ static int copy_descriptor(int pid, u32 fd) {
   return copy;
 }
 
-struct ucred peer_of_reader(int pid, u32 fd) {
+struct ucred peer_of_reader(struct guard *guard, int pid, u32 fd) {
   struct ucred peer = {0, UID_UNKNOWN, 0};
   int copy = pid > 0 ? copy_descriptor(pid, fd) : -EBADF;
   if (copy < 0) return peer;
@@ -23,6 +22,6 @@ struct ucred peer_of_reader(int pid, u32 fd) {
   if (sys_poll(&look, 1, 0) > 0 && (look.revents & POLLHUP) != 0) peer = (struct ucred){PID_GONE, UID_UNKNOWN, 0};
   /* What the kernel buffers for a reader that does not read counts as memlogd's memory. */
   sys_set_socket_number(copy, SO_SNDBUF, QUERY_SEND_BYTES);
-  sys_close(copy);
+  guard_close(guard, copy);
   return peer;
 }

@@ -27,8 +27,7 @@ static bool map_queue(struct queue *queue) {
   struct text path;
   queue->map = sys_mmap(queue_file_bytes, MAP_SHARED | MAP_NORESERVE, queue->fd);
   if (queue->map == NULL) return false;
-  text_start(&path, "/proc/self/fd/");
-  text_number(&path, queue->fd);
+  text_descriptor_path(&path, queue->fd);
   queue->readable_fd = sys_open(path.at, O_RDONLY | O_CLOEXEC);
   if (queue->readable_fd < 0) queue->readable_fd = queue->fd;
   return true;
@@ -165,6 +164,12 @@ void queue_write_slot(struct queue *queue, u32 slot, u32 id, u32 kind, u32 token
   put_u32(at + 12, 0);
   copy_bytes(at + 16, name, name_bytes);
   put_u32(at, id);
+}
+
+const char *queue_slot_name(const struct queue *queue, u32 slot, u32 *bytes) {
+  const u8 *at = queue->map + QUEUE_HEADER_BYTES + (u64)slot * QUEUE_SOURCE_SLOT_BYTES;
+  *bytes = get_u16(at + 6);
+  return (const char *)at + 16;
 }
 
 void queue_clear_slot(struct queue *queue, u32 slot) {

@@ -59,4 +59,6 @@ bool queue_wants_rewind(const struct queue *queue);
  */
 void queue_rewind(struct queue *queue);
 void queue_write_slot(struct queue *queue, u32 slot, u32 id, u32 kind, u32 token, const char *name, u32 name_bytes);
+/* The name in a slot of the source table. */
+const char *queue_slot_name(const struct queue *queue, u32 slot, u32 *bytes);
 void queue_clear_slot(struct queue *queue, u32 slot);

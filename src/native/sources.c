@@ -12,6 +12,10 @@
 #define PAUSE_US 300
 #define SOON_US 1000
 #define LITTLE_BYTES 4096
+/* If no busy source has anything to read, they are read again after this. */
+#define BUSY_RETRY_MS 50
+/* After this, a source whose reads once blocked is read like others again. */
+#define ALONE_MS 60000
 /* A source that the engine closes is read up to this: the largest pipe that an unprivileged user may make (pipe(7)). */
 #define CLOSE_BYTES_MAX (1024 * 1024)
 
@@ -103,8 +107,7 @@ static void remove_busy(struct sources *sources, struct source *source, u32 slot
 /* Opens a pipe, FIFO or device again, so that O_NONBLOCK is set on a description that nobody else uses. */
 static int reopen(int fd, int mode) {
   struct text path;
-  text_start(&path, "/proc/self/fd/");
-  text_number(&path, fd);
+  text_descriptor_path(&path, fd);
   return sys_open(path.at, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
@@ -133,28 +136,57 @@ static int make_nonblocking(int fd, u32 type, int flags) {
   return fd;
 }
 
-/* What is known of a descriptor before it is adopted. */
+/* What is known of a descriptor before it becomes a source. */
 struct descriptor {
+  int fd;
   enum source_way way;
   u32 type; /* S_IF..., 0 if it is not known */
   int flags;
   bool is_datagram;
+  u64 offset;
 };
 
-static struct descriptor examine(int fd) {
-  struct descriptor found = {WAY_NONE, 0, 0, false};
+static void examine_socket(struct descriptor *found) {
+  if (sys_socket_number(found->fd, SO_ACCEPTCONN) == 1) return;
+  int type = sys_socket_number(found->fd, SO_TYPE);
+  found->is_datagram = type == SOCK_DGRAM;
+  if (type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET) found->way = WAY_RECEIVE;
+  /* The kernel closes the descriptors that a writer sends along, and that could linger. Linux 6.16 refuses them. */
+  sys_set_socket_number(found->fd, SO_PASSRIGHTS, 0);
+}
+
+static void examine(struct descriptor *found) {
   struct statx status;
-  found.flags = sys_fcntl(fd, F_GETFL, 0);
-  if (found.flags < 0 || (found.flags & O_ACCMODE) == O_WRONLY || (found.flags & O_PATH) != 0) return found;
-  if (sys_statx(fd, "", AT_EMPTY_PATH, &status) < 0) return found;
-  found.type = status.mode & S_IFMT;
-  if (found.type == S_IFREG) found.way = WAY_FILE;
-  if (found.type == S_IFIFO || found.type == S_IFCHR) found.way = WAY_READ;
-  if (found.type == S_IFSOCK && sys_socket_number(fd, SO_ACCEPTCONN) != 1) {
-    int type = sys_socket_number(fd, SO_TYPE);
-    found.is_datagram = type == SOCK_DGRAM;
-    if (type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET) found.way = WAY_RECEIVE;
+  found->flags = sys_fcntl(found->fd, F_GETFL, 0);
+  if (found->flags < 0 || (found->flags & O_ACCMODE) == O_WRONLY || (found->flags & O_PATH) != 0) return;
+  if (sys_statx(found->fd, "", AT_EMPTY_PATH, &status) < 0) return;
+  found->type = status.mode & S_IFMT;
+  if (found->type == S_IFREG) {
+    i64 offset = sys_lseek(found->fd, 0, SEEK_CUR);
+    found->offset = offset > 0 ? (u64)offset : 0;
+    found->way = WAY_FILE;
   }
+  if (found->type == S_IFIFO || found->type == S_IFCHR) {
+    found->fd = make_nonblocking(found->fd, found->type, found->flags);
+    found->way = WAY_READ;
+  }
+  if (found->type == S_IFSOCK) examine_socket(found);
+}
+
+static void close_abandoned(struct worker *worker, long fd) {
+  (void)worker;
+  sys_close((int)fd);
+}
+
+/* Examines a descriptor, and opens it again where that helps. All of this may block. */
+static struct descriptor prepare(struct guard *guard, int fd, u32 token, const char *name, u32 name_bytes) {
+  struct descriptor found = {fd, WAY_NONE, 0, 0, false, 0};
+  struct operation operation = {.fd = fd, .event = EVENT_DESCRIPTOR_REFUSED, .text = name, .text_bytes = name_bytes};
+  operation.token = token;
+  operation.finish = close_abandoned;
+  guard_begin(guard, &operation);
+  examine(&found);
+  found.fd = (int)guard_end(guard, &operation, found.fd);
   return found;
 }
 
@@ -174,29 +206,26 @@ static void unwatch(struct sources *sources, const struct source *source) {
 /* ---- beginning and end ---- */
 
 static bool refuse(struct sources *sources, int fd, u32 code, u32 argument, const char *name, u32 name_bytes) {
-  sys_close(fd);
   event_count(sources->events, code, 1, argument, name, name_bytes);
+  guard_close(sources->guard, fd);
   return false;
 }
 
 bool source_adopt(struct sources *sources, int fd, u32 kind, u32 token, const char *name, u32 name_bytes) {
   u32 slot = 0;
-  struct descriptor found = examine(fd);
-  if (found.way == WAY_NONE) return refuse(sources, fd, EVENT_DESCRIPTOR_REFUSED, found.type >> 12, name, name_bytes);
   bool is_reserved = fd >= sources->descriptors_max;
+  struct descriptor found = prepare(sources->guard, fd, token, name, name_bytes);
+  if (found.way == WAY_NONE)
+    return refuse(sources, found.fd, EVENT_DESCRIPTOR_REFUSED, found.type >> 12, name, name_bytes);
   struct source *source = is_reserved ? NULL : open_slot(sources, kind, token, name, name_bytes, &slot);
-  if (source == NULL) return refuse(sources, fd, EVENT_SOURCES_FULL, kind, name, name_bytes);
+  if (source == NULL) return refuse(sources, found.fd, EVENT_SOURCES_FULL, kind, name, name_bytes);
   source->way = (u8)found.way;
   source->is_datagram = found.is_datagram;
-  source->fd = found.way == WAY_READ ? make_nonblocking(fd, found.type, found.flags) : fd;
+  source->fd = found.fd;
+  source->offset = found.offset;
   if (kind == SOURCE_KIND_SYSLOG_TCP) sources->connections++;
-  if (found.way == WAY_FILE) {
-    i64 offset = sys_lseek(fd, 0, SEEK_CUR);
-    source->offset = offset > 0 ? (u64)offset : 0;
-    add_busy(sources, source, slot);
-  } else if (!watch(sources, source, slot)) {
-    source_end(sources, slot, ENOMEM);
-  }
+  if (found.way == WAY_FILE) add_busy(sources, source, slot);
+  else if (!watch(sources, source, slot)) source_end(sources, slot, ENOMEM);
   return true;
 }
 
@@ -222,24 +251,26 @@ void sources_restored(struct sources *sources) {
 
 void source_end(struct sources *sources, u32 slot, int error) {
   struct source *source = &sources->slots[slot];
+  int fd = source->fd;
   remove_busy(sources, source, slot);
-  if (source->fd >= 0) {
-    /* Another process may have the description too, and then close() alone would not end epoll's interest in it. */
-    unwatch(sources, source);
-    sys_close(source->fd);
-    source->fd = -1;
-  }
+  /* Another process may have the description too, and then close() alone would not end epoll's interest in it. */
+  if (fd >= 0 && !source->is_alone) unwatch(sources, source);
+  source->fd = -1;
   if (source->kind == SOURCE_KIND_SYSLOG_TCP) sources->connections--;
   put_source_frame(sources, FRAME_KIND_END, slot, (u32)error);
   source->state = SOURCE_ENDED;
   source->end_position = sources->queue->head;
   push_slot(&sources->ended, slot);
+  /* Last, because it may block. A worker that reads the source alone closes it by itself. */
+  if (fd >= 0 && !source->is_alone) guard_close(sources->guard, fd);
 }
 
 void source_close_when_read(struct sources *sources, u32 id) {
   for (u32 slot = 0; slot < SOURCES_MAX; slot++) {
     struct source *source = &sources->slots[slot];
     if (source->id != id || source->state != SOURCE_OPEN || source->way == WAY_NONE) continue;
+    /* Its reads block, so nothing can be read without waiting. */
+    if (source->is_alone) return source_end(sources, slot, 0);
     unwatch(sources, source);
     source->state = SOURCE_CLOSING;
     if (source->way != WAY_FILE) source->offset = 0;
@@ -250,29 +281,66 @@ void source_close_when_read(struct sources *sources, u32 id) {
 
 /* ---- reading ---- */
 
-static long read_bytes(struct source *source, u8 *to) {
-  if (source->way == WAY_RECEIVE) return sys_recv(source->fd, to, QUEUE_READ_BYTES_MAX, 0);
-  if (source->way == WAY_FILE) return sys_pread(source->fd, to, QUEUE_READ_BYTES_MAX, source->offset);
-  return sys_read(source->fd, to, QUEUE_READ_BYTES_MAX);
+static long read_bytes(const struct operation *from, u8 *to) {
+  if (from->way == WAY_RECEIVE) return sys_recv(from->fd, to, QUEUE_READ_BYTES_MAX, 0);
+  if (from->way == WAY_FILE) return sys_pread(from->fd, to, QUEUE_READ_BYTES_MAX, from->offset);
+  return sys_read(from->fd, to, QUEUE_READ_BYTES_MAX);
 }
 
-/* One read, straight into the queue. The caller has checked that there is room. */
-static void read_source(struct sources *sources, u32 slot) {
+/* An abandoned worker reads its source until nobody wants more of it. */
+static void read_alone(struct worker *worker, long got) {
+  struct operation from = *worker->operation;
+  while (guard_report(worker, got) == WORKER_ALONE) {
+    struct pollfd readable = {from.fd, POLLIN, 0};
+    if (got > 0) from.offset += (u64)got;
+    if (from.way != WAY_FILE) sys_poll(&readable, 1, -1);
+    got = read_bytes(&from, worker->buffer);
+  }
+  if (worker->state == WORKER_CLOSES) sys_close(from.fd);
+}
+
+static bool was_shut_down(int fd) {
+  struct pollfd shut = {fd, POLLRDHUP, 0};
+  return sys_poll(&shut, 1, 0) > 0 && (shut.revents & POLLRDHUP) != 0;
+}
+
+/* Whether a read that returned no bytes means that no more will come. */
+static bool is_end(const struct source *source, long got) {
+  if (got == -EINTR) return false;
+  if (source->state == SOURCE_CLOSING) return true;
+  /* A datagram socket has no end: its errors are those of single packets, and a datagram may be empty. */
+  if (source->is_datagram) return got == 0 ? was_shut_down(source->fd) : got == -EBADF || got == -ENOTSOCK;
+  return got != -EAGAIN;
+}
+
+/* Handles the result of a read. Returns whether the source had anything: bytes, or its end. */
+static bool handle_read(struct sources *sources, u32 slot, const u8 *bytes, long got) {
   struct source *source = &sources->slots[slot];
-  long got = read_bytes(source, queue_payload(sources->queue, QUEUE_READ_BYTES_MAX));
   if (got > 0) {
     struct frame frame = {FRAME_KIND_DATA, slot, source->id, 0, (u32)got};
+    copy_bytes(queue_payload(sources->queue, (u32)got), bytes, (size_t)got);
     queue_commit(sources->queue, &frame);
     source->offset += (u64)got;
     bool is_closing = source->state == SOURCE_CLOSING && source->way != WAY_FILE;
     if (is_closing && source->offset >= CLOSE_BYTES_MAX) source_end(sources, slot, 0);
-    return;
+    return true;
   }
-  if (got == 0 && source->is_datagram && source->state == SOURCE_OPEN) return;
-  if (got == -EINTR) return;
-  if (got == -EAGAIN && source->state == SOURCE_OPEN) return;
+  if (!is_end(source, got)) return false;
   /* A terminal whose other side is closed returns EIO. */
   source_end(sources, slot, got == -EIO || got == -EAGAIN ? 0 : (int)-got);
+  return true;
+}
+
+/* One read. The caller has checked that there is room. */
+static bool read_source(struct sources *sources, u32 slot) {
+  struct source *source = &sources->slots[slot];
+  u8 *buffer = guard_buffer(sources->guard);
+  struct operation operation = {.fd = source->fd, .slot = slot, .id = source->id, .way = source->way};
+  operation.offset = source->offset;
+  operation.finish = read_alone;
+  guard_begin(sources->guard, &operation);
+  long got = guard_end(sources->guard, &operation, read_bytes(&operation, buffer));
+  return handle_read(sources, slot, buffer, got);
 }
 
 static void pause_if_little(struct pacing *pacing, u64 now_us, u64 bytes, int reads) {
@@ -298,10 +366,56 @@ void sources_read(struct sources *sources, u64 now_us) {
   if (ready > 0) pause_if_little(&sources->pacing, now_us, sources->queue->head - head, ready);
 }
 
-void sources_read_busy(struct sources *sources) {
+void sources_read_busy(struct sources *sources, u64 now_ms) {
   u32 turns = sources->busy_count < READS_PER_TURN ? sources->busy_count : READS_PER_TURN;
+  if (turns == 0 || now_ms < sources->pacing.busy_after_ms) return;
+  bool had_any = queue_is_full(sources->queue);
   for (; turns > 0 && sources->busy_count > 0 && !queue_is_full(sources->queue); turns--) {
     sources->busy_next = (sources->busy_next + 1) % sources->busy_count;
-    read_source(sources, sources->busy_slots[sources->busy_next]);
+    had_any = read_source(sources, sources->busy_slots[sources->busy_next]) || had_any;
+  }
+  sources->pacing.busy_after_ms = had_any ? 0 : now_ms + BUSY_RETRY_MS;
+}
+
+/* ---- sources whose reads block ---- */
+
+void source_leave_alone(struct sources *sources, const struct operation *operation) {
+  struct source *source = &sources->slots[operation->slot];
+  u32 name_bytes = 0;
+  if (operation->id == 0) return;
+  const char *name = queue_slot_name(sources->queue, operation->slot, &name_bytes);
+  remove_busy(sources, source, operation->slot);
+  unwatch(sources, source);
+  source->is_alone = true;
+  event_count(sources->events, EVENT_SOURCE_BLOCKED, 1, source->kind, name, name_bytes);
+}
+
+static enum worker_state handle_report(struct sources *sources, struct worker *worker, u64 now_ms) {
+  const struct operation *operation = worker->operation;
+  u32 slot = operation->slot;
+  if (operation->counts_success && worker->result >= 0)
+    event_count(sources->events, operation->event, 1, operation->event_argument, "", 0);
+  if (operation->id == 0) return WORKER_LEAVES;
+  struct source *source = &sources->slots[slot];
+  bool is_open = source->state == SOURCE_OPEN || source->state == SOURCE_CLOSING;
+  if (!is_open || source->id != operation->id) return WORKER_CLOSES;
+  handle_read(sources, slot, worker->buffer, worker->result);
+  if (source->state == SOURCE_ENDED) return WORKER_CLOSES;
+  if (now_ms < worker->since_ms + ALONE_MS) return WORKER_ALONE;
+  source->is_alone = false;
+  if (source->way == WAY_FILE) add_busy(sources, source, slot);
+  else if (!watch(sources, source, slot)) source_end(sources, slot, ENOMEM);
+  return WORKER_LEAVES;
+}
+
+void sources_handle_reports(struct sources *sources, u64 now_ms) {
+  struct guard *guard = sources->guard;
+  if (!guard->has_reports) return;
+  guard->has_reports = false;
+  for (u32 n = 0; n < WORKERS_MAX; n++) {
+    struct worker *worker = &guard->workers[n];
+    if (__atomic_load_n(&worker->state, __ATOMIC_ACQUIRE) != WORKER_REPORTS) continue;
+    if (queue_is_full(sources->queue)) guard->has_reports = true;
+    else guard_answer(worker, handle_report(sources, worker, now_ms));
   }
 }

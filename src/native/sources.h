@@ -2,6 +2,7 @@
 #pragma once
 
 #include "events.h"
+#include "guard.h"
 #include "queue.h"
 
 /* Where the limit of descriptors is low, sources get at least this many. */
@@ -16,6 +17,7 @@ struct source {
   u16 kind;
   u8 state, way;
   u8 is_datagram, is_busy;
+  u8 is_alone; /* an abandoned worker reads it: its reads block */
   int fd;
   u64 offset;       /* WAY_FILE: where to read next; SOURCE_CLOSING: bytes read since CLOSE */
   u64 end_position; /* SOURCE_ENDED: queue position after the END frame */
@@ -27,15 +29,17 @@ struct slot_queue {
   u16 slots[SOURCES_MAX];
 };
 
-/* When sources are read next; see PAUSE_US in sources.c. */
+/* When sources are read next; see PAUSE_US and BUSY_RETRY_MS in sources.c. */
 struct pacing {
   u64 read_us;        /* when sources were last read */
   u64 pause_until_us; /* none is read before */
+  u64 busy_after_ms;  /* nor are busy ones before this */
 };
 
 struct sources {
   struct queue *queue;
   struct events *events;
+  struct guard *guard;
   int epoll_fd;
   i64 descriptors_max; /* descriptors below it may be sources; the others are reserved for the intake */
   u32 next_id;
@@ -69,6 +73,10 @@ void source_close_when_read(struct sources *sources, u32 id);
 /* Reads each source that epoll reports once. */
 void sources_read(struct sources *sources, u64 now_us);
 /* Reads some of the busy sources once. */
-void sources_read_busy(struct sources *sources);
+void sources_read_busy(struct sources *sources, u64 now_ms);
+/* The worker that was to read this source is abandoned: from now on it reads this source alone. */
+void source_leave_alone(struct sources *sources, const struct operation *operation);
+/* Handles what abandoned workers have read, as far as there is room. */
+void sources_handle_reports(struct sources *sources, u64 now_ms);
 /* Frees the slots of the sources whose END frame has been acknowledged. */
 void sources_acknowledged(struct sources *sources);

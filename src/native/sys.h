@@ -99,6 +99,17 @@ static inline u64 clock_ms(void) { return clock_us() / 1000; }
 /* The shorter of two waits; a negative one never ends. */
 static inline i64 sooner(i64 a, i64 b) { return a < 0 || (b >= 0 && b < a) ? b : a; }
 
+/* ---- threads ---- */
+/* Waits while `*at` has this value, and sometimes less long. */
+static inline long sys_futex_wait(u32 *at, u32 value) { return CALL4(futex, P(at), FUTEX_WAIT_PRIVATE, value, 0); }
+static inline long sys_futex_wake(u32 *at) { return CALL3(futex, P(at), FUTEX_WAKE_PRIVATE, 0x7fffffff); }
+static inline u32 sys_gettid(void) { return (u32)CALL1(gettid, 0); }
+static inline int sys_eventfd(void) { return (int)CALL2(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK); }
+/* Ends this thread alone. */
+__attribute__((noreturn)) static inline void sys_exit_thread(void) {
+  for (;;) CALL1(exit, 0);
+}
+
 /* ---- sockets ---- */
 static inline int sys_socket(int family, int type) { return (int)CALL3(socket, family, type, 0); }
 static inline int sys_socketpair(int type, int ends[2]) { return (int)CALL4(socketpair, AF_UNIX, type, 0, P(ends)); }

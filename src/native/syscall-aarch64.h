@@ -15,6 +15,32 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
   return x0;
 }
 
+/* As in syscall-x86_64.h. */
+static inline long clone_thread(long flags, void *stack, void (*run)(void *), void *argument, void *is_alive) {
+  register long x8 __asm__("x8") = 220;
+  register long x0 __asm__("x0") = flags;
+  register long x1 __asm__("x1") = (long)stack;
+  register long x2 __asm__("x2") = 0;
+  register long x3 __asm__("x3") = 0;
+  register long x4 __asm__("x4") = (long)is_alive;
+  register long x10 __asm__("x10") = (long)run;
+  register long x11 __asm__("x11") = (long)argument;
+  __asm__ volatile(
+      "svc 0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x29, xzr\n\t"
+      "mov x30, xzr\n\t"
+      "mov x0, x11\n\t"
+      "blr x10\n\t"
+      "brk 0\n"
+      "1:"
+      : "+r"(x0)
+      : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x10), "r"(x11)
+      : "memory", "cc");
+  return x0;
+}
+
+#define NR_eventfd2 19
 #define NR_epoll_create1 20
 #define NR_epoll_ctl 21
 #define NR_epoll_pwait 22
@@ -40,7 +66,10 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define NR_pread64 67
 #define NR_ppoll 73
 #define NR_signalfd4 74
+#define NR_exit 93
 #define NR_exit_group 94
+#define NR_futex 98
+#define NR_gettid 178
 #define NR_clock_gettime 113
 #define NR_kill 129
 #define NR_rt_sigaction 134

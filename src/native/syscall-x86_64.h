@@ -15,6 +15,29 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
   return result;
 }
 
+/*
+ * Starts a thread that calls `run(argument)`, which must not return. `stack` is the top of its stack, a multiple of 16.
+ * The kernel clears `*is_alive` when the thread has ended. Returns the thread's id, or -errno.
+ */
+static inline long clone_thread(long flags, void *stack, void (*run)(void *), void *argument, void *is_alive) {
+  long result;
+  register long r10 __asm__("r10") = (long)is_alive;
+  register long r8 __asm__("r8") = 0;
+  __asm__ volatile(
+      "syscall\n\t"
+      "testq %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xorl %%ebp, %%ebp\n\t"
+      "movq %[argument], %%rdi\n\t"
+      "callq *%[run]\n\t"
+      "ud2\n"
+      "1:"
+      : "=a"(result)
+      : "a"(56L), "D"(flags), "S"(stack), "d"(0L), "r"(r10), "r"(r8), [run] "r"(run), [argument] "r"(argument)
+      : "rcx", "r11", "memory");
+  return result;
+}
+
 #define NR_read 0
 #define NR_write 1
 #define NR_close 3
@@ -48,7 +71,11 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define NR_setsid 112
 #define NR_prctl 157
 #define NR_clock_gettime 228
+#define NR_exit 60
 #define NR_exit_group 231
+#define NR_futex 202
+#define NR_gettid 186
+#define NR_eventfd2 290
 #define NR_epoll_ctl 233
 #define NR_openat 257
 #define NR_mkdirat 258

@@ -29,11 +29,9 @@ struct beside {
   u32 dropped; /* datagrams dropped since the socket was made; 0 also if the kernel does not say */
 };
 
-/* Descriptors that a sender passes along are closed. */
 static struct beside read_control(const struct msghdr *message) {
   struct beside beside = {{0, 0, 0}, 0};
   struct control_messages messages;
-  received_descriptors(message, NULL, 0);
   control_messages_start(&messages, message);
   while (control_messages_next(&messages)) {
     if (messages.level != SOL_SOCKET) continue;
@@ -54,13 +52,24 @@ static void count_kernel_drops(struct syslog *syslog, struct events *events, u32
 /* A socket whose datagrams are read. */
 struct datagrams {
   int fd;
-  u32 slot, address_bytes; /* of the sender's address, 0 if it has none */
+  u32 kind, slot, address_bytes; /* of the sender's address, 0 if it has none */
 };
 
-/* One datagram, straight into the queue. False if none is there. */
+/* Receives a datagram. Descriptors that a sender passes along are closed, by the kernel or here, and that may block. */
+static long receive(struct guard *guard, int fd, u32 kind, struct msghdr *message) {
+  struct operation operation = {.fd = fd, .event = EVENT_DATAGRAMS_LOST, .event_argument = kind};
+  operation.counts_success = true;
+  operation.finish = guard_report_once;
+  guard_begin(guard, &operation);
+  long got = sys_recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (got >= 0) received_descriptors(message, NULL, 0);
+  return guard_end(guard, &operation, got);
+}
+
+/* Reads one datagram into the queue. False if none is there. */
 static bool read_datagram(struct syslog *syslog, struct sources *sources, const struct datagrams *from) {
   u8 control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(u32))] __attribute__((aligned(8)));
-  u8 *payload = queue_payload(sources->queue, QUEUE_PAYLOAD_BYTES_MAX);
+  u8 *payload = guard_buffer(sources->guard);
   u8 *address = payload + DATAGRAM_PREFIX_BYTES;
   struct iovec part = {address + from->address_bytes, DATAGRAM_BYTES_MAX};
   struct msghdr message = {NULL, 0, &part, 1, control, sizeof control, 0};
@@ -68,7 +77,7 @@ static bool read_datagram(struct syslog *syslog, struct sources *sources, const 
     message.name = address;
     message.name_bytes = (int)from->address_bytes;
   }
-  long got = sys_recvmsg(from->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  long got = receive(sources->guard, from->fd, from->kind, &message);
   /* An error that an earlier packet caused (ICMP) is not the end of a socket that everybody sends to. */
   if (got < 0) return got != -EAGAIN && got != -EBADF;
   struct beside beside = read_control(&message);
@@ -80,24 +89,29 @@ static bool read_datagram(struct syslog *syslog, struct sources *sources, const 
   bool is_truncated = (message.flags & MSG_TRUNC) != 0;
   struct frame frame = {FRAME_KIND_DATAGRAM, from->slot, sources->slots[from->slot].id, is_truncated, 0};
   frame.payload_bytes = DATAGRAM_PREFIX_BYTES + from->address_bytes + (u32)got;
+  copy_bytes(queue_payload(sources->queue, frame.payload_bytes), payload, frame.payload_bytes);
   queue_commit(sources->queue, &frame);
   return true;
 }
 
 void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind) {
-  struct datagrams from = {listeners->syslog, syslog->unix_slot, 0};
+  struct datagrams from = {listeners->syslog, kind, syslog->unix_slot, 0};
   if (kind == SOURCE_KIND_SYSLOG_UDP)
-    from = (struct datagrams){listeners->udp, syslog->udp_slot, listeners->udp_address_bytes};
+    from = (struct datagrams){listeners->udp, kind, syslog->udp_slot, listeners->udp_address_bytes};
   for (u32 turn = 0; turn < DATAGRAMS_PER_TURN && !queue_is_full(sources->queue); turn++)
     if (!read_datagram(syslog, sources, &from)) return;
 }
 
-void syslog_drop(const struct listeners *listeners, struct events *events, u32 kind) {
+void syslog_drop(const struct listeners *listeners, struct sources *sources, u32 kind) {
   int fd = kind == SOURCE_KIND_SYSLOG_UDP ? listeners->udp : listeners->syslog;
+  struct iovec part = {NULL, 0};
   u32 count = 0;
-  u8 byte;
-  while (count < DROPS_PER_TURN && sys_recv(fd, &byte, 1, MSG_TRUNC) >= 0) count++;
-  if (count > 0) event_count(events, EVENT_DATAGRAMS_LOST, count, kind, "", 0);
+  while (count < DROPS_PER_TURN) {
+    struct msghdr message = {NULL, 0, &part, 1, NULL, 0, 0};
+    if (receive(sources->guard, fd, kind, &message) < 0) break;
+    count++;
+  }
+  if (count > 0) event_count(sources->events, EVENT_DATAGRAMS_LOST, count, kind, "", 0);
 }
 
 /* ---- connections ---- */

@@ -16,6 +16,6 @@ void syslog_start(struct syslog *syslog, const struct listeners *listeners, stru
 /* Reads some datagrams of the Unix socket (SOURCE_KIND_SYSLOG_UNIX) or of the UDP socket. */
 void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind);
 /* Discards some datagrams and counts them: the queue has been full for too long. */
-void syslog_drop(const struct listeners *listeners, struct events *events, u32 kind);
+void syslog_drop(const struct listeners *listeners, struct sources *sources, u32 kind);
 /* Accepts the connections that wait. */
 void syslog_accept(struct syslog *syslog, int listener, struct sources *sources, u64 now_ms);

@@ -2,16 +2,32 @@
 #include "text.h"
 
 #ifndef MEMLOGD_HOSTED
-/* The compiler inserts calls of these. The empty assembly keeps it from doing so in these loops. */
+/* The compiler inserts calls of these. The empty assembly keeps it from doing so in their own loops. */
+#if defined(__x86_64__)
 void *memcpy(void *to, const void *from, size_t bytes) {
+  void *at = to;
+  __asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(bytes) : : "memory");
+  return to;
+}
+#else
+void *memcpy(void *to, const void *from, size_t bytes) {
+  struct piece {
+    u64 a, b;
+  } __attribute__((packed, may_alias));
   u8 *target = to;
   const u8 *source = from;
+  for (; bytes >= sizeof(struct piece); bytes -= sizeof(struct piece)) {
+    *(struct piece *)target = *(const struct piece *)source;
+    target += sizeof(struct piece), source += sizeof(struct piece);
+    __asm__ volatile("" ::: "memory");
+  }
   for (; bytes > 0; bytes--) {
     *target++ = *source++;
     __asm__ volatile("" ::: "memory");
   }
   return to;
 }
+#endif
 void *memset(void *to, int value, size_t bytes) {
   u8 *target = to;
   for (; bytes > 0; bytes--) {
@@ -91,6 +107,11 @@ void text_number(struct text *text, i64 number) {
   while ((rest /= 10) != 0);
   if (number < 0) digits[--at] = '-';
   text_add_bytes(text, digits + at, sizeof digits - (size_t)at);
+}
+
+void text_descriptor_path(struct text *text, int fd) {
+  text_start(text, "/proc/self/fd/");
+  text_number(text, fd);
 }
 
 void text_print(struct text *text, int fd) {

@@ -16,6 +16,8 @@ void text_start(struct text *text, const char *first);
 void text_add(struct text *text, const char *more);
 void text_add_bytes(struct text *text, const char *more, size_t bytes);
 void text_number(struct text *text, i64 number);
+/* The path under which /proc has a descriptor of this process: what it refers to can be opened again there. */
+void text_descriptor_path(struct text *text, int fd);
 /* Adds a newline and writes everything to `fd`. */
 void text_print(struct text *text, int fd);
 /* What an errno means, in words. */

@@ -77,6 +77,8 @@ export const eventStopping = 13
 export const eventTakenOver = 14
 /** A memlogd that wanted to take over did not; argument: 0 if it was not allowed to. */
 export const eventTakeoverFailed = 15
+/** A read of this source blocked: from now on a thread of its own reads it. argument: the source's kind. */
+export const eventSourceBlocked = 16
 
 // ---- Control stream between intake and engine: messages of 16 bytes --------------------------
 export const controlMessageBytes = 16

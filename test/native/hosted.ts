@@ -16,7 +16,7 @@ const testMsMax = 200_000
 const outputBytesMax = 4 * 1024 * 1024
 
 /** Shorter waits than the shipped ones. Everything else is as shipped. */
-const testConstants = { ...constants, engineStallMs: 700, engineStartMs: 1500, teeDrainMs: 500 }
+const testConstants = { ...constants, engineStallMs: 1500, engineStartMs: 5000, teeDrainMs: 500 }
 
 const flags = ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wshadow']

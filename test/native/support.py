@@ -6,7 +6,7 @@ import array, ctypes, fcntl, json, os, pty, resource, select, shutil, signal, so
 
 NATIVE, STAND_IN = os.environ["NATIVE"], os.environ["STAND_IN"]
 EVENTS = dict(started=1, exited=2, without=3, truncated=4, name_cut=5, full=6, refused=7, lost=8, kmsg=9, kmsg_long=10,
-              stalled=11, open_failed=12, stopping=13)
+              stalled=11, open_failed=12, stopping=13, blocked=16)
 
 
 def until(what, check, seconds=100):
@@ -49,7 +49,7 @@ class Memlogd:
         self.config.update(config or {})
         self.config = {k: v for k, v in self.config.items() if v is not None}
         self.popen, self.process = popen, None
-        self.offset, self.seen = 0, []
+        self.offset, self.seen, self.by_kind = 0, [], {}
         if start: self.start()
 
     def spawn(self, **more):
@@ -75,15 +75,20 @@ class Memlogd:
             text = file.read()
         end = text.rfind("\n") + 1
         self.offset += end  # JSON is ASCII: a character is a byte
-        self.seen += [r for line in text[:end].splitlines() if (r := record(line))]
+        for line in text[:end].splitlines():
+            if not (r := record(line)): continue
+            self.seen.append(r)
+            if "frame" in r: self.by_kind.setdefault(r["frame"], {})[r["at"]] = r
         return self.seen
 
     def engines(self): return [r for r in self.records() if "started" in r]
 
     def frames(self, frame=None, **wanted):
         """Each frame once, by its position, in order."""
-        found = {r["at"]: r for r in self.records() if "frame" in r}
-        return [r for _, r in sorted(found.items()) if frame in (None, r["frame"]) and all(r.get(k) == v for k, v in wanted.items())]
+        self.records()
+        kinds = self.by_kind.values() if frame is None else [self.by_kind.get(frame, {})]
+        found = [r for kind in kinds for r in kind.values() if all(r.get(k) == v for k, v in wanted.items())]
+        return sorted(found, key=lambda r: r["at"])
 
     def events(self, name): return self.frames("EVENT", detail=EVENTS[name])
 

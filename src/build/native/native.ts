@@ -24,6 +24,9 @@ const blobFlags = [
   '-Wl,--build-id=none',
 ]
 
+/** Atomic operations inline: the compiler's library, which would have them, is not linked. */
+const cpuFlags: Readonly<Record<Cpu, readonly string[]>> = { amd64: [], arm64: ['-mno-outline-atomics'] }
+
 const hostedFlags = ['-O2', '-g', '-Wall', '-Wextra', '-Werror', '-DMEMLOGD_HOSTED']
 
 export function blobFile(layout: Layout, cpu: Cpu): string {
@@ -43,7 +46,7 @@ export function compileBlob(cpu: Cpu, sources: readonly string[], options: reado
   const { compiler, objcopy } = findToolchain(cpu)
   const [command, ...target] = compiler
   const linked = `${outfile}.elf`
-  runTool(command, [...target, ...blobFlags, ...options, ...sources, '-o', linked])
+  runTool(command, [...target, ...blobFlags, ...cpuFlags[cpu], ...options, ...sources, '-o', linked])
   runTool(objcopy, ['-O', 'binary', linked, outfile])
 }
 
@@ -56,7 +59,7 @@ export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
   return runStep(layout, {
     name: `native-${cpu}`,
     inputs: [...sources, ...sourceFiles(folder, '.h'), script, headerFile(layout)],
-    values: [...blobFlags, ...findToolchain(cpu).compiler],
+    values: [...blobFlags, ...cpuFlags[cpu], ...findToolchain(cpu).compiler],
     outputs: [outfile],
     run: () => compileBlob(cpu, sources, ['-I', join(layout.dist, 'native'), '-T', script], outfile),
   })

@@ -10,6 +10,7 @@ import {
   eventKmsgUnavailable,
   eventNameCut,
   eventOpenFailed,
+  eventSourceBlocked,
   eventSourcesFull,
   eventStarted,
   eventStopping,
@@ -74,6 +75,8 @@ export function eventText(event: IntakeEvent): string {
       return argument === sourceKindSyslogTcp
         ? `refused ${times('connection')} of syslog over TCP: all ${syslogConnectionsMax}, or all sources, are in use`
         : `refused ${times('source')}: all ${sourcesMax} are in use`
+    case eventSourceBlocked:
+      return `a read of ${text} blocked: a thread of its own reads it, for a minute at least`
     case eventDescriptorRefused:
       return `refused ${times('descriptor')} that can't be read (${fileTypeText(argument)})${text === '' ? '' : `: ${text}`}`
     case eventDatagramsLost:

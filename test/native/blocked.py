@@ -1,0 +1,205 @@
+"""Descriptors whose operations block, whatever flags they have: memlogd goes on, and a thread of its own waits for each."""
+from support import *
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+PAGE = 4096
+# From linux/userfaultfd.h.
+USERFAULTFD = {"x86_64": 323, "aarch64": 282}[os.uname().machine]
+UFFDIO_API, UFFDIO_REGISTER, UFFDIO_ZEROPAGE = 0xC018AA3F, 0xC020AA00, 0xC020AA04
+
+
+class Stalled:
+    """A process that is inside write(2), in a page fault that is not served: it holds the lock of the pipe."""
+
+    def __init__(self, writer):
+        go, ready = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try: self.stall(writer, go[0], ready[1])
+            finally: os._exit(1)
+        os.close(go[0]); os.close(ready[1])
+        self.go = go[1]
+        assert os.read(ready[0], 1) == b"r", "no userfaultfd"
+        until("it waits in write", self.is_in_write)
+
+    def is_in_write(self):
+        """Whether the first thread sleeps in write(2); its number is 1 on x86_64 and 64 on aarch64."""
+        with open(f"/proc/{self.pid}/syscall") as file: return file.read().split()[0] in ("1", "64")
+
+    def stall(self, writer, go, ready):
+        area = libc.mmap(None, PAGE, 3, 0x22, -1, 0)
+        fault = libc.syscall(USERFAULTFD, os.O_CLOEXEC)
+        if fault < 0: os._exit(2)
+        fcntl.ioctl(fault, UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))
+        fcntl.ioctl(fault, UFFDIO_REGISTER, struct.pack("QQQQ", area, PAGE, 1, 0))
+        def serve():
+            os.read(go, 1)
+            fcntl.ioctl(fault, UFFDIO_ZEROPAGE, struct.pack("QQQq", area, PAGE, 0, 0))
+        threading.Thread(target=serve, daemon=True).start()
+        os.write(ready, b"r")
+        libc.write(writer, ctypes.c_void_p(area), PAGE)
+        os._exit(0)
+
+    def serve(self):
+        os.write(self.go, b"g")
+        os.waitpid(self.pid, 0)
+        os.close(self.go)
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.go)
+
+
+def has_userfaultfd():
+    fd = libc.syscall(USERFAULTFD, os.O_CLOEXEC)
+    if fd < 0: return print("skipped: userfaultfd is not permitted")
+    os.close(fd)
+    return True
+
+
+def pipe_source(m, name):
+    r, w = os.pipe(); m.send(name, [r]); os.close(r)
+    return w, m.opened(name.decode())[0]["id"]
+
+
+def stall(m, writers):
+    """Each pipe has a byte to read, and a writer that holds its lock."""
+    os.kill(m.pid, signal.SIGSTOP)
+    for w in writers: os.write(w, b"x")
+    stalled = [Stalled(w) for w in writers]
+    os.kill(m.pid, signal.SIGCONT)
+    return stalled
+
+
+def test_a_writer_in_a_page_fault_blocks_nobody_else():
+    if not has_userfaultfd(): return
+    m = Memlogd()
+    w, id = pipe_source(m, b"stalled")
+    stalled = stall(m, [w])[0]
+    os.write(pipe_source(m, b"other")[0], b"still read")
+    until("others are read", lambda: m.data(m.opened("other")[0]["id"]) == b"still read")
+    event = until("it is reported", lambda: m.events("blocked"))[0]
+    assert (event["text"], event["argument"]) == ("stalled", 1)
+    m.round_trip()
+    stalled.serve()
+    until("its bytes are read", lambda: m.data(id) == b"x" + bytes(PAGE))
+    os.write(w, b"more"); until("it is read on", lambda: m.data(id) == b"x" + bytes(PAGE) + b"more")
+    os.close(w)
+    assert m.ended(id)["detail"] == 0
+    m.round_trip()
+    m.stop()
+
+
+def test_many_writers_in_page_faults():
+    if not has_userfaultfd(): return
+    m = Memlogd()
+    before = m.fds()
+    ends = [pipe_source(m, b"stalled-%d" % n) for n in range(8)]
+    stalled = stall(m, [w for w, _ in ends])
+    m.round_trip()
+    for s in stalled: s.kill()
+    for w, id in ends: os.close(w); m.ended(id)
+    until("no descriptor stays open", lambda: m.fds() == before)
+    m.stop()
+
+
+def test_stop_while_a_read_is_blocked():
+    # The sockets go at once, and with them every other descriptor. The process itself ends when the kernel lets it.
+    if not has_userfaultfd(): return
+    m = Memlogd()
+    w, id = pipe_source(m, b"stalled")
+    other, _ = pipe_source(m, b"other")
+    stalled = stall(m, [w])[0]
+    m.round_trip()
+    m.process.send_signal(signal.SIGTERM)
+    until("its files are removed", lambda: not os.path.exists(m.log) and not os.path.exists(m.query))
+    def is_closed():
+        try: os.write(other, b"x")
+        except BrokenPipeError: return True
+    until("other writers get EPIPE", is_closed)
+    stalled.kill()
+    assert m.process.wait(20) == 0
+    m.check_sanitizer()
+
+
+def lingering():
+    """A TCP connection whose last close waits for a minute: its peer does not read what was sent."""
+    listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen()
+    ours = socket.create_connection(listener.getsockname())
+    peer, _ = listener.accept()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    ours.setblocking(False)
+    try:
+        while True: ours.send(bytes(100_000))
+    except BlockingIOError: pass
+    ours.setblocking(True)
+    return ours, peer
+
+
+def test_a_lingering_close_blocks_nobody_else():
+    m = Memlogd()
+    before = m.fds()
+    ours, peer = lingering()
+    m.send(b"linger", [ours.fileno()]); ours.close()
+    id = m.opened("linger")[0]["id"]
+    peer.shutdown(socket.SHUT_WR)
+    m.ended(id)
+    begun = time.monotonic()
+    m.round_trip()
+    assert time.monotonic() - begun < 20, "the close was waited for"
+    peer.close()
+    until("no descriptor stays open", lambda: m.fds() == before)
+    m.stop()
+
+
+def test_descriptors_sent_into_a_source_block_nobody_else():
+    # The kernel closes what a writer sends along its bytes. Linux 6.16 refuses to send it at all.
+    m = Memlogd()
+    a, b = socket.socketpair(); m.send(b"stream", [b.fileno()]); b.close()
+    m.opened("stream")
+    ours, peer = lingering()
+    try: socket.send_fds(a, [b"with"], [ours.fileno()])
+    except PermissionError: peer.close()
+    ours.close()
+    begun = time.monotonic()
+    m.round_trip()
+    assert time.monotonic() - begun < 20, "the close was waited for"
+    peer.close()
+    a.sendall(b"out"); a.close()
+    assert m.source("stream")[0] in (b"without", b"out")
+    m.stop()
+
+
+def test_descriptors_sent_to_the_syslog_socket_block_nobody_else():
+    m = Memlogd(start=False)
+    m.config["syslog-path"] = m.dir + "/dev-log"
+    m.start()
+    ours, peer = lingering()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(m.config["syslog-path"])
+    socket.send_fds(s, [b"hostile"], [ours.fileno()] * 3); ours.close()
+    begun = time.monotonic()
+    s.send(b"next")
+    until("the next datagram is read", lambda: any(f["data"].endswith("next") for f in m.frames("DATAGRAM")))
+    assert time.monotonic() - begun < 20, "the close was waited for"
+    peer.close()
+    count = lambda: len(m.frames("DATAGRAM")) + sum(e["count"] for e in m.events("lost"))
+    until("received + lost = sent", lambda: count() == 2)
+    os.kill(m.pid, signal.SIGTERM); m.process.wait(20)
+    m.check_sanitizer()
+
+
+def test_a_file_whose_reads_block():
+    # /proc/kmsg is a regular file by its mode, and a read waits until there is a record.
+    try: fd = os.open("/proc/kmsg", os.O_RDONLY)
+    except OSError: return print("skipped: /proc/kmsg can't be opened")
+    m = Memlogd()
+    m.send(b"kmsg", [fd]); os.close(fd)
+    m.opened("kmsg")
+    m.round_trip()
+    m.stop()
+
+
+if __name__ == "__main__": run(globals())
