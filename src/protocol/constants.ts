@@ -138,6 +138,8 @@ export const configMs = 60_000
 // ---- Waits, in milliseconds ------------------------------------------------------------------
 /** After SIGTERM: how long the engine may take before it is killed. */
 export const stopMs = 800
+/** How long readers may go on reading when memlogd stops. */
+export const farewellMs = 200
 /** First wait before a dead engine is started again; doubles up to engineRestartMsMax. */
 export const engineRestartMs = 50
 export const engineRestartMsMax = 5000
@@ -173,6 +175,8 @@ export const entryFieldsBytesMax = 8 * 1024
 export const entryFieldKeyBytesMax = 255
 
 // ---- Ring ------------------------------------------------------------------------------------
+/** Most source names that are known at the same time; all others are not counted, and share one time. */
+export const countedSourcesMax = 2048
 /** Format of the ring file (docs/PROTOCOL.md section 6). A memlogd reads no other, and does not take over from one. */
 export const ringFormatVersion = 2
 /** Unfinished lines and messages of all sources of this machine together, in bytes. */

@@ -22,7 +22,7 @@ export interface Cursor {
   sequence: number
 }
 
-/** What the extended protocol can ask for. Every key is optional; docs/PROTOCOL.md tells their meaning. */
+/** What the extended protocol can ask for. Every key is optional; docs/PROTOCOL.md has their meaning. */
 export interface QueryRequest {
   tail?: number
   cursor?: Cursor

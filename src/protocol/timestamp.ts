@@ -2,7 +2,7 @@
  * Moments as text and back, without a Date per line: RFC 3339 with whole seconds, with a fixed
  * number of fraction digits, or as Go's RFC3339Nano writes it (zeros at the fraction's end are
  * dropped, and the point with them). Pure: no clock, no time zone database. Who wants local time
- * passes a function that tells the offset of a moment.
+ * passes a function that returns the offset of a moment.
  */
 
 /** A point in time: whole seconds since 1970 (UTC) and nanoseconds, 0..999,999,999. */

@@ -28,7 +28,7 @@ export class Cursor {
 
   /**
    * If entries below `end` were overwritten before this reader got them: how many. The cursor goes on at the oldest
-   * one kept, or at `end` if that is gone too.
+   * one kept, or at `end` if that was overwritten too.
    */
   skipLost(end = Number.POSITIVE_INFINITY): number {
     const tail = this.#ring.tailSequence

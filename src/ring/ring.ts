@@ -37,7 +37,7 @@ import type { RingStore } from './store.ts'
 
 /** Room in the staging buffer that a frame of a datagram or record may need; see Ring.room. */
 export const stagingFloorBytes = 192 * 1024
-/** The region is doubled at most so many times: it begins at 1/16 of its largest size. */
+/** How often the region may double: it begins at 1/16 of its largest size. */
 const regionDoublings = 4
 const scanBytes = 64 * 1024
 /** Bytes that are read at once to find where entries between two indexed ones begin. */
@@ -46,9 +46,9 @@ const nanosPerSecond = 1_000_000_000
 const secondsMax = 0xffff_ffff
 
 export interface RingOptions {
-  /** At most so many entries are kept, >= 1. */
+  /** Most entries that are kept, >= 1. */
   maxLines: number
-  /** At most so many bytes are kept: entries with their headers and padding, and the index. */
+  /** Most bytes that are kept: entries with their headers and padding, and the index. */
   maxBytes: number
   /** Longest message; sizes the staging buffer. */
   maxLineBytes: number
@@ -63,9 +63,8 @@ export interface RingState {
   nextSequence: number
 }
 
-export class RingDamaged extends Error {
-  readonly code = 'RING_DAMAGED'
-}
+/** The bytes of the ring are no entries. */
+export class RingDamaged extends Error {}
 
 const view = new EntryView()
 const noBytes: Buffer = Buffer.alloc(0)
@@ -88,7 +87,7 @@ export class EntryDraft {
   kind = entryKindLine
 }
 
-/** The largest entry that a line of at most so many bytes can make. */
+/** The largest entry that a line of `maxLineBytes` can make. */
 function largestEntryBytes(maxLineBytes: number): number {
   return entryBytes(sourceNameBytesMax, entryFieldsBytesMax, maxLineBytes)
 }
@@ -96,7 +95,7 @@ function largestEntryBytes(maxLineBytes: number): number {
 /** The largest entry without a message. */
 export const emptyEntryBytesMax = entryBytes(sourceNameBytesMax, entryFieldsBytesMax, 0)
 
-/** The smallest `maxBytes` for lines of at most so many bytes: one entry, which may be an indexed one, must fit. */
+/** The smallest `maxBytes` for lines of `maxLineBytes`: one entry, which may be an indexed one, must fit. */
 export function ringBytesMin(maxLineBytes: number): number {
   return largestEntryBytes(maxLineBytes) + indexedEntryBytes
 }
@@ -286,7 +285,7 @@ export class Ring {
     this.#committedSequence = this.#nextSequence
   }
 
-  /** Takes up the state of a commit and rebuilds the index from the store. Throws RingDamaged where the bytes are no entries. */
+  /** Continues from the state of a commit and rebuilds the index from the store. Throws RingDamaged where the bytes are no entries. */
   restore(state: RingState): void {
     this.#regionBytes = state.regionBytes
     this.#tailPosition = state.tailPosition

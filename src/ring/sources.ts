@@ -3,8 +3,7 @@
  * the ring included, and the time of the last one.
  */
 
-/** Most sources known at the same time; those that come later are not counted, and share one time. */
-export const countedSourcesMax = 2048
+import { countedSourcesMax } from '../protocol/constants.ts'
 
 export interface SourceState {
   entries: number

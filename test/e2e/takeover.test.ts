@@ -75,7 +75,7 @@ it('five takeovers in a row under full load lose nothing and fail no writer', as
   expect(books.delivered).toBe(books.next - books.first)
   expect(books.connections).toBeGreaterThan(1)
   expect(books.messages['early.stdout']).toEqual(['before', 'after'])
-  const reports = books.messages.memlogd?.filter((text) => text.startsWith('memlogd took over from the one that ran'))
+  const reports = books.messages.memlogd?.filter((text) => text.startsWith('memlogd took over from the running one'))
   expect(reports).toHaveLength(takeovers)
   const { counters, sources } = await statistics(querySocket)
   expect(counters.sourcesOpened).toBe((counters.sourcesClosed ?? 0) + sources)
@@ -123,7 +123,7 @@ socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()]); theirs.close(
 print(ours.recv(10))`)
     expect(reply.trim()).toBe("b''")
     await eventually('the log says so', () =>
-      daemon?.messages('memlogd').includes('refused to hand over: only root and my own user may ask'),
+      daemon?.messages('memlogd').includes('refused to hand over: only root and the same user may ask'),
     )
     expect(daemon.process.exitCode).toBeNull()
   },

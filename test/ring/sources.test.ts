@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { countedSourcesMax, Sources } from '../../src/ring/sources.ts'
+import { countedSourcesMax } from '../../src/protocol/constants.ts'
+import { Sources } from '../../src/ring/sources.ts'
 
 describe('the state of a source', () => {
   it('is found by name, whichever buffer has it', () => {

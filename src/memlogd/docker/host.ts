@@ -8,9 +8,9 @@ import {
   sourceNameBytesMax,
 } from '../../protocol/constants.ts'
 import { replaceFileSync } from '../../system/replace-file.ts'
+import type { ControlStream } from '../engine/control-stream.ts'
 import type { FrameQueue, SourceWatcher } from '../engine/engine.ts'
 import type { InputFactory } from '../engine/input.ts'
-import type { ControlStream } from '../engine/sockets.ts'
 import { cutUtf8 } from '../inputs/source-name.ts'
 import type { Readers } from '../serve/readers.ts'
 import { DockerInput } from './input.ts'

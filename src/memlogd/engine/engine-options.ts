@@ -12,58 +12,43 @@ import {
   maxLinesLimit,
 } from '../../protocol/constants.ts'
 
-export interface EngineOptions {
+/** Each option with its default and, of numbers, its bounds: the flags of the same names are made from these rows too. */
+export const engineOptionTable = {
   /** Bounds of the ring: lines, and bytes of entries and index. */
-  readonly maxLines: number
-  readonly maxBytes: number
+  maxLines: { default: maxLinesDefault, min: 1, max: maxLinesLimit },
+  maxBytes: { default: maxBytesDefault, min: maxBytesFloor, max: maxBytesLimit },
   /** Longest line that is kept whole. */
-  readonly maxLineBytes: number
+  maxLineBytes: { default: maxLineBytesDefault, min: 1, max: maxLineBytesLimit },
   /** A kernel log source comes over the queue. */
-  readonly kmsg: boolean
+  kmsg: { default: false },
   /** The Docker plugin's listening socket is at engineDockerFd. */
-  readonly docker: boolean
-  /** Where the plugin keeps what it must know of running containers after a restart. */
-  readonly dockerState: string
+  docker: { default: false },
+  /** The file, an absolute path, where the plugin keeps what it must know of running containers after a restart. */
+  dockerState: { default: '/run/memlogd-docker.json' },
   /** A line of a stream that begins with `<N>` has that priority. */
-  readonly priorityPrefix: boolean
-}
-
-export const engineOptionsDefault: EngineOptions = {
-  maxLines: maxLinesDefault,
-  maxBytes: maxBytesDefault,
-  maxLineBytes: maxLineBytesDefault,
-  kmsg: false,
-  docker: false,
-  dockerState: '/run/memlogd-docker.json',
-  priorityPrefix: true,
-}
-
-/** The engine was started with options that memlogd-config does not write. */
-class EngineOptionsError extends Error {
-  readonly code = 'ENGINE_OPTIONS'
-}
-
-const bounds = {
-  maxLines: [1, maxLinesLimit],
-  maxBytes: [maxBytesFloor, maxBytesLimit],
-  maxLineBytes: [1, maxLineBytesLimit],
+  priorityPrefix: { default: true },
 } as const
 
-/** The options in `text`; keys that are absent have their defaults. Throws an EngineOptionsError. */
+type Table = typeof engineOptionTable
+type ValueOf<D> = D extends number ? number : D extends boolean ? boolean : string
+export type EngineOptions = { readonly [K in keyof Table]: ValueOf<Table[K]['default']> }
+
+export const engineOptionsDefault = Object.fromEntries(
+  Object.entries(engineOptionTable).map(([key, row]) => [key, row.default]),
+) as EngineOptions
+
+/** The options in `text`; keys that are absent have their defaults. Throws an Error that says what is wrong. */
 export function parseEngineOptions(text: string): EngineOptions {
   const found = parseObject(text)
   for (const key of Object.keys(found)) {
-    if (!Object.hasOwn(engineOptionsDefault, key)) throw new EngineOptionsError(`engine options: unknown key ${key}`)
+    if (!Object.hasOwn(engineOptionTable, key)) throw new Error(`engine options: unknown key ${key}`)
   }
-  return {
-    maxLines: numberOf(found, 'maxLines'),
-    maxBytes: numberOf(found, 'maxBytes'),
-    maxLineBytes: numberOf(found, 'maxLineBytes'),
-    kmsg: booleanOf(found, 'kmsg'),
-    docker: booleanOf(found, 'docker'),
-    dockerState: pathOf(found, 'dockerState'),
-    priorityPrefix: booleanOf(found, 'priorityPrefix'),
+  const options = { ...engineOptionsDefault, ...found } as Record<keyof Table, unknown>
+  for (const [key, row] of Object.entries(engineOptionTable)) {
+    const wanted = wantedInstead(row, options[key as keyof Table])
+    if (wanted !== undefined) throw new Error(`engine options: ${key}: wanted ${wanted}`)
   }
+  return options as EngineOptions
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {
@@ -71,29 +56,19 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   try {
     value = JSON.parse(text)
   } catch {
-    throw new EngineOptionsError('engine options: no JSON')
+    throw new Error('engine options: no JSON')
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new EngineOptionsError('engine options: no object')
-  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('engine options: no object')
   return value as Readonly<Record<string, unknown>>
 }
 
-function numberOf(found: Readonly<Record<string, unknown>>, key: keyof typeof bounds): number {
-  const value = found[key] ?? engineOptionsDefault[key]
-  const [min, max] = bounds[key]
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
-  throw new EngineOptionsError(`engine options: ${key}: wanted a whole number from ${min} to ${max}`)
-}
-
-function booleanOf(found: Readonly<Record<string, unknown>>, key: 'kmsg' | 'docker' | 'priorityPrefix'): boolean {
-  const value = found[key] ?? engineOptionsDefault[key]
-  if (typeof value === 'boolean') return value
-  throw new EngineOptionsError(`engine options: ${key}: wanted true or false`)
-}
-
-function pathOf(found: Readonly<Record<string, unknown>>, key: 'dockerState'): string {
-  const value = found[key] ?? engineOptionsDefault[key]
-  if (typeof value === 'string' && value.startsWith('/') && !value.includes('\0')) return value
-  throw new EngineOptionsError(`engine options: ${key}: wanted an absolute path`)
+/** What was wanted, if the value is not right for its row. */
+function wantedInstead(row: Table[keyof Table], value: unknown): string | undefined {
+  if ('min' in row) {
+    const isInside = typeof value === 'number' && Number.isInteger(value) && value >= row.min && value <= row.max
+    return isInside ? undefined : `a whole number from ${row.min} to ${row.max}`
+  }
+  if (typeof row.default === 'boolean') return typeof value === 'boolean' ? undefined : 'true or false'
+  const isPath = typeof value === 'string' && value.startsWith('/') && !value.includes('\0')
+  return isPath ? undefined : 'an absolute path'
 }

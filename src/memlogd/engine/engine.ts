@@ -1,8 +1,8 @@
 /**
- * The engine: frames in, entries in the ring. It is handed everything that does I/O, handles what the
+ * The engine: frames in, entries in the ring. It is handed everything that does I/O, stores the frames that the
  * intake's notifications name, and commits: the ring, the position in the queue and the unfinished lines of
- * all sources become durable in one step, so that an engine that is killed at any moment is
- * followed by one that goes on at exactly that point.
+ * all sources become durable in one step. When an engine is killed, at any moment, the next one continues at
+ * exactly that point.
  */
 import { ByteBudget } from '../../lines/held-bytes.ts'
 import {
@@ -37,7 +37,7 @@ import { eventText, ownSource, parseEvent } from './events.ts'
 import { eventGap, gapFields } from './gap.ts'
 import type { Input, InputContext, InputFactory } from './input.ts'
 
-/** Frames are read from the queue in pieces of so many bytes; the longest frame fits. */
+/** Bytes that are read from the queue at once; the longest frame fits. */
 const chunkBytes = 2 * queuePayloadBytesMax
 
 /** The frame queue, as the engine sees it. */
@@ -144,7 +144,7 @@ export class Engine {
     return this.#inputs.budget.used + this.#inputs.networkBudget.used
   }
 
-  /** Takes up what the store holds, or begins a new ring in an empty one. */
+  /** Continues from what the store holds, or begins a new ring in an empty one. */
   start(): void {
     const { store, queue } = this.#parts
     const { generation = 0, commit } = readCommit(store) ?? {}
@@ -162,7 +162,7 @@ export class Engine {
       store.writeId(this.world.random(ringIdBytes))
       if (commit !== undefined) {
         const format = `the ring has format ${commit.format}, not ${ringFormatVersion}`
-        this.#note(this.world.now(), `${format}: earlier lines are gone`)
+        this.#note(this.world.now(), `${format}: earlier lines are lost`)
       }
     }
     this.ringId = store.readId().toString('hex')
@@ -407,7 +407,7 @@ export class Engine {
     } catch (error) {
       if (!(error instanceof RingDamaged)) throw error
       this.ring.reset(state.nextSequence)
-      this.#note(this.world.now(), `the ring was damaged (${error.message}): earlier lines are gone`)
+      this.#note(this.world.now(), `the ring was damaged (${error.message}): earlier lines are lost`)
     }
   }
 

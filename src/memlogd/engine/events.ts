@@ -1,4 +1,4 @@
-/** What memlogd says of itself in the log, under the source `memlogd`: the texts of the intake's events. */
+/** What memlogd reports about itself in the log, under the source `memlogd`: the texts of the intake's events. */
 import {
   eventControlTruncated,
   eventDatagramsLost,
@@ -30,7 +30,7 @@ export const ownSource = 'memlogd'
 /** An event frame's payload. */
 export interface IntakeEvent {
   code: number
-  /** How often it happened since it was last told. */
+  /** How often it happened since the last event of this kind. */
   count: number
   argument: number
   text: string
@@ -54,15 +54,15 @@ export function eventText(event: IntakeEvent): string {
     case eventStarted:
       return 'memlogd started'
     case eventTakenOver:
-      return `memlogd took over from the one that ran (pid ${argument}); nothing is lost`
+      return `memlogd took over from the running one (pid ${argument}); nothing is lost`
     case eventTakeoverFailed:
       return argument === 0
-        ? 'refused to hand over: only root and my own user may ask'
-        : 'could not hand over, and went on'
+        ? 'refused to hand over: only root and the same user may ask'
+        : 'could not hand over, and continues'
     case eventStopping:
       return 'memlogd is stopping'
     case eventEngineExited:
-      return `the engine ended (${waitStatusText(argument)}) and is started again; what was logged is kept`
+      return `the engine ended (${waitStatusText(argument)}) and is restarted; what was logged is kept`
     case eventEngineStalled:
       return 'the engine did not answer and is killed; what was logged is kept'
     case eventDatagramWithoutDescriptor:
@@ -99,11 +99,11 @@ function inputName(kind: number): string {
   return `input ${kind}`
 }
 
-/** What a descriptor was of, by the type in its mode; 0 where that could not be told. */
+/** What a descriptor refers to, by the file type in its mode; 0 where it is not known. */
 const fileTypes: Readonly<Record<number, string>> = {
   1: 'a FIFO',
   2: 'a character device',
-  4: 'a folder',
+  4: 'a directory',
   6: 'a block device',
   8: 'a regular file',
   10: 'a symbolic link',
@@ -111,7 +111,7 @@ const fileTypes: Readonly<Record<number, string>> = {
 }
 
 function fileTypeText(type: number): string {
-  return fileTypes[type] ?? 'of a kind that is not known'
+  return fileTypes[type] ?? 'of unknown type'
 }
 
 /** A wait status in words. */

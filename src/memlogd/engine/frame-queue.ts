@@ -10,11 +10,7 @@ import {
 import { parseSourceSlot, type SourceSlot } from '../../protocol/frame.ts'
 import type { FrameQueue } from './engine.ts'
 
-class QueueUnreadable extends Error {
-  readonly code = 'QUEUE_UNREADABLE'
-}
-
-/** The frame queue in the memory file that the intake writes. Throws QueueUnreadable if the file is none. */
+/** The frame queue in the memory file that the intake writes. Throws an Error if the file is none. */
 export class DescriptorFrameQueue implements FrameQueue {
   readonly areaBytes: number
   readonly acknowledged: number
@@ -24,7 +20,7 @@ export class DescriptorFrameQueue implements FrameQueue {
   constructor(fd: number) {
     this.#fd = fd
     const header = Buffer.alloc(32)
-    if (readSync(fd, header, 0, header.length, 0) !== header.length) throw new QueueUnreadable('no queue header')
+    if (readSync(fd, header, 0, header.length, 0) !== header.length) throw new Error('no queue header')
     const [magic, version, area, slots, slotBytes] = [0, 4, 8, 12, 16].map((at) => header.readUInt32LE(at))
     if (
       magic !== queueMagic ||
@@ -32,9 +28,9 @@ export class DescriptorFrameQueue implements FrameQueue {
       slots !== sourcesMax ||
       slotBytes !== queueSourceSlotBytes
     ) {
-      throw new QueueUnreadable(`a queue of another kind: version ${version}, ${slots} slots of ${slotBytes} bytes`)
+      throw new Error(`a queue of another kind: version ${version}, ${slots} slots of ${slotBytes} bytes`)
     }
-    if (area === undefined || area === 0) throw new QueueUnreadable('a queue without a frame area')
+    if (area === undefined || area === 0) throw new Error('a queue without a frame area')
     this.areaBytes = area
     this.acknowledged = header.readUInt32LE(28) * 0x1_0000_0000 + header.readUInt32LE(24)
   }
@@ -43,7 +39,7 @@ export class DescriptorFrameQueue implements FrameQueue {
     let done = 0
     while (done < length) {
       const got = readSync(this.#fd, target, start + done, length - done, queueFramesOffset + offset + done)
-      if (got === 0) throw new QueueUnreadable(`the queue ends at ${offset + done}`)
+      if (got === 0) throw new Error(`the queue ends at ${offset + done}`)
       done += got
     }
   }

@@ -6,9 +6,9 @@ import { type IntakeEvent, ownSource } from './events.ts'
 
 const source = Buffer.from(ownSource)
 
-/** Lines that a reader does not get, told where they would have stood. */
+/** Lines that a reader misses, reported where they would have been. */
 export interface Gap {
-  /** Number of lines; undefined where nobody can know it. */
+  /** Number of lines; undefined where it cannot be known. */
   lost: number | undefined
   reason: string
   /** Sequence numbers of the first and the last one lost. */
@@ -17,18 +17,18 @@ export interface Gap {
 }
 
 function gapText(gap: Gap): string {
-  if (gap.reason === 'restarted') return 'memlogd was restarted: earlier lines are gone'
+  if (gap.reason === 'restarted') return 'memlogd was restarted: earlier lines are lost'
   const lines = gap.lost === 1 ? '1 line' : `${gap.lost ?? 'an unknown number of'} lines`
   if (gap.reason === 'overwritten') return `${lines} lost: overwritten before they were read`
   return `${lines} lost: ${gap.reason}`
 }
 
-/** The gap that an event of the intake tells of, if it tells of one. */
+/** The gap that an event of the intake reports, if any. */
 export function eventGap(event: IntakeEvent): Gap | undefined {
   return event.code === eventDatagramsLost ? { lost: event.count, reason: 'datagrams-dropped' } : undefined
 }
 
-/** The fields of a gap entry, for those that go into the ring as well. */
+/** The fields of a gap entry. */
 export function gapFields(gap: Gap): Buffer {
   const fields: [string, string][] = []
   if (gap.lost !== undefined) fields.push(['lost', String(gap.lost)])

@@ -207,7 +207,7 @@ export class KmsgJoiner {
     return Buffer.concat([head, caller, fields, this.#text.subarray(0, this.#textLength)])
   }
 
-  /** Takes up where `carry` was made. A carry that makes no sense is dropped. */
+  /** Continues from a state that `carry` returned. An invalid one is ignored. */
   restore(carry: Buffer): void {
     if (carry.length < carryHeadBytes) return
     const number = (index: number): number => carry.readDoubleLE(index * 8)

@@ -139,7 +139,7 @@ export class SyslogMessage {
 
   /** Reads what follows `<PRI>1 `. Returns false, and leaves no trace, if that is no RFC 5424 header. */
   #parse5424(bytes: Buffer, start: number, end: number): boolean {
-    // Text may begin with `1 ` too: the time stamp tells.
+    // Text may begin with `1 ` too: only a time stamp makes a header.
     const stampEnd = findWordEnd(bytes, start, end)
     if (!isNil(bytes, start, stampEnd) && !isDate(bytes, start, stampEnd)) return this.#notRfc5424()
     const ends: number[] = []

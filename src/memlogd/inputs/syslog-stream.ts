@@ -86,7 +86,7 @@ export class SyslogStream {
     return carry
   }
 
-  /** Takes up where `carry` was made. A carry that makes no sense is a stream that begins. */
+  /** Continues from a state that `carry` returned. An invalid one is a stream that begins. */
   restore(carry: Buffer): void {
     this.#reset()
     if (carry.length < carryHeaderBytes) return

@@ -2,7 +2,7 @@
 import { currentDirectory, openCommand, showLicences } from '../../cli/command.ts'
 import { writeConfig } from '../../cli/config-pipe.ts'
 import { ExitError, exitOk } from '../../cli/errors.ts'
-import { readGroupFile } from './group-database.ts'
+import { readGroupFile } from './group-file.ts'
 import { memlogdCommand, memlogdConfig, memlogdConfigKeys } from './options.ts'
 
 /** The config role: options in, `key=value` strings out. */

@@ -1,7 +1,20 @@
-/** Group names and numbers, from the text of /etc/group: `name:password:gid:members`. */
+/** Group names and numbers, from /etc/group: `name:password:gid:members`. Where memlogd runs there is no name service. */
+import { readFileSync } from 'node:fs'
+
+const groupFilePath = '/etc/group'
 
 /** The kernel keeps 2^32 - 1 for "no group". */
 const groupIdMax = 0xffff_fffe
+
+/** The text of /etc/group; empty where there is none. */
+export function readGroupFile(): string {
+  try {
+    return readFileSync(groupFilePath, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
 
 /** A number in decimal, or the number of the group that has this name; undefined if there is none. */
 export function groupId(nameOrNumber: string, groupFile: string): number | undefined {

@@ -25,9 +25,9 @@ import {
 export const memlogdManual: Manual = {
   section: 8,
   description: [
-    'Whoever starts a program whose output is to be logged sends one end of a pipe or socket, as a file descriptor, to the log socket, in a datagram that holds the name of the source. memlogd reads lines from it until it ends. LinuxKit does so for every container when the log socket is there.',
+    'A program whose output is to be logged is started with a pipe or socket as its output; the other end is sent, as a file descriptor, to the log socket, in a datagram that holds the name of the source. memlogd reads lines from it until it ends. LinuxKit does so for every container when the log socket is there.',
     'Two processes do the work. The intake owns the sockets and every descriptor, stamps the time and never waits for anything else; the engine splits lines, stores them and serves readers. If the engine dies the intake starts it again: no writer notices, and what was stored is still there.',
-    'Lines that are lost are told of in the log itself, at the place where they are missing, by an entry of the source memlogd that says how many and why. What memlogd has to say of itself is logged under the same name.',
+    'Lost lines are reported in the log itself, where they are missing, by an entry of the source memlogd that says how many were lost and why. Messages of memlogd itself are logged under the same name.',
   ],
   more: [
     {
@@ -40,11 +40,11 @@ export const memlogdManual: Manual = {
         ],
         [
           'the kernel',
-          "Source kernel, from the first record of the boot. The time is the kernel's own; records that it overwrote before they were read are told of as lost.",
+          "Source kernel, from the first record of the boot. The time is the kernel's own; records that it overwrote before they were read are reported as lost.",
         ],
         [
           'Docker',
-          "docker run --log-driver memlogd. Sources are the container's name with .stdout and .stderr; --log-opt tag, labels and env are understood. docker logs is answered out of memory, so it reaches as far back as the ring does.",
+          "docker run --log-driver memlogd. Sources are the container's name with .stdout and .stderr; --log-opt tag, labels and env are supported. docker logs is answered out of memory, so it reaches as far back as the ring does.",
         ],
         [
           'priorities of streams',
@@ -71,7 +71,7 @@ export const memlogdManual: Manual = {
     ],
     [
       '2',
-      'The command line is wrong. That includes a path where no socket can be (its folder is missing, something else is there) and an address that is not one of this machine.',
+      'The command line is wrong. That includes a path where no socket can be (its directory is missing, something else is there) and an address that is not one of this machine.',
     ],
     ['101', 'A fault of memlogd itself: please report it.'],
   ],

@@ -8,21 +8,9 @@ import { quoted, UsageError } from '../../cli/errors.ts'
 import { defineCommand, type FlagValues, Wanted } from '../../cli/flag-table.ts'
 import { checkSocketPath, socketPathBytesMax } from '../../cli/flag-values.ts'
 import type { ParsedFlags } from '../../cli/flags.ts'
-import {
-  logSocketPath,
-  maxBytesDefault,
-  maxBytesFloor,
-  maxBytesLimit,
-  maxLineBytesDefault,
-  maxLineBytesLimit,
-  maxLinesDefault,
-  maxLinesLimit,
-  queryLinkName,
-  querySocketPath,
-  socketModeDefault,
-} from '../../protocol/constants.ts'
+import { logSocketPath, queryLinkName, querySocketPath, socketModeDefault } from '../../protocol/constants.ts'
 import { ringBytesMin } from '../../ring/ring.ts'
-import { type EngineOptions, engineOptionsDefault } from '../engine/engine-options.ts'
+import { type EngineOptions, engineOptionsDefault, engineOptionTable } from '../engine/engine-options.ts'
 import { groupId } from './group-file.ts'
 import { socketAddressHex } from './socket-address.ts'
 
@@ -78,29 +66,23 @@ export const memlogdCommand = defineCommand({
     maxLines: {
       name: 'max-lines',
       type: 'integer',
-      min: 1,
-      max: maxLinesLimit,
-      default: maxLinesDefault,
+      ...engineOptionTable.maxLines,
       value: 'N',
-      help: 'keep at most so many lines',
+      help: 'keep at most N lines',
       section: memory,
     },
     maxBytes: {
       name: 'max-bytes',
       type: 'bytes',
-      min: maxBytesFloor,
-      max: maxBytesLimit,
-      default: maxBytesDefault,
+      ...engineOptionTable.maxBytes,
       value: 'BYTES',
-      help: 'keep at most so many bytes: entries and the index of them',
+      help: 'keep at most this many bytes: entries and the index of them',
       section: memory,
     },
     maxLineBytes: {
       name: 'max-line-len',
       type: 'bytes',
-      min: 1,
-      max: maxLineBytesLimit,
-      default: maxLineBytesDefault,
+      ...engineOptionTable.maxLineBytes,
       value: 'BYTES',
       help: 'cut lines that are longer, and say so in the entry',
       section: memory,
@@ -254,15 +236,8 @@ export function memlogdConfig(
     )
   }
   const paths = socketPaths(values, surroundings.directory)
-  const engine: EngineOptions = {
-    maxLines: values.maxLines,
-    maxBytes: values.maxBytes,
-    maxLineBytes: values.maxLineBytes,
-    kmsg: values.kmsg,
-    docker: values.docker,
-    dockerState: dockerState(paths['docker-path']),
-    priorityPrefix: values.priorityPrefix,
-  }
+  const options = Object.keys(engineOptionTable).map((key) => [key, values[key as keyof MemlogdValues]])
+  const engine = { ...Object.fromEntries(options), dockerState: dockerState(paths['docker-path']) } as EngineOptions
   return {
     daemonize: values.daemonize ? '1' : undefined,
     takeover: values.takeover ? '1' : undefined,

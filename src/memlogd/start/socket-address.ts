@@ -45,7 +45,7 @@ export function parseIpv4(text: string): number[] | undefined {
   return numbers.every((number) => number <= 255) ? numbers : undefined
 }
 
-/** Eight groups of 16 bits; `::` and a dotted tail are understood. */
+/** Eight groups of 16 bits; `::` and a dotted tail are accepted. */
 export function parseIpv6(text: string): number[] | undefined {
   const halves = text.split('::')
   if (halves.length > 2) return undefined

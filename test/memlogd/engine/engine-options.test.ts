@@ -28,5 +28,5 @@ test.each([
   '{"dockerState":"relative"}',
   '{"dockerState":1}',
 ])('%j is refused', (text) => {
-  expect(() => parseEngineOptions(text)).toThrow(expect.objectContaining({ code: 'ENGINE_OPTIONS' }))
+  expect(() => parseEngineOptions(text)).toThrow(/^engine options: /)
 })

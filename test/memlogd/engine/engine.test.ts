@@ -123,7 +123,7 @@ describe('engine', () => {
     const record = Buffer.from(store.readCommit(1, 0, 1 << 20))
     record.writeDoubleLE(99, 16)
     store.writeCommit(1, record, record.length)
-    const told = `memlogd the ring has format 99, not ${ringFormatVersion}: earlier lines are gone`
+    const told = `memlogd the ring has format 99, not ${ringFormatVersion}: earlier lines are lost`
     expect(linesOf(startEngine(queue, { store }))).toEqual([told])
   })
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { controlMessageBytes } from '../../../src/protocol/constants.ts'
 
-const modulePath = fileURLToPath(new URL('../../../src/memlogd/engine/sockets.ts', import.meta.url))
+const modulePath = fileURLToPath(new URL('../../../src/memlogd/engine/control-stream.ts', import.meta.url))
 const messages = 20_000
 
 it('sends more control messages than the stream has room for, each of them whole', async () => {

@@ -9,7 +9,7 @@ export class ControlStream {
   readonly #fd: number
   readonly #socket: Socket
 
-  /** `closed` is called when the intake is gone. */
+  /** `closed` is called when the intake is dead. */
   constructor(fd: number, take: (message: ControlMessage) => void, closed: () => void) {
     this.#fd = fd
     const parser = new ControlParser()
@@ -28,7 +28,7 @@ export class ControlStream {
 
   /**
    * Sends a message. Many at once, as of all containers after a start, fill the stream: then this waits for the intake, which
-   * never waits for the engine. If the intake is gone, `closed` will be called.
+   * never waits for the engine. If the intake is dead, `closed` will be called.
    */
   send(type: number, arg: number, value: number, payload?: Buffer): void {
     const message = encodeControl(type, arg, value)
