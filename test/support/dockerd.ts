@@ -63,6 +63,11 @@ export class Dockerd {
 
   /** The same, to be waited for. */
   dockerLater(...args: string[]): Promise<Ran> {
+    return this.dockerStart(...args).end
+  }
+
+  /** The same; its output so far is in `ran`. */
+  dockerStart(...args: string[]): { ran: Ran; end: Promise<Ran> } {
     const child = spawn('docker', ['-H', `unix://${this.folder}/docker.sock`, ...args])
     const ran: Ran = { status: null, signal: null, stdout: '', stderr: '' }
     child.stdout.setEncoding('latin1').on('data', (text: string) => {
@@ -71,9 +76,10 @@ export class Dockerd {
     child.stderr.setEncoding('latin1').on('data', (text: string) => {
       ran.stderr += text
     })
-    return new Promise((resolve) => {
+    const end = new Promise<Ran>((resolve) => {
       child.on('close', (status, signal) => resolve({ ...ran, status, signal }))
     })
+    return { ran, end }
   }
 
   async isUp(): Promise<void> {

@@ -12,7 +12,7 @@
 
 import { type ByteBudget, HeldBytes } from '../../lines/held-bytes.ts'
 
-/** Longest message that is taken. dockerd cuts lines at 16 KiB; a longer message is garbage, or an attack. */
+/** Longest message that is accepted. dockerd cuts lines at 16 KiB; a longer message is garbage, or an attack. */
 export const dockerFrameBytesMax = 1024 * 1024
 const lengthBytes = 4
 const idBytesMax = 128
@@ -34,10 +34,10 @@ export class DockerLogEntry {
   /** The line, without newline, is bytes[lineStart,lineEnd). */
   lineStart = 0
   lineEnd = 0
-  /** The line goes on in another entry, unless `isLast`. */
+  /** The line continues in another entry, unless `isLast`. */
   isPartial = false
   isLast = false
-  /** What the entries of one line have in common; '' where dockerd does not say. */
+  /** The same for all entries of one line; '' without metadata. */
   partialId = ''
 
   /** Reads the message bytes[start,end). */
@@ -51,26 +51,26 @@ export class DockerLogEntry {
     this.isPartial = false
     this.isLast = false
     this.partialId = ''
-    return readFields(bytes, start, end, this.#take) ? 'none' : 'message'
+    return readFields(bytes, start, end, this.#readField) ? 'none' : 'message'
   }
 
-  readonly #take = (field: number, wire: number, value: bigint, start: number, end: number): void => {
+  readonly #readField = (field: number, wire: number, value: bigint, start: number, end: number): void => {
     if (field === 1 && wire === wireBytes) this.isStderr = this.bytes.toString('latin1', start, end) === 'stderr'
-    else if (field === 2 && wire === wireVarint) this.#takeTime(BigInt.asIntN(64, value))
+    else if (field === 2 && wire === wireVarint) this.#readTime(BigInt.asIntN(64, value))
     else if (field === 3 && wire === wireBytes) {
       this.lineStart = start
       this.lineEnd = end
     } else if (field === 4 && wire === wireVarint) this.isPartial = value !== 0n
-    else if (field === 5 && wire === wireBytes) readFields(this.bytes, start, end, this.#takeMetadata)
+    else if (field === 5 && wire === wireBytes) readFields(this.bytes, start, end, this.#readMetadata)
   }
 
-  readonly #takeMetadata = (field: number, wire: number, value: bigint, start: number, end: number): void => {
+  readonly #readMetadata = (field: number, wire: number, value: bigint, start: number, end: number): void => {
     if (field === 1 && wire === wireVarint) this.isLast = value !== 0n
     if (field === 2 && wire === wireBytes)
       this.partialId = this.bytes.toString('latin1', start, Math.min(end, start + idBytesMax))
   }
 
-  #takeTime(nanos: bigint): void {
+  #readTime(nanos: bigint): void {
     if (nanos <= 0n) return
     this.seconds = Number(nanos / 1_000_000_000n)
     this.nanos = Number(nanos % 1_000_000_000n)
@@ -134,9 +134,9 @@ function readVarint(bytes: Buffer, cursor: { at: number }, end: number): bigint 
   return -1n
 }
 
-/** Takes the messages of whole frames. */
+/** Receives the messages of whole frames. */
 export interface DockerFrameSink {
-  /** No further message may be given before this is false again. */
+  /** No further message may be pushed before this is false again. */
   readonly isFull: boolean
   /** The message bytes[start,end), without its length; valid only during the call. */
   frame(bytes: Buffer, start: number, end: number): void
@@ -144,7 +144,7 @@ export interface DockerFrameSink {
 
 /**
  * Frames out of a FIFO's bytes. Holds at most one frame. After a length of 0 or beyond the limit, and where reading
- * may have begun in the middle of a frame, it looks for the next beginning: a plausible length and a first field that says
+ * may have begun in the middle of a frame, it looks for the next beginning: a plausible length and a first field that is
  * `stdout` or `stderr`, which is how dockerd's frames begin. What is skipped is counted. So is a frame that the shared
  * budget has no room for.
  */
@@ -177,7 +177,7 @@ export class DockerFrames {
     let at = start
     this.#giveUpCutFrame()
     while (at < end && !sink.isFull) {
-      if (this.#isSearching) at = this.#lookForFrame(bytes, at, end)
+      if (this.#isSearching) at = this.#searchFrame(bytes, at, end)
       else if (this.#skip > 0) at = this.#skipOver(at, end)
       else if (this.#held.length > 0) at = this.#fill(bytes, at, end, sink)
       else at = this.#direct(bytes, at, end, sink)
@@ -242,7 +242,7 @@ export class DockerFrames {
     return stop
   }
 
-  /** Bytes of the frame that begins at `at`, its length included; 0 if too few are here to say; -1 if it is garbage. */
+  /** Bytes of the frame that begins at `at`, its length included; 0 if there are too few to know; -1 if it is garbage. */
   #frameSize(bytes: Buffer, at: number, end: number): number {
     if (end - at < lengthBytes) return 0
     const length = bytes.readUInt32BE(at)
@@ -252,7 +252,7 @@ export class DockerFrames {
   }
 
   /** Looks for a frame's beginning in what is held and bytes[at,end); keeps as many bytes as may be part of one. */
-  #lookForFrame(bytes: Buffer, at: number, end: number): number {
+  #searchFrame(bytes: Buffer, at: number, end: number): number {
     const heldLength = this.#held.length
     const all = Buffer.concat([this.#held.bytes.subarray(0, heldLength), bytes.subarray(at, end)])
     const found = findFrame(all)

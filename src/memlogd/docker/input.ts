@@ -1,24 +1,18 @@
 /** Containers of Docker: the frames of one FIFO become entries of `NAME.stdout` and `NAME.stderr`. */
-import { entryFieldsBytesMax, entryFlagUnterminated, sourceNameBytesMax } from '../../protocol/constants.ts'
-import { entryBytes } from '../../protocol/entry.ts'
+import { entryFlagUnterminated } from '../../protocol/constants.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft, emptyEntryBytesMax } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
-import type { EntryAppender, Input, InputContext } from '../engine/input.ts'
+import type { Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from '../inputs/append.ts'
 import { type DockerFrameSink, DockerFrames, DockerLogEntry } from './frame.ts'
 import { type DockerLine, DockerPartials } from './partials.ts'
 import { type DockerSource, type DockerStream, DockerStreams } from './streams.ts'
 
-/** A frame that ends an unfinished line and brings another one makes two entries: the second needs at least this. */
-const secondEntryBytes = entryBytes(sourceNameBytesMax, entryFieldsBytesMax, 0)
-
 export class DockerInput implements Input, DockerFrameSink {
   readonly #stream: DockerStream
   readonly #counters: Counters
-  readonly #out: EntryAppender
-  readonly #frameBytesMax: number
   readonly #appender: CuttingAppender
   readonly #frames: DockerFrames
   readonly #partials: DockerPartials
@@ -31,8 +25,6 @@ export class DockerInput implements Input, DockerFrameSink {
   constructor(slot: SourceSlot, context: InputContext, streams: DockerStreams) {
     this.#stream = streams.byToken(slot.token) ?? unknownStream(slot)
     this.#counters = context.counters
-    this.#out = context.out
-    this.#frameBytesMax = entryBytes(sourceNameBytesMax, entryFieldsBytesMax, context.maxLineBytes) + secondEntryBytes
     this.#appender = new CuttingAppender(context)
     this.#frames = new DockerFrames(context.budget)
     this.#partials = new DockerPartials(context.maxLineBytes, context.budget)
@@ -40,7 +32,7 @@ export class DockerInput implements Input, DockerFrameSink {
   }
 
   get isFull(): boolean {
-    return this.#out.isFull || this.#out.room < this.#frameBytesMax
+    return this.#appender.isFull
   }
 
   push(frame: FrameView, start: number, end: number): number {
@@ -118,14 +110,14 @@ export class DockerInput implements Input, DockerFrameSink {
   }
 }
 
-/** dockerd's own time, which `docker logs -t` shows and `--since` compares; ours where it gives none. */
+/** dockerd's own time, which `docker logs -t` shows and `--since` compares; without it, the time of the read. */
 function stampOf(line: DockerLine, frame: Stamp): Stamp {
   if (line.seconds === 0 && line.nanos === 0) return frame
   const { monoSeconds, monoNanos } = frame
   return { realSeconds: line.seconds >>> 0, realNanos: line.nanos, monoSeconds, monoNanos }
 }
 
-/** A container that the state file does not tell of: its lines are kept under the name that the intake knows. */
+/** A container that is missing in the state file: its lines are stored under the name that the intake knows. */
 function unknownStream(slot: SourceSlot): DockerStream {
   const streams = new DockerStreams()
   const stream = streams.add('', { id: '', name: slot.name.toString(), fields: [] })

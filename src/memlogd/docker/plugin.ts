@@ -17,7 +17,7 @@ import type { DockerStream, DockerStreams } from './streams.ts'
 
 /** How long the intake may take to open a FIFO: it does so between two reads. */
 export const openMs = 5000
-/** How long reading what is left in a FIFO may take before dockerd is answered all the same. */
+/** How long reading the rest of a FIFO may take before dockerd is answered all the same. */
 export const closeMs = 5000
 /** `docker logs` at the same time. */
 export const dockerReadersMax = 256
@@ -110,7 +110,7 @@ export class DockerPlugin {
   opened(token: number, source: number): void {
     this.#sources.set(token, source)
     this.#tokens.set(source, token)
-    // StopLogging came before the FIFO was open, or a time-out: nobody waits for this source any more.
+    // StopLogging came before the FIFO was open, or a time-out: this source is not wanted any more.
     if (this.#parts.streams.byToken(token) === undefined) this.#parts.close(source)
     this.#answer(this.#opening, token, '')
   }
@@ -123,7 +123,7 @@ export class DockerPlugin {
     this.#answer(this.#opening, token, `can't open ${stream.file} (errno ${error})`)
   }
 
-  /** Everything of a source is in the ring: it was closed, or dockerd is gone. */
+  /** Everything of a source is in the ring: it was closed, or dockerd has died. */
   ended(source: number): void {
     const token = this.#tokens.get(source)
     if (token === undefined) return
@@ -263,7 +263,7 @@ export class DockerPlugin {
     })
   }
 
-  /** Without its state a later memlogd can't go on with the containers of today; logging goes on all the same. */
+  /** Without its state the next memlogd cannot continue with the containers of this one; logging continues all the same. */
   #save(): void {
     try {
       this.#parts.save(this.#parts.streams.encode())

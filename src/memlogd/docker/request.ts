@@ -6,7 +6,7 @@ import { type Moment, parseStamp } from '../../protocol/timestamp.ts'
 import { compileGoRegExp } from './go-regexp.ts'
 import { type DockerContainer, isFifoPath } from './streams.ts'
 
-/** Longest body that is taken: labels and environment of a container are in it. */
+/** Longest body that is accepted: labels and environment of a container are in it. */
 export const dockerBodyBytesMax = 4 * 1024 * 1024
 /** Digits of the short id, as `docker ps` shows it. */
 const shortIdDigits = 12
@@ -113,7 +113,7 @@ function containerIdOf(info: Json): string {
   return id
 }
 
-/** An absent object is an empty one: dockerd leaves out what is empty, or says null. */
+/** An absent object is an empty one: dockerd leaves out what is empty, or sends null. */
 function objectAt(from: Json, key: string): Json {
   const value = from[key]
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {}

@@ -14,7 +14,7 @@ const tokenMax = 0xffff_ffff
 const pathBytesMax = 4095
 const nameBytesMax = 255
 
-/** How a container wants to be logged: what StartLogging said, in our terms. */
+/** How a container is logged, from StartLogging. */
 export interface DockerContainer {
   /** 64 hex digits. */
   id: string
@@ -31,7 +31,7 @@ export interface DockerStream {
   readonly container: DockerContainer
   readonly stdout: DockerSource
   readonly stderr: DockerSource
-  /** Reading goes on where another memlogd stopped, maybe in the middle of a frame. */
+  /** Reading continues where another memlogd stopped, maybe in the middle of a frame. */
   isReopened: boolean
 }
 

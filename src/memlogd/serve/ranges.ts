@@ -56,7 +56,7 @@ export interface Piece {
   readonly bytes: Buffer
   /** Number of entries in `bytes`. */
   readonly count: number
-  /** The sequence number to go on with. */
+  /** Sequence number of the entry after the piece. */
   readonly next: number
   /** The bytes are not needed any more. */
   release(): void
@@ -179,7 +179,7 @@ export class Ranges {
     return piece()
   }
 
-  /** There are no readers any more: the buffers are given back. */
+  /** There are no readers any more: the buffers are released. */
   clear(): void {
     for (const range of this.#kept.splice(0)) this.#drop(range)
   }

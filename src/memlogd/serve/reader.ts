@@ -1,7 +1,7 @@
 /**
- * One reader of the ring, from its request to its end: a sequence number to go on with and at most one write under way.
- * A client that is slow, or never reads, costs one buffer and delays nobody. The query socket's readers and `docker logs`
- * differ in their filter and their encoder alone.
+ * One reader of the ring, from its request to its end: the sequence number of its next entry, and at most one write under
+ * way. A client that is slow, or never reads, costs one buffer and delays no other. The query socket's readers and
+ * `docker logs` differ only in their filter and their encoder.
  */
 import { queryModeDump, queryModeFollow, readerStallMs } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
@@ -104,7 +104,7 @@ export class Reader implements Task {
   get isFinished(): boolean {
     return this.#isFinished
   }
-  /** Whether it goes on after what is buffered. */
+  /** Whether it continues after what is buffered. */
   get isFollower(): boolean {
     return this.#options.mode !== queryModeDump
   }

@@ -12,7 +12,7 @@ const sliceMs = 1
 /** Time that readers did not use while frames were stored is kept up to this much. */
 const creditMsMax = 10
 
-/** What came of a step: it can go on at once, it waits for entries, or for something of its own. */
+/** The result of a step: the task is ready for the next, waits for entries, or for something of its own. */
 export type Progress = 'ready' | 'for-entries' | 'for-itself'
 
 export interface Task {

@@ -95,7 +95,7 @@ describe('DockerLogEntry', () => {
     })
   }
 
-  it('takes any bytes', () => {
+  it('accepts any bytes', () => {
     const random = randomFrom(99)
     const entry = new DockerLogEntry()
     for (let round = 0; round < 20_000; round++) {
@@ -122,7 +122,7 @@ describe('DockerFrames', () => {
     })
   })
 
-  it('goes on in a new process after every byte', () => {
+  it('continues in a new process after every byte', () => {
     const sink = new Collector()
     let frames = new DockerFrames(largeBudget())
     for (let at = 0; at < stream.length; at++) {
@@ -134,7 +134,7 @@ describe('DockerFrames', () => {
     expect(sink.entries).toEqual(wanted)
   })
 
-  it('takes a frame of the limit, skips a longer one, and goes on with the next', () => {
+  it('accepts a frame of the limit, skips a longer one, and continues with the next', () => {
     const message = Buffer.alloc(dockerFrameBytesMax)
     Buffer.from('1afbff3f', 'hex').copy(message)
     const sink = new Collector()
@@ -166,7 +166,7 @@ describe('DockerFrames', () => {
     })
   })
 
-  it('begins in the middle of a frame where it is told so', () => {
+  it('finds the first frame when reading begins in the middle of one', () => {
     for (let cut = 0; cut <= recorded.length; cut++) {
       const sink = new Collector()
       const frames = new DockerFrames(largeBudget())
@@ -195,7 +195,7 @@ describe('DockerFrames', () => {
     })
   })
 
-  it('stops when the sink is full and goes on from there', () => {
+  it('stops when the sink is full and continues from there', () => {
     const sink = new Collector()
     const frames = new DockerFrames(largeBudget())
     Object.defineProperty(sink, 'isFull', { get: () => sink.entries.length === 1, configurable: true })

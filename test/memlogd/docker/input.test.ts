@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DockerInput } from '../../../src/memlogd/docker/input.ts'
 import { DockerStreams } from '../../../src/memlogd/docker/streams.ts'
-import type { InputFactory } from '../../../src/memlogd/engine/input.ts'
 import { inputTable } from '../../../src/memlogd/inputs/table.ts'
 import { sourceKindDocker } from '../../../src/protocol/constants.ts'
 import { encodeDockerFrame } from '../../support/docker-frames.ts'
@@ -15,31 +14,6 @@ function piece(isStderr: boolean, text: string): Buffer {
   frame.writeUInt32BE(frame.length - 4)
   return frame
 }
-
-describe('lines with many fields', () => {
-  // An unfinished line whose last piece never came, and another line, are two entries at once: wherever the staging
-  // buffer ends, both are stored.
-  it.each([18, 19, 20, 21, 22, 23, 24, 25])('are kept two at a time, after %i others', (count) => {
-    const streams = new DockerStreams()
-    const fields: [string, string][] = [['label.a', 'v'.repeat(7900)]]
-    const token = streams.add('/f', { id: 'a'.repeat(64), name: 'web', fields })?.token
-    const docker: InputFactory = (slot, context) => new DockerInput(slot, context, streams)
-    const rig = new EngineRig({}, { createInput: inputTable(docker) })
-    const source = rig.queue.open('web', sourceKindDocker, token)
-    const frames = Array.from({ length: count }, () => encodeDockerFrame(false, 1, 0, Buffer.from('line')))
-    // Partial, with the id `x`.
-    const lost = Buffer.concat([
-      encodeDockerFrame(false, 1, 0, Buffer.alloc(1000, 0x78)),
-      Buffer.from([0x20, 1, 0x2a, 3, 0x12, 1, 0x78]),
-    ])
-    lost.writeUInt32BE(lost.length - 4)
-    rig.queue.data(source, Buffer.concat([...frames, lost, encodeDockerFrame(false, 1, 0, Buffer.from('next'))]))
-    const texts = rig.entries().map(({ text }) => text)
-    expect(texts.length).toBe(count + 2)
-    expect(texts.at(-2)).toMatch(/^x+\n?$/)
-    expect(texts.at(-1)).toBe('next\n')
-  })
-})
 
 describe('the largest lines', () => {
   it('of both streams are kept when the container ends without newlines', () => {

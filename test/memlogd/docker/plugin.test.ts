@@ -220,7 +220,7 @@ function dockerdFrame(from: 'out' | 'err', text: string, seconds: number): Buffe
 const ok = { status: 200, body: { Err: '' } }
 
 describe('the logging driver', () => {
-  it('says what it is', () => {
+  it('reports what it is', () => {
     const rig = new PluginRig()
     rig.post('/Plugin.Activate', '')
     rig.post('/LogDriver.Capabilities', '')
@@ -281,7 +281,7 @@ describe('the logging driver', () => {
     expect(source).toBeGreaterThan(0)
   })
 
-  it('says why a FIFO can not be opened', () => {
+  it('answers why a FIFO can not be opened', () => {
     const rig = new PluginRig()
     rig.startLogging()
     rig.fail(1, 2)
@@ -312,7 +312,7 @@ describe('the logging driver', () => {
     expect(rig.state).toContain('"streams":[]')
   })
 
-  it('refuses what it can not obey, and keeps nothing of it', () => {
+  it('refuses what it can not do, and keeps nothing of it', () => {
     const rig = new PluginRig()
     rig.startLogging(file, { tag: '{{.Nmae}}' })
     rig.startLogging('relative')
@@ -322,7 +322,7 @@ describe('the logging driver', () => {
     expect(rig.requests).toEqual([])
   })
 
-  it('waits for nothing for ever', () => {
+  it('ends every wait after a time-out', () => {
     const rig = new PluginRig()
     rig.startLogging()
     rig.pass(openMs)
@@ -340,7 +340,7 @@ describe('the logging driver', () => {
     expect(rig.streams.size).toBe(0)
   })
 
-  it('goes on without its state file, and says so', () => {
+  it('continues without its state file, and reports it', () => {
     const rig = new PluginRig()
     rig.canSave = false
     rig.startLogging()
@@ -349,7 +349,7 @@ describe('the logging driver', () => {
     expect(rig.notes).toEqual(["docker: can't keep the state of the plugin: no space"])
   })
 
-  it('tells of log options that it ignores', () => {
+  it('reports log options that it ignores', () => {
     const rig = new PluginRig()
     rig.startLogging(file, { 'max-size': '10m' })
     expect(rig.notes).toEqual(['docker: web: ignored log-opt max-size'])
@@ -434,7 +434,7 @@ describe('docker logs', () => {
   const all = ['out line 1', 'out line 2', 'out line 3', 'out line 4', 'out line 5', 'err last']
   const stamp = (seconds: number) => new Date(seconds * 1000).toISOString()
 
-  it('gives the lines of one container, with their times', () => {
+  it('shows the lines of one container, with their times', () => {
     const { rig } = logged()
     const reader = rig.readLogs()
     expect(reader.lines).toEqual(all)
@@ -451,12 +451,12 @@ describe('docker logs', () => {
     [1e15, 0],
   ]
   for (const [tail, from] of tails) {
-    it(`gives a tail of ${tail}`, () => {
+    it(`shows a tail of ${tail}`, () => {
       expect(logged().rig.readLogs({ Tail: tail }).lines).toEqual(all.slice(from))
     })
   }
 
-  it('gives the tail and all that follows, also where lines are overwritten while it is looked for', () => {
+  it('shows the tail and all that follows, also where lines are overwritten meanwhile', () => {
     const rig = new PluginRig({ maxLines: 4 })
     rig.startLogging()
     const source = rig.open(1)
@@ -466,7 +466,7 @@ describe('docker logs', () => {
     expect(reader.lines).toEqual(['out 3', 'out 4', 'out 5', 'out 6'])
   })
 
-  it('gives what lies between two times, both included', () => {
+  it('shows what lies between two times, both included', () => {
     const { rig } = logged()
     expect(rig.readLogs({ Since: stamp(102), Until: stamp(104) }).lines).toEqual(all.slice(1, 4))
     expect(rig.readLogs({ Since: stamp(103), Tail: 2 }).lines).toEqual(all.slice(4))
@@ -507,7 +507,7 @@ describe('docker logs', () => {
     expect(reader.isEnded).toBe(true)
   })
 
-  it('lets a slow reader wait for itself only', () => {
+  it('does not let a slow reader delay others', () => {
     const { rig, source } = logged()
     const slow = new Reader()
     slow.isSlow = true

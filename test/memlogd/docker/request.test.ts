@@ -42,7 +42,7 @@ describe('StartLogging', () => {
     expect(JSON.stringify(request)).not.toContain('SECRET')
   })
 
-  it('takes labels and variables by expression too', () => {
+  it('selects labels and variables by expression too', () => {
     const { container } = start({ 'labels-regex': '^com\\.', 'env-regex': '^FOO' })
     expect(container.fields.slice(2)).toEqual([
       ['label.com.example.d', '3'],
@@ -121,7 +121,7 @@ describe('StartLogging', () => {
     expect(() => start({ tag: '{{.Nmae}}' })).toThrow('{{.Name}}')
   })
 
-  it('takes or refuses any bytes', () => {
+  it('accepts or refuses any bytes', () => {
     const random = randomFrom(seedFor('docker requests'))
     const whole = Buffer.from(JSON.stringify({ File: '/a', Info: info }))
     for (let round = 0; round < 3_000; round++) {
@@ -146,7 +146,7 @@ describe('ReadLogs', () => {
   const read = (config: object) => parseRead(Buffer.from(JSON.stringify({ Info: info, Config: config })))
   const zero = '0001-01-01T00:00:00Z'
 
-  it('takes zero times and a negative tail for none', () => {
+  it('reads zero times and a negative tail as none', () => {
     expect(read({ Since: zero, Until: zero, Tail: -1, Follow: false })).toEqual({
       containerId: id,
       since: undefined,
@@ -156,13 +156,13 @@ describe('ReadLogs', () => {
     })
   })
 
-  it('takes what is given', () => {
+  it('reads what is set', () => {
     const request = read({ Since: '2026-11-23T03:36:57.5Z', Until: '2026-11-23T05:36:57+01:00', Tail: 0, Follow: true })
     expect(request).toMatchObject({ tail: 0, follow: true, since: { nanos: 500_000_000 }, until: { nanos: 0 } })
     expect((request.until?.seconds ?? 0) - (request.since?.seconds ?? 0)).toBe(3600)
   })
 
-  it('takes an absent configuration for everything', () => {
+  it('reads an absent configuration as everything', () => {
     expect(parseRead(Buffer.from(JSON.stringify({ Info: info })))).toMatchObject({ tail: undefined, follow: false })
   })
 })

@@ -22,7 +22,7 @@ it.each([
   ['a NUL', '/a\0b'],
   ['a file as a directory', '/dev/null/a'],
   ['nothing', ''],
-])('takes %s for no FIFO, and reads no state from it', (_name, path) => {
+])('is no FIFO and holds no state: %s', (_name, path) => {
   expect(isFifo(path)).toBe(false)
   expect(readState(path, 100)).toBe('')
 })

@@ -7,7 +7,7 @@ import { randomFrom, seedFor } from '../../support/random.ts'
 const container = { id: 'abc', name: 'web', fields: [['image', 'bb']] as [string, string][] }
 
 describe('DockerStreams', () => {
-  it('names both streams, and gives container_id as the first field', () => {
+  it('names both streams, and puts container_id first', () => {
     const stream = new DockerStreams().add('/f', container)
     expect(stream?.stdout.name.toString()).toBe('web.stdout')
     expect(stream?.stderr.name.toString()).toBe('web.stderr')
@@ -41,7 +41,7 @@ describe('DockerStreams', () => {
     expect(again.add('/3', container)?.token).toBe(3)
   })
 
-  it('has an end', () => {
+  it('is bounded', () => {
     const streams = new DockerStreams()
     for (let at = 0; at < sourcesMax; at++) expect(streams.add(`/${at}`, container)).toBeDefined()
     expect(streams.add('/one more', container)).toBeUndefined()

@@ -107,7 +107,7 @@ describe('shared ranges', () => {
     expect(piece?.bytes.equals(before)).toBe(true)
   })
 
-  it('say when an entry was overwritten, and how many are lost', () => {
+  it('report when an entry was overwritten, and how many are lost', () => {
     const bench = new Bench()
     bench.write(1)
     const ring = new Ring(new MemoryStore(), { maxLines: 10, maxBytes: 1 << 20, maxLineBytes: 200 })
@@ -122,7 +122,7 @@ describe('shared ranges', () => {
 })
 
 describe('a filtered search', () => {
-  it('gives up its turn when that is over, and goes on from there', () => {
+  it('ends its turn when that is over, and continues from there', () => {
     const bench = new Bench()
     bench.write(5000)
     const asked: number[] = []

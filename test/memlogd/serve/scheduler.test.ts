@@ -49,7 +49,7 @@ describe('turns of readers', () => {
     expect(short + long).toBeGreaterThanOrEqual(100)
   })
 
-  it('give a reader that was idle no more than its part from now on', () => {
+  it('are no more than its part for a reader that was idle', () => {
     const { world, scheduler, workers } = setUp(0.1)
     for (let turn = 0; turn < 100; turn++) world.runSoonOnce()
     const late = new Worker(world, 0.1)

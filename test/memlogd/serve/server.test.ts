@@ -177,7 +177,7 @@ describe('extended protocol', () => {
     expect(reply.end?.reason).toBe('limit')
   })
 
-  it('a cursor goes on where it stood', () => {
+  it('a cursor continues where it stood', () => {
     const bench = new Bench()
     bench.write('a', 'b', 'c')
     expect(replyOf(bench.ask(queryModeDump, { cursor: { ring: bench.ringId, sequence: 3 } })).texts).toEqual(['c'])
