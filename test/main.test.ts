@@ -117,7 +117,8 @@ describe.each(nodes)('%s', (_, node) => {
     const env = { LC_ALL: 'de_DE.UTF-8', LANG: 'de_DE.UTF-8', LANGUAGE: 'de' }
     const wanted = run('memlogd', '-max-lines', 'x').stderr
     expect(
-      runAs('node', ['memlogd', '-max-lines', 'x'], { env, cwd: join(process.cwd(), 'node_modules/yargs') }).stderr,
+      runAs('node', ['memlogd', '-max-lines', 'x'], { env, cwd: join(process.cwd(), 'node_modules/yargs-parser') })
+        .stderr,
     ).toBe(wanted)
   })
 
