@@ -5,35 +5,35 @@ import { querySocketPath } from '../protocol/constants.ts'
 export const logreadManual: Manual = {
   section: 1,
   description: [
-    'A line is shown as its time in UTC, its source and its message: 2017-04-15T15:37:37Z rngd.stderr Unable to open file. With -f it goes on with lines as they come, until it is interrupted or memlogd ends.',
-    'Flags may be written with one dash or two, with the value joined by = or as the next word; letters may stand together: -fn5.',
-    'On a terminal, bytes of a message that could control the terminal are shown escaped. Piped output is the bytes as they came.',
-    'A memlogd of the original implementation is understood too: what it does not filter, logread filters.',
+    'A line is shown as its time in UTC, its source and its message: 2017-04-15T15:37:37Z rngd.stderr Unable to open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ends.',
+    'Flags may be written with one dash or two, with the value after = or as the next word; single letters can be combined: -fn5.',
+    'On a terminal, bytes of a message that could control the terminal are escaped. Piped output has the bytes as they were logged.',
+    'logread works with the original memlogd too: what that does not filter, logread filters.',
   ],
   more: [
     {
-      title: 'WHAT IS ASKED',
-      paragraphs: ['Where memlogd understands the question it filters itself, and only what is wanted is sent.'],
+      title: 'SELECTING LINES',
+      paragraphs: ['memlogd filters by source, severity and time, and sends only the lines that are wanted.'],
       rows: [
         [
           'GLOB',
-          'Matches whole names: * anything, ? one character, [a-z] one of these. A name must match one of the globs without an exclamation mark, if there are any, and none of the others.',
+          'Matches whole names: * anything, ? one character, [a-z] one of a range. A name must match one of the globs without an exclamation mark, if there are any, and none of those with one.',
         ],
         [
           'LEVEL',
-          'One of emerg, alert, crit, err, warning, notice, info, debug, or of 0 to 7: that and worse. A..B from one to the other. Lines without a priority count as info.',
+          'emerg, alert, crit, err, warning, notice, info, debug, or 0 to 7: this severity and worse. A..B is a range. Lines without a priority count as info.',
         ],
         ['RE', 'A regular expression of JavaScript.'],
         [
           'TIME',
-          '2017-04-15T15:37:37Z, "2017-04-15 15:37", 14:00, "today 14:00", yesterday, 10m or -10m (so long ago), +10m, @1492270657, now, boot.',
+          '2017-04-15T15:37:37Z, "2017-04-15 15:37", 14:00, "today 14:00", yesterday, 10m or -10m (ago), +10m, @1492270657, now, boot. Of a local time that comes twice, when the clock is put back, --since takes the first, --until the second.',
         ],
       ],
     },
     {
       title: 'FORMATS',
       paragraphs: [
-        'The first five are for people, the others for programs; --file reads json, json-seq and export back. JSON has the keys time, source and msg in every line, and where there is something to say: seq (the number of the line), monotonic (seconds since boot), priority, severity, facility, kind (gap where lines were lost), cut (bytes that a long line lost), unterminated, msg64 (the message in base64 if it is no valid UTF-8), fields.',
+        'The first five are for people, the others for programs; --file reads json, json-seq and export. JSON has the keys time, source and msg in every line, and where they apply: seq (the number of the line), monotonic (seconds since boot), priority, severity, facility, kind (gap where lines were lost), cut (bytes that were cut from a long line), unterminated, msg64 (the message in base64 if it is not valid UTF-8), fields. With --file, export and syslog name no host: the file may be from another machine.',
       ],
       rows: [
         ['short', '2017-04-15T15:37:37Z rngd.stderr Unable to open file'],
@@ -43,7 +43,7 @@ export const logreadManual: Manual = {
         ['cat', 'The message alone.'],
         ['json, json-seq', 'A line of JSON for each line; as a sequence, each after a record separator (RFC 7464).'],
         ['logfmt', 'time=2017-04-15T15:37:37.123456789Z source=rngd.stderr level=err msg="Unable to open file" seq=7'],
-        ['export', "The export format of systemd's journal: systemd-journal-remote takes it."],
+        ['export', "The export format of systemd's journal, for systemd-journal-remote."],
         ['syslog', 'RFC 5424.'],
         ['prometheus', 'For --stats: the text format of Prometheus.'],
       ],
@@ -90,30 +90,30 @@ export const logreadManual: Manual = {
     },
   ],
   exitStatus: [
-    ['0', 'Everything that was asked for was shown; with --wait: a line matched.'],
+    ['0', 'All lines that were asked for were shown; with --wait: a line matched.'],
     ['1', 'There is no memlogd, or it went away while its lines were followed; with --wait: no line matched.'],
     ['2', 'The command line is wrong; with --wait: no line matched, but lines were lost.'],
     ['3', 'With --wait: a line matched --fail-on first.'],
-    ['124', 'With --wait: --timeout was over.'],
+    ['124', 'With --wait: the time of --timeout was over.'],
   ],
   environment: [
     ['NO_COLOR', 'If set and not empty, --color=auto means never.'],
     [
       'LOGREAD_PAGER, PAGER',
-      'What shows the lines on a terminal; empty or cat: nothing does. Without either: less, or more.',
+      'The program that shows the lines on a terminal; empty or cat for none. Without either: less, or more. ^C is for the pager.',
     ],
   ],
   files: [[querySocketPath, "memlogd's query socket."]],
   limits: [
     [
       'slow readers',
-      'Cost memlogd nothing. Lines that are overwritten before they were read are shown as one entry of the source memlogd, with their number.',
+      'They cost memlogd nothing. Lines that are evicted before they were read are shown as one entry of the source memlogd, with their number.',
     ],
   ],
   examples: [
-    { text: 'Everything, then what comes:', commands: ['logread -f'] },
+    { text: 'Everything, then new lines:', commands: ['logread -f'] },
     { text: 'The last twenty lines:', commands: ['logread -n 20'] },
-    { text: 'Only what comes from now on:', commands: ['logread -f -n 0'] },
+    { text: 'Only new lines:', commands: ['logread -f -n 0'] },
     { text: "A container's errors of the last ten minutes:", commands: ["logread -s 'rngd.*' -p err --since 10m"] },
     { text: 'For a program:', commands: ['logread -o json'] },
     { text: 'A boot test:', commands: ["logread --wait 'login:' --fail-on 'panic|oops' --timeout 60s"] },

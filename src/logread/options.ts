@@ -1,4 +1,4 @@
-/** logread's flags. Times, patterns, globs and URLs are texts here: the modules that use them parse them. */
+/** logread's flags. Times, patterns, globs and URLs are strings here: the modules that use them parse them. */
 
 import { completionFlag } from '../cli/completion.ts'
 import { defineCommand, type FlagValues } from '../cli/flag-table.ts'
@@ -32,13 +32,13 @@ export const logreadCommand = defineCommand({
   name: 'logread',
   summary: 'Show, follow and ship the log that memlogd keeps',
   usage: ['[FLAG]...'],
-  description: ['Without flags everything that is in memory is shown, oldest lines first.'],
+  description: ['Without flags logread shows everything that is in memory, oldest lines first.'],
   flags: {
     follow: {
       name: 'follow',
       aliases: ['f', 'F'],
       type: 'boolean',
-      help: 'show what there is, then lines as they come; with -n 0 only those',
+      help: 'show what is buffered, then lines as they arrive; with -n 0 only those',
     },
     socket: {
       name: 'socket',
@@ -47,7 +47,7 @@ export const logreadCommand = defineCommand({
       value: 'PATH',
       check: checkSocketPath,
       completes: 'file',
-      help: 'the socket where memlogd is asked',
+      help: "memlogd's query socket",
     },
     file: {
       name: 'file',
@@ -63,7 +63,7 @@ export const logreadCommand = defineCommand({
       value: 'FILE',
       check: checkNotEmpty,
       completes: 'file',
-      help: 'go on where the last run with this file stopped, and say what was lost since',
+      help: 'continue where the last run with this file stopped, and report what was lost since',
     },
     completion: completionFlag,
     sourceNames: { name: 'source-names', type: 'boolean', help: 'list the names of the sources', isHidden: true },
@@ -123,7 +123,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'TIME',
       check: checkNotEmpty,
-      help: 'only lines up to then; -f ends when it has passed',
+      help: 'only lines up to then; -f ends when that time has passed',
       section: what,
     },
     lines: {
@@ -216,7 +216,7 @@ export const logreadCommand = defineCommand({
       name: 'wait',
       type: 'string',
       value: 'RE',
-      help: 'wait until a line matches, show it and exit with 0; what is in memory counts',
+      help: 'wait until a line matches, show it and exit with 0; buffered lines count',
       section: waiting,
     },
     failOn: {
@@ -231,7 +231,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'TIME',
       check: checkNotEmpty,
-      help: 'with --wait: exit with 124 after this time, such as 30s; 0 looks at what is in memory only',
+      help: 'with --wait: exit with 124 after this time, such as 30s; 0 looks only at what is buffered',
       section: waiting,
     },
     to: {
@@ -239,7 +239,7 @@ export const logreadCommand = defineCommand({
       type: 'strings',
       value: 'URL',
       check: checkNotEmpty,
-      help: 'send the lines there: dir:, syslog+udp:, syslog+tcp:, syslog+tls:, otlp+http(s):, loki+http(s):, exec:',
+      help: 'send the lines to a target: dir:, syslog+udp:, syslog+tcp:, syslog+tls:, otlp+http(s):, loki+http(s):, exec:',
       section: shipping,
     },
     state: {
@@ -248,7 +248,7 @@ export const logreadCommand = defineCommand({
       value: 'DIR',
       check: checkNotEmpty,
       completes: 'directory',
-      help: 'with --to: remember there how far each target has got',
+      help: 'with --to: remember in DIR how far each target has got',
       section: shipping,
     },
     on: {

@@ -3,8 +3,8 @@
  *
  *   2017-04-15T15:37:37Z, 2017-04-15 15:37, 2017-04-15     RFC 3339, or shorter (then in the zone of the output)
  *   14:00, today 14:00, yesterday, tomorrow 06:30:15.5     a time of day
- *   10m, -10m, 1h30m, "2 days ago"                         so long ago
- *   +10m                                                   so long from now
+ *   10m, -10m, 1h30m, "2 days ago"                         that long ago
+ *   +10m                                                   that long from now
  *   now, boot, @1492270657                                 boot: everything, since memory holds nothing older
  */
 import { Fault } from '../match/fault.ts'
@@ -24,7 +24,7 @@ const nanosPerSecond = 1_000_000_000
 const wanted =
   'a time such as 2017-04-15T15:37:37Z, "2017-04-15 15:37", "today 14:00", 10m (ago), +10m, @1492270657, now or boot'
 
-/** Seconds that a unit has. */
+/** Seconds in each unit. */
 const units: ReadonlyMap<string, number> = new Map([
   ['ns', 1e-9],
   ['us', 1e-6],
@@ -65,7 +65,7 @@ export function parseDuration(text: string, base = 0): number | Fault {
   return seconds
 }
 
-/** The moment so many seconds later; never before 1970, which is earlier than every entry. */
+/** The moment `seconds` later; never before 1970, which is earlier than every entry. */
 export function addSeconds(moment: Moment, seconds: number): Moment {
   const whole = Math.floor(seconds)
   const nanos = moment.nanos + Math.round((seconds - whole) * nanosPerSecond)
@@ -145,7 +145,7 @@ function fromLocal(local: number, { offsetOf, occurrence }: TimeContext): number
   return occurrence === 'second' ? Math.max(...found) : Math.min(...found)
 }
 
-/** This machine's time zone, from TZ or /etc/localtime: the engine knows it without Intl too. */
+/** Minutes east of UTC in this machine's time zone, from TZ or /etc/localtime; Intl is not needed. */
 export function localOffset(seconds: number): number {
   return -new Date(seconds * 1000).getTimezoneOffset()
 }

@@ -1,7 +1,7 @@
 /** What a failed system call means, in words. */
 import { getSystemErrorMessage } from 'node:util'
 
-/** Where libuv has no text, or one that says less than strerror(3)'s. */
+/** Where libuv has no text, or one that is less clear than strerror(3)'s. */
 const texts: ReadonlyMap<string | undefined, string> = new Map([
   ['EDQUOT', 'disk quota exceeded'],
   ['EISDIR', 'is a directory'],

@@ -8,7 +8,7 @@ export function hostName(): string {
   return hostname()
 }
 
-/** 32 hex digits, or undefined where the kernel doesn't tell. */
+/** 32 hex digits, or undefined where the kernel has none. */
 export function bootId(): string | undefined {
   try {
     const id = readFileSync(bootIdPath, 'latin1').replace(/[^0-9a-f]/g, '')

@@ -87,7 +87,7 @@ describe('logread', () => {
     })
   })
 
-  it('says in one line that nobody listens', async () => {
+  it('reports in one line that no memlogd listens', async () => {
     const ran = await runApplet('logread', ['-socket', '/nowhere/memlogq.sock'])
     expect(ran).toMatchObject({
       status: 1,
@@ -96,7 +96,7 @@ describe('logread', () => {
     })
   })
 
-  it('shows lines as they come with -f, and says when the daemon goes away', async () => {
+  it('shows lines as they arrive with -f, and reports when the daemon goes away', async () => {
     const sockets: import('node:net').Socket[] = []
     server = await standIn((socket) => {
       sockets.push(socket)
@@ -113,7 +113,7 @@ describe('logread', () => {
     })
   })
 
-  it('goes on where it was when the connection breaks', async () => {
+  it('continues where it was when the connection breaks', async () => {
     server = await standIn((socket, _request, connection) => {
       if (connection === 1) socket.end(Buffer.concat([head, sample(1)]))
       else socket.end(Buffer.concat([head, secondEntry, endEntry(1, 'stopping')]))
@@ -121,7 +121,7 @@ describe('logread', () => {
     expect((await runApplet('logread', ['-f', '-socket', server.path])).stdout).toBe(first + second)
   })
 
-  it('ends quietly if its reader goes away', async () => {
+  it('ends quietly when its reader closes', async () => {
     const many = Array.from({ length: 20_000 }, (_, index) => sample(index + 1))
     server = await standIn((socket) => socket.end(Buffer.concat([head, ...many, endEntry(20_000)])))
     const command = `exec 3>&1; { (exec -a logread "$0" "$1" -socket "$2"); echo "status $?" >&3; } | head -1`
@@ -138,7 +138,7 @@ describe('logread', () => {
     expect(printed.replace(first, '')).toBe('status 0\n')
   })
 
-  it('says that the disk is full', async () => {
+  it('reports a full disk', async () => {
     server = await standIn((socket) => socket.end(dump))
     const child = spawn(process.execPath, [mainPath, '-socket', server.path], {
       argv0: 'logread',

@@ -46,7 +46,7 @@ const dump = Buffer.concat([head, ...three, endEntry(3)])
 const ask = (...args: string[]) => runApplet('logread', ['--socket', server?.path ?? '', ...args])
 
 describe('logread --wait', () => {
-  it('prints the line and exits with 0; looks at what is buffered first', async () => {
+  it('prints the line and exits with 0; buffered lines count', async () => {
     server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
     expect(await ask('--wait', 'failed', '-o', 'cat')).toMatchObject({ status: 0, stdout: 'Failed\n', stderr: '' })
     expect(server.requests[0]).toMatchObject({ mode: 2 })
@@ -64,7 +64,7 @@ describe('logread --wait', () => {
     expect(await ask('--wait', 'never', '--timeout', '0.2')).toMatchObject({ status: 124, stdout: '', stderr: '' })
   })
 
-  it('and -f end by themselves when --until has passed', async () => {
+  it('ends when --until has passed, and so does -f', async () => {
     server = await standIn((socket, request) =>
       socket.write(request.kind === 'extended' && request.mode === 0 ? dump : Buffer.concat([head, ...three])),
     )
@@ -80,7 +80,7 @@ describe('logread --wait', () => {
     })
   })
 
-  it('says that the daemon went away', async () => {
+  it('reports that the daemon went away', async () => {
     server = await standIn((socket) => socket.end(Buffer.concat([head, gap(1, 5), endEntry(0, 'stopping')])))
     expect(await ask('--wait', 'never')).toMatchObject({
       status: 2,
@@ -244,7 +244,7 @@ describe('logread --file', () => {
     expect(await running.finished).toMatchObject({ status: 0, stdout: 'line 1\n' })
   })
 
-  it('says what is wrong with it', async () => {
+  it('reports what is wrong with the file', async () => {
     const path = join(folder, 'log')
     writeFileSync(path, `${formattedBytes(jsonFormat, three).toString()}{"x":1}\n`)
     expect(await runApplet('logread', ['--file', path])).toMatchObject({

@@ -1,18 +1,17 @@
 /**
- * The bytes of a reply, in whatever chunks they come, to batches of whole entries. Entries that lie
- * whole in a chunk are passed on where they are; only one that two chunks share is put together in
- * a buffer of its own.
+ * Parses the bytes of a reply, in chunks of any size, into batches of whole entries. Entries that lie whole in a chunk are
+ * passed on where they are; only one that two chunks share is assembled in a buffer of its own.
  */
 import { entryHeaderBytes, entryKindEnd } from '../../protocol/constants.ts'
-import { EntryView, entryFault } from '../../protocol/entry.ts'
+import { EntryView, entryFault, entrySize } from '../../protocol/entry.ts'
 
 /**
- * Takes whole entries from `start` to `end`; the last of them begins at `last`. The bytes are valid until it
- * returns, or until the promise that it returns is settled.
+ * Receives whole entries from `start` to `end`; the last of them begins at `last`. The bytes are valid until it returns, or
+ * until the promise that it returns is settled.
  */
 export type TakeEntries = (bytes: Buffer, start: number, end: number, last: number) => Promise<void> | void
 
-/** What the end entry of a complete reply says. */
+/** The fields of a complete reply's end entry. */
 export interface ReplyEnd {
   delivered: number
   lost: number
@@ -39,7 +38,7 @@ export class EntryStream {
     return this.#carryBytes > 0
   }
 
-  /** Takes the next bytes. Returns a promise if a taker did. */
+  /** Receives the next bytes. Returns a promise if the receiver of entries did. */
   push(chunk: Buffer): Promise<void> | void {
     let at = 0
     let held: Promise<void> | undefined
@@ -69,7 +68,7 @@ export class EntryStream {
         return held
       } else {
         last = at
-        at += chunk.readUInt32LE(at)
+        at += entrySize(chunk, at)
       }
     }
     if (this.fault === undefined && at < chunk.length) this.#keep(chunk, at)
@@ -83,7 +82,7 @@ export class EntryStream {
     this.#carryBytes = bytes
   }
 
-  /** Bytes that the unfinished entry has when it is whole, or those of its header while this is not whole. */
+  /** Size of the unfinished entry, or of its header while that is not whole. */
   #carryGoal(): number {
     return this.#carryBytes < entryHeaderBytes ? entryHeaderBytes : this.#carry.readUInt32LE(0)
   }
@@ -92,11 +91,11 @@ export class EntryStream {
     return this.#carryBytes >= entryHeaderBytes && this.#carryBytes === this.#carryGoal()
   }
 
-  /** Completes the unfinished entry as far as the chunk can; returns how many bytes that took. */
+  /** Completes the unfinished entry as far as the chunk can; returns the number of bytes used. */
   #fillCarry(chunk: Buffer): number {
     let at = 0
     while (at < chunk.length && !this.#isCarryWhole()) {
-      // The size is believed only once the header has been checked: it decides how much room is made.
+      // The size decides how much memory is reserved: the header is checked first.
       if (this.#carryBytes >= entryHeaderBytes && !this.#isHeaderValid()) return at
       const goal = this.#carryGoal()
       this.#makeRoom(goal)
@@ -121,7 +120,7 @@ export class EntryStream {
     this.#carry = larger
   }
 
-  /** Passes on the entry that is whole now. Its buffer is given away: a taker may hold it for a while. */
+  /** Passes on the entry that is whole now, with its buffer: the receiver may hold it for a while. */
   #releaseCarry(): Promise<void> | void {
     if (this.fault !== undefined) return
     const whole = this.#carry.subarray(0, this.#carryBytes)

@@ -1,6 +1,6 @@
 /**
- * Lines of JSON, one for each entry, in whatever chunks they come, to batches of entries: the reply of an upstream
- * memlogd, or a saved file. Where a line has no sequence number, it gets the one after that of the line before.
+ * Parses lines of JSON, one for each entry, in chunks of any size, into batches of entries: the reply of an upstream memlogd,
+ * or a saved file. A line without a sequence number gets the one after that of the line before.
  */
 import { entryFieldsBytesMax, maxLineBytesLimit, sourceNameBytesMax } from '../../protocol/constants.ts'
 import { type EntryParts, entryBytes, writeEntry } from '../../protocol/entry.ts'
@@ -21,7 +21,7 @@ const batchBytes = 64 * 1024
 /** The largest number that an entry's seconds can hold. */
 const secondsMax = 0xffff_ffff
 
-/** What one line says. */
+/** The content of one line. */
 export type LineEntry = Omit<EntryParts, 'sequence'> & { sequence?: number }
 
 /** Undefined if the line is no entry. */
@@ -46,7 +46,7 @@ export class PlainStream {
     this.#parse = parse
   }
 
-  /** Takes the next bytes. Returns a promise if a taker did. */
+  /** Receives the next bytes. Returns a promise if the receiver of entries did. */
   push(chunk: Buffer): Promise<void> | void {
     let at = 0
     while (this.fault === undefined && at < chunk.length) {
@@ -113,7 +113,7 @@ export class PlainStream {
     const held = this.#take(this.#batch, 0, this.#used, this.#last)
     if (held !== undefined) {
       this.#held.push(held)
-      // The taker holds the bytes: the next batch needs its own.
+      // The receiver holds the bytes: the next batch needs its own.
       this.#batch = Buffer.alloc(0)
     }
     this.#used = 0

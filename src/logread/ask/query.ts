@@ -39,17 +39,20 @@ export interface QueryOptions {
   /** One of queryModeDump, queryModeFollow, queryModeDumpFollow. */
   mode: number
   request: QueryRequest
-  /** The reply's header; undefined if an upstream server answers, which applied nothing. */
+  /** The reply's header; undefined if an upstream server answers, which applies nothing. */
   onHeader?: (header: ReplyHeader | undefined) => void
-  /** Whole entries, line and gap; a promise holds the daemon's next ones up. */
+  /** Whole entries, line and gap; while a promise is pending, nothing more is read. */
   onEntries: TakeEntries
   /** The line of statistics, if `request.stats` is set. */
   onStats?: (line: Buffer) => void
-  /** How long the first bytes may take. Absent, only a dump's are limited: an upstream server that follows may be silent. */
+  /**
+   * How long the first bytes may take, in milliseconds. Without it only a dump's are limited: an upstream server that
+   * follows may be silent.
+   */
   answerMs?: number
 }
 
-/** A dump's first bytes: the engine may be starting again, with its longest backoff and a large ring to index. */
+/** Wait for a dump's first bytes: the engine may be restarting, with its longest backoff and a large ring to index. */
 const answerMsDefault = 15_000
 /** Longest line of statistics. */
 const statsBytesMax = 4 * 1024 * 1024
@@ -70,7 +73,7 @@ const reasons: ReadonlyMap<string, readonly [QueryErrorCode, string]> = new Map(
 
 type QueryState = 'first-line' | 'entries' | 'plain' | 'stats' | 'done'
 
-/** A query that is on its way. */
+/** A query whose reply has not ended. */
 export class Query {
   /** How the reply ended; rejected with a QueryError if there was none or it made no sense. */
   readonly outcome: Promise<QueryOutcome>
@@ -131,12 +134,12 @@ export class Query {
   }
 
   #fail(code: QueryErrorCode, text: string): void {
-    // The text may hold words of whatever answered: nothing in it may control a terminal.
+    // The text may hold bytes of the other side: nothing in it may control a terminal.
     const safe = text.replace(/[^ -~]/g, '?')
     this.#failWith(new QueryError(code, `${this.#options.path}: ${safe}`))
   }
 
-  /** Whatever a receiver of entries throws ends the query with that error. */
+  /** An error of the receiver of entries ends the query. */
   #receive(bytes: Buffer): Promise<void> | void {
     clearTimeout(this.#timer)
     try {
@@ -173,7 +176,7 @@ export class Query {
     const stream = this.#state === 'plain' ? this.#plain : this.#entries
     const held = stream.push(bytes)
     if (stream.fault !== undefined) this.#fail('broken-reply', `the reply makes no sense: ${stream.fault}`)
-    // The end entry says that nothing follows: whether the daemon closes first does not matter.
+    // Nothing follows the end entry: whether the daemon closes first does not matter.
     if (this.#entries.end !== undefined) this.#endAfter(held ?? undefined)
     return held ?? undefined
   }
@@ -183,12 +186,12 @@ export class Query {
     else
       held.then(
         () => this.#client?.close(),
-        // Told by who pushed the bytes.
+        // The caller that pushed the bytes reports it.
         () => undefined,
       )
   }
 
-  /** The line that ends at `newline`, with what came of it before; undefined while it has no end (-1). */
+  /** The line that ends at `newline`, with the part that came before; undefined while it has no end (-1). */
   #collectLine(bytes: Buffer, newline: number): Buffer | undefined {
     const part = newline < 0 ? bytes : bytes.subarray(0, newline)
     const limit = this.#state === 'stats' ? statsBytesMax : plainLineBytesMax
@@ -222,7 +225,7 @@ export class Query {
     }
   }
 
-  /** The connection is closed: tells what that means. */
+  /** The connection is closed: settles the outcome. */
   async #finish(): Promise<void> {
     try {
       if (this.#error === undefined && !this.#isClosed && this.#state === 'plain') await this.#plain.finish()

@@ -53,12 +53,12 @@ export interface SessionOptions extends Partial<FeedHandlers> {
   marksBuffered?: boolean
   /** Following: ends when this moment has passed, and everything up to it has been passed on. */
   until?: Moment | undefined
-  /** How long a daemon that went away is waited for, in milliseconds; 0 for not at all. */
+  /** How long to wait for a daemon that went away, in milliseconds; 0 for not at all. */
   reconnectMs?: number
   world?: World
 }
 
-/** A daemon that is being started again is back within this time; a stopped one isn't waited for longer. */
+/** A daemon that is being restarted is back within this time; nobody waits longer for a stopped one. */
 const reconnectMsDefault = 3000
 const retryMsMin = 50
 const retryMsMax = 1000
@@ -68,7 +68,7 @@ const emptyRetriesMax = 2
 const untilGraceMs = 300
 /** The clock may be set while we wait. */
 const untilCheckMs = 10_000
-/** An upstream server does not mark the end of what is buffered, nor of anything: this long without a line is one. */
+/** An upstream server marks no end of what is buffered: this long without a line counts as one. */
 const upstreamQuietMs = 200
 
 export class Session implements Feed {
@@ -211,7 +211,7 @@ export class Session implements Feed {
       this.cursor = { ring: header.ring, sequence: header.first }
     }
     const isNewOnly = this.#options.mode === queryModeFollow
-    // Of an upstream server's dump nobody can say what is new.
+    // Nothing shows which lines of an upstream server's dump are new.
     const isRepeated = this.#isOver && (isNewOnly || !this.#isFirstHeader)
     this.#isDropping = this.#isUpstream && (this.#isMarking || isRepeated)
     if (this.#isDropping) {

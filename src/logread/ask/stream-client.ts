@@ -1,7 +1,6 @@
 /**
- * A connection to a stream socket of the file system, as a client that mostly reads. Bytes arrive in one
- * buffer that is used again and again, so a long dump makes no garbage; the receiver may hold
- * the connection up by returning a promise, and gets nothing more until it is settled.
+ * A connection to a stream socket of the file system, for a client that mostly reads. All bytes arrive in one buffer, so a
+ * long dump makes no garbage. The receiver may return a promise: nothing more is read until it is settled.
  */
 import { connect, type Socket } from 'node:net'
 
@@ -17,7 +16,7 @@ export interface StreamClient {
   close(): void
 }
 
-/** Bytes that one read takes at most: what Linux holds for a unix socket by default (wmem_default). */
+/** Most bytes of one read: what Linux holds for a unix socket by default (wmem_default). */
 const readBufferBytes = 208 * 1024
 
 /** Connects to `path` and sends `greeting` in one write. */

@@ -14,7 +14,7 @@ import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
 
 const newline = 0x0a
-/** Longest name of a field that the journal takes (DATA_FIELD_NAME_MAX). */
+/** Longest name of a field in the journal (DATA_FIELD_NAME_MAX). */
 const nameBytesMax = 64
 /** Fields that have a name of their own in the journal. */
 const knownNames: ReadonlyMap<string, string> = new Map([
@@ -48,13 +48,13 @@ function appendField(sink: ByteSink, name: string, bytes: Buffer, start: number,
   sink.byte(newline)
 }
 
-/** A name that the journal takes: capitals, digits and `_`. */
+/** A valid name for the journal: capitals, digits and `_`. */
 function fieldName(key: string): string {
   const known = knownNames.get(key)
   return known ?? `MEMLOGD_F_${key.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`.slice(0, nameBytesMax)
 }
 
-/** Microseconds, without a leading zero that the journal would not mind but nobody wants. */
+/** Microseconds since 1970 or since boot. */
 function microsText(seconds: number, nanos: number): string {
   return String(seconds * 1_000_000 + Math.floor(nanos / 1000))
 }
@@ -94,7 +94,7 @@ function makeExport(options: FormatOptions): WriteEntry {
       const name = fieldName(key)
       hasHostname ||= name === '_HOSTNAME'
       appendField(sink, name, value, 0, value.length)
-      // So that it can be told from this machine's own name when the file is read again.
+      // Distinguishes it from this machine's own name when the file is read again.
       if (name === '_HOSTNAME') appendField(sink, hostFieldName, value, 0, value.length)
     }
     if (!hasHostname && hostname.length > 0) appendField(sink, '_HOSTNAME', hostname, 0, hostname.length)

@@ -4,8 +4,8 @@
  *   {"time":"2017-04-15T15:37:37.123456789Z","source":"sshd","msg":"no","seq":7,"monotonic":5.000000001,
  *    "priority":35,"severity":"err","facility":"auth","fields":{"pid":"77"}}
  *
- * What isn't there is left out: `monotonic` (an upstream server has none), `priority` and its names, `fields`.
- * `kind` is `gap` for entries that tell of lost lines, `cut` the number of bytes that a long line lost,
+ * Keys without a value are left out: `monotonic` (an upstream server has none), `priority` and its names, `fields`.
+ * `kind` is `gap` for entries that report lost lines, `cut` the number of bytes that a long line lost,
  * `unterminated` true for a last line without newline; `msg64` holds the message's bytes in base64 where they are
  * no valid UTF-8, since `msg` then has U+FFFD in places.
  */

@@ -4,8 +4,8 @@
  *   <PRI>1 TIME HOST APP PROCID MSGID [timeQuality tzKnown="1"][meta sequenceId="7"] MESSAGE
  *
  * HOST is the sender's own where an entry came from another machine. APP is the field `app`, `tag` or `program`, or the source's name;
- * PROCID the field `pid`; MSGID the field `msgid`. A gap in sequenceId tells the receiver of lost lines, as section
- * 7.3.1 means it; entries that tell of a gap carry its numbers too.
+ * PROCID the field `pid`; MSGID the field `msgid`. A gap in sequenceId shows the receiver that lines were
+ * lost, as section 7.3.1 means it; gap entries carry its numbers too.
  */
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
@@ -27,7 +27,7 @@ const fractionDigits = 6
 const sequenceIdMax = 2_147_483_647
 /** user.info, for entries without a priority. */
 const priorityDefault = 14
-/** syslog.warning, for entries that tell of lost lines. */
+/** syslog.warning, for gap entries. */
 const priorityOfGap = 44
 
 export interface SyslogOptions {
@@ -58,13 +58,13 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
   }
 }
 
-/** PRI: the entry's own, or one that says what it is. */
+/** PRI: the entry's own, or the default for its kind. */
 export function syslogPriority(entry: EntryView): number {
   if (hasPriority(entry.priority)) return entry.priority
   return entry.kind === entryKindGap ? priorityOfGap : priorityDefault
 }
 
-/** Printable ASCII without spaces, at most so many bytes, `-` for nothing; other bytes become `_`. */
+/** Printable ASCII without spaces, at most `bytesMax` bytes, `-` for nothing; other bytes become `_`. */
 function headerText(bytes: Buffer, bytesMax: number): string {
   const text = bytes.toString('latin1', 0, bytesMax)
   return text === '' ? '-' : text.replace(/[^!-~]/g, '_')

@@ -1,5 +1,5 @@
 /**
- * Bytes to a descriptor, in order and completely. This class alone knows of partial writes and of readers that went away.
+ * Bytes to a descriptor, in order and completely. This class alone knows of partial writes and of readers that close their end.
  * It never blocks on a pipe, a socket or a terminal: what does not fit waits here, and `busy` says so.
  */
 import { writeSync } from 'node:fs'
@@ -82,7 +82,7 @@ export class Output implements LineOutput {
     return this.#written?.promise
   }
 
-  /** Writes everything from `start` to `end`; false if the reader has gone. Throws an ExitError. */
+  /** Writes everything from `start` to `end`; false if there is no reader any more. Throws an ExitError. */
   write(bytes: Buffer, start = 0, end = bytes.length): boolean {
     let at = start
     while (this.#waitingBytes === 0 && at < end && this.#isOpen) {
@@ -135,7 +135,7 @@ export class Output implements LineOutput {
   #fail(error: Error): void {
     this.#isOpen = false
     if (isReaderGone(error)) return
-    // Both stay: whoever waits later sees the failure too.
+    // Both stay rejected, for callers that wait later.
     this.#hasFailed = true
     this.#busy?.reject(this.#failure(error))
     this.#written?.reject(this.#failure(error))

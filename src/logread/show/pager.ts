@@ -82,7 +82,9 @@ export class Pager implements LineOutput {
 /** Whether the first word of a command can be found. */
 export function isInPath(command: string, path: string | undefined): boolean {
   const name = command.trim().split(/\s/)[0] ?? ''
-  const candidates = name.includes('/') ? [name] : (path ?? '').split(delimiter).map((folder) => join(folder, name))
+  const candidates = name.includes('/')
+    ? [name]
+    : (path ?? '').split(delimiter).map((directory) => join(directory, name))
   return candidates.some((candidate) => {
     try {
       accessSync(candidate, constants.X_OK)
@@ -119,12 +121,12 @@ export function choosePager(facts: PagerFacts): string | undefined {
   return candidates.find(isThere)
 }
 
-/** A plain command that can't be found shows nothing: better no pager. What only a shell understands is left to it. */
+/** A plain command that can't be found would show nothing: then there is no pager. A shell decides about anything else. */
 function startable(command: string, isThere: PagerFacts['isThere']): string | undefined {
   return /^[\s\w./-]+$/.test(command) && !isThere(command) ? undefined : command
 }
 
-/** The pager's environment: less is told how to behave unless the user told it already. */
+/** The pager's environment, with options for less where the user has set none. */
 export function pagerEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...env, LESS: env.LESS ?? lessDefault, LESSCHARSET: env.LESSCHARSET ?? 'utf-8' }
 }

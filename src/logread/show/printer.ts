@@ -71,7 +71,7 @@ export async function unlessAborted(work: Promise<void> | undefined, signal: Abo
   await Promise.race([work, promise])
 }
 
-/** Formats whose lines are for people: groups of context are told apart there, and colours make sense. */
+/** Formats for people: groups of context are separated there, and colours make sense. */
 const textFormats = new Set(['short', 'short-precise', 'short-monotonic', 'short-delta', 'cat'])
 
 export function isTextFormat(name: string): boolean {

@@ -21,7 +21,7 @@ import { daemonGone, makePrinter, standardOutput } from './read-command.ts'
 /** What `--wait` exits with. */
 const exitMatched = 0
 const exitNotThere = 1
-/** Not there, but lines were lost: nobody can say whether it was one of these. */
+/** Not there, but lines were lost, and it may have been one of them. */
 const exitLost = 2
 const exitFailLine = 3
 /** As timeout(1) has it. */

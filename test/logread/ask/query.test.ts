@@ -72,7 +72,7 @@ describe('a query', () => {
     }
   })
 
-  it('tells an upstream server by its first line, and takes its ECONNRESET for the end of a dump', async () => {
+  it('recognizes an upstream server by its first line, and its ECONNRESET as the end of a dump', async () => {
     server = await upstreamStandIn(plainLines)
     const asked = await ask(server.path)
     expect(asked).toEqual({
@@ -89,7 +89,7 @@ describe('a query', () => {
     await expect(ask(join(server.folder, 'other.sock'))).rejects.toMatchObject({ code: 'not-listening' })
   })
 
-  it('tells an empty reply from a whole one', async () => {
+  it('distinguishes an empty reply from a whole one', async () => {
     server = await upstreamStandIn('')
     expect((await ask(server.path)).outcome).toEqual({ kind: 'empty' })
   })

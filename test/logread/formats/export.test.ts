@@ -46,7 +46,7 @@ describe('the journal export format', () => {
     expect(text).toContain('\nMEMLOGD_F___PROTO__=a\nMEMLOGD_F_CONSTRUCTOR=b\n')
   })
 
-  it('lets an entry name its own host, and a gap be told', () => {
+  it('keeps the host that an entry names, and marks gaps', () => {
     const text = formatted(exportFormat, [sample(1, { fields: { hostname: 'other' } })], { hostname: 'vm' })
     expect(text).toContain('\n_HOSTNAME=other\nMEMLOGD_F_HOSTNAME=other\n')
     expect(text).not.toContain('=vm')

@@ -19,7 +19,7 @@ describe('json', () => {
     )
   })
 
-  it('tells of gaps', () => {
+  it('marks gaps', () => {
     const line: unknown = JSON.parse(formatted(jsonFormat, [gap(5, 3, { first: '5', last: '7' })]))
     expect(line).toMatchObject({ kind: 'gap', fields: { lost: '3', reason: 'overwritten', first: '5', last: '7' } })
   })

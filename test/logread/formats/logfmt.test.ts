@@ -23,7 +23,7 @@ describe('logfmt', () => {
     expect(line({ fields, flags: 1, cutBytes: 9 })).toContain(' seq=7 cut=9 pid=7 a_b_c_=x field.msg=other _=y\n')
   })
 
-  it('tells of gaps', () => {
+  it('marks gaps', () => {
     expect(formatted(logfmtFormat, [gap(5, 3)])).toContain(' kind=gap lost=3 reason=overwritten\n')
   })
 })

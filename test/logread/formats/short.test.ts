@@ -34,7 +34,7 @@ describe('short', () => {
     )
   })
 
-  it('tells local time with its offset', () => {
+  it('shows local time with its offset', () => {
     expect(formatted(shortFormat, [sample(0)], { offsetOf: () => 120 })).toBe(
       '2017-04-15T17:37:37+02:00 rngd.stderr line 0\n',
     )
@@ -74,7 +74,7 @@ describe('the other short formats', () => {
     expect(formatted(shortPreciseFormat, [sample(0)])).toBe('2017-04-15T15:37:37.123456Z rngd.stderr line 0\n')
   })
 
-  it('short-monotonic tells seconds since boot', () => {
+  it('short-monotonic shows seconds since boot', () => {
     expect(formatted(shortMonotonicFormat, entries)).toBe(
       '[    5.123456] rngd.stderr line 0\n' +
         '[    5.123576] rngd.stderr line 1\n' +
@@ -83,7 +83,7 @@ describe('the other short formats', () => {
     )
   })
 
-  it('short-delta tells the time since the line before, back in time too', () => {
+  it('short-delta shows the time since the line before, also back in time', () => {
     expect(formatted(shortDeltaFormat, entries)).toBe(
       '[    5.123456 <    0.000000>] rngd.stderr line 0\n' +
         '[    5.123576 <    0.000120>] rngd.stderr line 1\n' +

@@ -49,7 +49,7 @@ describe('a syslog message', () => {
     expect([1, 2 ** 31 - 1, 2 ** 31].map(id)).toEqual(['1', '2147483647', '1'])
   })
 
-  it('tells of gaps with a warning and the numbers', () => {
+  it('reports gaps as a warning, with the numbers', () => {
     const text = message(gap(5, 3, { first: '5', last: '7' }))
     expect(text).toMatch(/^<44>1 /)
     expect(text).toContain('[fields@32473 lost="3" reason="overwritten" first="5" last="7"] 3 lines lost')

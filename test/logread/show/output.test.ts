@@ -87,7 +87,7 @@ describe('an output', () => {
     expect(output.written).toBeInstanceOf(Promise)
   })
 
-  it('stays quiet once the reader has gone', () => {
+  it('writes nothing more once the reader has closed', () => {
     const { output, written } = scripted([4, 'EPIPE'])
     expect(output.hasReader).toBe(true)
     expect(output.write(bytes, 2, 12)).toBe(false)
@@ -96,7 +96,7 @@ describe('an output', () => {
     expect(written).toEqual(['0123'])
   })
 
-  it('notices that the reader goes while it waits', async () => {
+  it('notices that the reader closes while it waits', async () => {
     const { output, later } = scripted(['EAGAIN'])
     output.write(bytes)
     const waited = output.written
@@ -121,7 +121,7 @@ describe('an output', () => {
     await expect(slow.output.written).rejects.toThrow(message)
   })
 
-  it('meets a full disk', () => {
+  it('reports a full disk', () => {
     const output = new Output(openSync('/dev/full', 'w'), 'full')
     expect(() => output.write(bytes)).toThrow('full: no space left on device')
     expect(output.isTerminal).toBe(false)

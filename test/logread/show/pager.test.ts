@@ -75,7 +75,7 @@ describe('the pager', () => {
     expect(choosePager({ ...facts, ...changes })).toBe(wanted)
   })
 
-  it('is told how to behave, unless it was told already', () => {
+  it('gets options for less, unless the user has set some', () => {
     expect(pagerEnvironment({ HOME: '/root' })).toEqual({ HOME: '/root', LESS: 'FRX', LESSCHARSET: 'utf-8' })
     expect(pagerEnvironment({ LESS: 'S' }).LESS).toBe('S')
   })

@@ -118,7 +118,7 @@ describe('waiting for a line', () => {
     expect(await wait({ entries: [sample(1)] }, { timeoutMs: 60 })).toMatchObject({ exitStatus: 124 })
   })
 
-  it('tells that the daemon went away, with 1 or 2', async () => {
+  it('reports that the daemon went away, with 1 or 2', async () => {
     expect(await wait({ end: 'gone' })).toMatchObject({ exitStatus: 1, isDaemonGone: true })
     expect(await wait({ entries: [gap(1, 1)], end: 'gone' })).toMatchObject({ exitStatus: 2, isDaemonGone: true })
   })
@@ -128,7 +128,7 @@ describe('waiting for a line', () => {
     expect(await wait({ entries: [ready], end: 'complete' }, {}, { filter })).toMatchObject({ exitStatus: 1 })
   })
 
-  it('ends when it is told to', async () => {
+  it('ends when its signal fires', async () => {
     const controller = new AbortController()
     setTimeout(() => controller.abort(), 20)
     expect(await wait({}, { signal: controller.signal })).toMatchObject({ exitStatus: 1, isDaemonGone: false })

@@ -1,6 +1,6 @@
 /**
- * A file in systemd's journal export format to batches of entries: one that `-o export` made, or one of `journalctl -o
- * export`. Bytes in any chunks; an entry is held until its empty line has come.
+ * Parses a file in systemd's journal export format into entries: one that `-o export` made, or one of `journalctl -o export`.
+ * Chunks may have any size; an entry is held until its empty line has come.
  */
 import {
   entryFlagCut,
@@ -24,7 +24,7 @@ const equals = 0x3d
 const lengthBytes = 8
 const prefix = 'MEMLOGD_F_'
 
-/** Where the next field is, or why it can't be told. */
+/** The next field and where it ends; or the end of the entry; or why there is none. */
 type FieldStep = { end: number; name: string; value: Buffer } | { end: number; name: undefined } | 'more' | 'broken'
 
 export class ExportDump {
@@ -41,7 +41,7 @@ export class ExportDump {
     this.#take = take
   }
 
-  /** Returns a promise if a taker did. */
+  /** Receives the next bytes. Returns a promise if the receiver of entries did. */
   push(chunk: Buffer): Promise<void> | void {
     const bytes = this.#carry.length === 0 ? chunk : Buffer.concat([this.#carry, chunk])
     let at = 0
@@ -171,7 +171,7 @@ function sourceOf(fields: ReadonlyMap<string, Buffer>): Buffer {
   return fields.get('SYSLOG_IDENTIFIER') ?? fields.get('_COMM') ?? fields.get('_SYSTEMD_UNIT') ?? Buffer.from('unknown')
 }
 
-/** What becomes something else, or says of the file rather than of the line. */
+/** Fields that become something else, or describe the machine rather than the line. */
 const taken = new Set(['SYSLOG_IDENTIFIER', 'MESSAGE', 'PRIORITY', 'SYSLOG_FACILITY', '_BOOT_ID', '_HOSTNAME'])
 
 function otherFields(fields: ReadonlyMap<string, Buffer>): [string, Buffer][] {

@@ -1,4 +1,4 @@
-/** Lines of `-o json` and `-o json-seq`, and those that upstream's memlogd writes, read back. */
+/** Parses lines of `-o json` and `-o json-seq`, and those of upstream's memlogd. */
 import { entryFlagCut, entryFlagUnterminated, entryKindGap, maxLineBytesLimit } from '../../../protocol/constants.ts'
 import { encodeFields } from '../../../protocol/fields.ts'
 import { hasPriority } from '../../../protocol/priority.ts'

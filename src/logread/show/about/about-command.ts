@@ -52,7 +52,7 @@ function sourceTest({ filter }: Selection): ((source: string) => boolean) | unde
   }
 }
 
-/** Undefined with a daemon that can't tell. */
+/** Undefined with a daemon that doesn't count by source. */
 async function askForStored(values: ReadValues): Promise<Stored | undefined> {
   const { line } = await ask(values, { stats: true, storedBySource: true })
   return line === undefined ? undefined : parseStored(parseStatistics(line))

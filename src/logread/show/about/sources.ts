@@ -1,4 +1,4 @@
-/** What is in memory, by source: counted from the entries themselves, so any server and any saved file will do. */
+/** What is in memory, by source. It is counted from the entries, so it works with any server and any saved file. */
 import { entryKindGap } from '../../../protocol/constants.ts'
 import type { EntryView } from '../../../protocol/entry.ts'
 import { compareMoments, type Moment, type StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
@@ -6,10 +6,10 @@ import { visibleBytesMax, writeVisible } from '../../formats/visible-text.ts'
 import { formatTable, showSize } from './columns.ts'
 import type { Json } from './stats.ts'
 
-/** Most sources told apart; the others are counted together. */
+/** Most sources that are counted apart; the others are counted together. */
 const sourcesMax = 10_000
 const otherSources = '(others)'
-/** Sources that inputs speak for when they tell of lost lines, by the reason given. */
+/** The source whose lines an input reports as lost, by the reason. */
 const sourceOfReason: ReadonlyMap<string, string> = new Map([['kernel-overwritten', 'kernel']])
 
 export interface SourceCounts {
@@ -19,7 +19,7 @@ export interface SourceCounts {
   bytes: number
   first: Moment
   last: Moment
-  /** Lines that a gap entry reports for this source, and those that have made room for others. */
+  /** Lines that a gap entry reports for this source, and those that were evicted. */
   lost: number
   /** Lines that were longer than the limit. */
   cut: number
@@ -33,7 +33,7 @@ export interface Stored {
   bySource: ReadonlyMap<string, number>
 }
 
-/** Out of the daemon's statistics; undefined if they do not tell, or make no sense. */
+/** From the daemon's statistics; undefined if they have no such counts, or wrong ones. */
 export function parseStored(statistics: { [key: string]: Json } | undefined): Stored | undefined {
   const { ring, storedBySource } = statistics ?? {}
   if (typeof ring !== 'object' || ring === null || Array.isArray(ring) || !Array.isArray(storedBySource))
@@ -54,11 +54,11 @@ export class SourceStatistics {
   readonly #counts = new Map<string, SourceCounts>()
   #lines = 0
   #bytes = 0
-  /** Lost lines of which nobody can say whose they were. */
+  /** Lost lines whose source is not known. */
   lost = 0
-  /** Older lines, of all sources, that have made room for these. */
+  /** Older lines, of all sources, that were evicted. */
   overwritten = 0
-  /** Those of them of which even the daemon can't say whose they were. */
+  /** Those of them whose source even the daemon does not know. */
   unnamed = 0
   readonly #stored: Stored | undefined
   /** Those of the stored entries that are still there. */
@@ -82,7 +82,7 @@ export class SourceStatistics {
   }
 
   add(entry: EntryView): void {
-    // A gap that names its first line is the reader's own: what it tells of is counted as stored, and as not here.
+    // A gap that names its first line is the reader's own: its lines are counted as stored, and as not here.
     const isReaders = entry.kind === entryKindGap && entry.field('first') !== undefined
     if (this.#stored !== undefined && isReaders) return
     if (this.#stored !== undefined && entry.sequence < this.#stored.next) {
@@ -120,7 +120,7 @@ export class SourceStatistics {
   }
 
   #countsOf(entry: EntryView): SourceCounts {
-    // One string for each line: this is not the way that lines are shown.
+    // One string for each line: this path is not hot.
     const source = entry.source
     const name = this.#counts.has(source) || this.#counts.size < sourcesMax ? source : otherSources
     return this.#named(name)
@@ -186,8 +186,8 @@ export function sourcesTable(statistics: SourceStatistics, stamp: StampWriter): 
     ])
   const { lost, overwritten, unnamed } = statistics
   const note = lost === 0 ? '' : `${lost} lines were lost whose source is not known\n`
-  const whose = unnamed === 0 ? '' : `; whose ${unnamed} of them were is not known`
-  const older = overwritten === 0 ? '' : `${overwritten} older lines have made room for these${whose}\n`
+  const whose = unnamed === 0 ? '' : `; the source of ${unnamed} of them is not known`
+  const older = overwritten === 0 ? '' : `${overwritten} older lines were evicted${whose}\n`
   return formatTable(columns, rows) + note + older
 }
 

@@ -1,13 +1,13 @@
 /**
- * memlogd's statistics for people and for Prometheus. The daemon's line of JSON is taken as it is: numbers that a newer
- * daemon adds are shown too, those that are missing are left out.
+ * memlogd's statistics for people and for Prometheus. All numbers of the daemon's line of JSON are shown, those that a newer
+ * daemon adds too.
  */
 import { formatTable, showSize } from './columns.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 type JsonObject = { [key: string]: Json }
 
-/** Deepest nesting that is looked at. */
+/** Deepest nesting that is shown. */
 const depthMax = 4
 
 export function parseStatistics(line: Buffer): JsonObject | undefined {
@@ -64,7 +64,7 @@ function listTable(list: readonly JsonObject[]): string {
   return formatTable(columns, rows)
 }
 
-/** A name that Prometheus takes, in its style: `maxLines` as `max_lines`. */
+/** A valid name for Prometheus, in its style: `maxLines` as `max_lines`. */
 function metricName(...parts: readonly string[]): string {
   const joined = parts.map((part) => words(part).replace(/[^a-z0-9]+/g, '_')).join('_')
   return `memlogd_${joined}`
@@ -73,7 +73,7 @@ function metricName(...parts: readonly string[]): string {
 /** What grows only: Prometheus wants these to end with `_total`. */
 const countersOfRing = new Set(['stored', 'overwritten'])
 
-/** Numbers that tell things apart, and that no sum can be made of. */
+/** Numbers that identify things: no sum can be made of them. */
 const namesOfThings = new Set(['pid', 'uid', 'gid'])
 
 /** Prometheus' text format (version 0.0.4). */

@@ -48,13 +48,13 @@ describe('the sources', () => {
     expect(JSON.parse(lines[2] as string)).toMatchObject({ source: 'kernel', lost: 7 })
   })
 
-  it('are told together with the older lines that are gone', () => {
+  it('are shown with the number of older lines that were evicted', () => {
     const found = statistics([])
     found.overwritten = 12
-    expect(sourcesTable(found, new StampWriter())).toMatch(/LOST\n12 older lines have made room for these\n$/)
+    expect(sourcesTable(found, new StampWriter())).toMatch(/LOST\n12 older lines were evicted\n$/)
   })
 
-  it('are told what made room for others: stored, and not here', () => {
+  it('count as lost what was stored and is not here', () => {
     const bySource = new Map([
       ['rngd', 5],
       ['gone', 4],
@@ -66,7 +66,7 @@ describe('the sources', () => {
       found.overwritten = 8
       return found
     }
-    // Of the entries of rngd, number 11 came after the counting; the reader's own gap tells of what is counted already.
+    // Entry 11 of rngd came after the counting; the lines of the reader's own gap are counted already.
     const all = make()
     all.finish()
     expect(Object.fromEntries(all.sorted().map(({ source, lost }) => [source, lost]))).toEqual({
@@ -77,7 +77,7 @@ describe('the sources', () => {
     })
     expect(all.lost).toBe(0)
     expect(sourcesTable(all, new StampWriter())).toContain(
-      '\n8 older lines have made room for these; whose 2 of them were is not known\n',
+      '\n8 older lines were evicted; the source of 2 of them is not known\n',
     )
     const one = make()
     one.finish((source) => source === 'gone')
@@ -91,13 +91,13 @@ describe('the sources', () => {
     { ring: { id: 'r', next: 1 } },
     { ring: { id: 'r', next: 1 }, storedBySource: [5] },
     { ring: { id: 'r', next: 1 }, storedBySource: [{ source: 'a', entries: 1.5 }] },
-  ])('are not told by %j', (statistics) => {
+  ])('are not known from %j', (statistics) => {
     expect(parseStored(statistics)).toBeUndefined()
   })
 
-  it('are told by the daemon', () => {
-    const told = parseStored({ ring: { id: 'r', next: 7 }, storedBySource: [{ source: 'a', entries: 3 }] })
-    expect(told).toEqual({ ring: 'r', next: 7, bySource: new Map([['a', 3]]) })
+  it('come from the daemon', () => {
+    const stored = parseStored({ ring: { id: 'r', next: 7 }, storedBySource: [{ source: 'a', entries: 3 }] })
+    expect(stored).toEqual({ ring: 'r', next: 7, bySource: new Map([['a', 3]]) })
   })
 
   it('are no names but those of the log', () => {
