@@ -12,3 +12,9 @@ export function errnoText(error: unknown): string {
   const { code, errno, message } = error as NodeJS.ErrnoException
   return texts.get(code) ?? (errno === undefined ? undefined : getSystemErrorMessage(errno)) ?? message
 }
+
+/** The `code` of a failed system call (`ENOSPC`), or undefined. */
+export function errnoCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -85,7 +85,7 @@ export class MemlogdSource implements EntrySource {
         cancel()
       }
       if (this.#isLive || signal.aborted) return
-      // An upstream server has no cursors: what it has sent cannot be told from the rest.
+      // An upstream server has no cursors: what it has sent cannot be distinguished from the rest.
       if (reply.isUpstream) this.end = 'complete'
       if (reply.isUpstream) return
     }

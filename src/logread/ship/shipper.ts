@@ -9,18 +9,19 @@ import type { Cursor } from '../../protocol/query.ts'
 import { errnoText } from '../../system/errno-text.ts'
 import { sleep, type World } from '../../system/world.ts'
 import type { Batch, EntrySource } from './memlogd-source.ts'
+import { InUseError } from './socket-lock.ts'
 import { type Report, type Target, TargetError, unconfirmedMax } from './target.ts'
 
 /** A changed checkpoint is saved at most once in this time. */
 export const saveMs = 1000
 /** The same failure is reported again after this time at the earliest. */
 export const repeatMs = 60_000
-/** A target that failed more recently is not trusted yet: its waits go on growing. */
+/** A target that failed more recently is not trusted yet: its waits keep growing. */
 const settledMs = 10_000
 
 /** First wait; doubles with every failure in a row. */
 export const retryMs = 250
-/** Longest wait at first, so that deliveries go on within seconds after a short outage. */
+/** Longest wait at first, so that deliveries resume within seconds after a short outage. */
 export const earlyRetryMsMax = 4000
 /** Tries with such waits: about a minute of them. */
 const earlyTries = 24
@@ -58,10 +59,11 @@ export class Backoff {
   }
 }
 
-/** Where a shipper's checkpoint is stored. Both throw the system's errors. */
+/** Where a shipper's checkpoint is stored. Failures are the system's errors; `load` may throw InUseError. */
 interface CheckpointStore {
-  load(): Cursor | undefined
+  load(): Promise<Cursor | undefined> | Cursor | undefined
   save(cursor: Cursor): Promise<void>
+  close?(): Promise<void>
 }
 
 interface ShipperCounters {
@@ -128,7 +130,7 @@ export class Shipper {
 
   /** Ships until `signal` fires or the source is at its end. Never rejects: what fails is reported and tried again. */
   async run(signal: AbortSignal): Promise<void> {
-    this.#load()
+    await this.#load(signal)
     this.#target.onLost = (reason = 'the connection was lost') => this.#session.abort(reason)
     const done = new AbortController()
     const saving = this.#saveRegularly(AbortSignal.any([signal, done.signal]))
@@ -146,6 +148,7 @@ export class Shipper {
     if (!signal.aborted) await this.#target.finish?.(signal)
     await this.#target.close()
     await this.#save()
+    await this.#store?.close?.()
     this.#trim()
     if (!signal.aborted && this.isUnsure) this.#report('the end of what was sent may not have arrived')
   }
@@ -242,12 +245,20 @@ export class Shipper {
     this.#unconfirmed = []
   }
 
-  #load(): void {
-    try {
-      this.#cursor = this.#store?.load()
-      this.#saved = this.#cursor
-    } catch (error) {
-      this.#report(`the checkpoint cannot be read, everything is shipped again: ${errnoText(error)}`)
+  async #load(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.#cursor = await this.#store?.load()
+        this.#saved = this.#cursor
+        return
+      } catch (error) {
+        if (!(error instanceof InUseError)) {
+          this.#report(`the checkpoint cannot be read, everything is shipped again: ${errnoText(error)}`)
+          return
+        }
+        this.#fail(error.message)
+        await this.#wait(this.#backoff.next(), signal)
+      }
     }
   }
 

@@ -38,7 +38,7 @@ export function gap(sequence: number, lost: number, reason = 'overwritten'): Buf
   return line(sequence, 'memlogd', `${lost} lines lost (${reason})`, { kind: entryKindGap, fields })
 }
 
-/** memlogd as a list: entries from a cursor on, in batches; what is below `oldest` is told of by a gap. */
+/** memlogd as a list: entries from a cursor on, in batches; what is below `oldest` is reported by a gap. */
 export class ListSource implements EntrySource {
   readonly entries: { sequence: number; bytes: Buffer }[] = []
   readonly opened: (Cursor | undefined)[] = []

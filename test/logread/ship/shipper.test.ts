@@ -292,6 +292,23 @@ test('what the target has not worked off is waited for at the end, but not at a 
   expect(finished).toEqual(['complete'])
 })
 
+test('two shippers never share a checkpoint: the second waits, and goes on where the first ended', async () => {
+  const source = new ListSource().add(...numbers(5))
+  const store = () => new CheckpointFile(directory, 'x:', 'x:')
+  const first = new ListTarget()
+  const second = new ListTarget()
+  const stopFirst = new AbortController()
+  const running1 = new Shipper(first, source, world, () => undefined, store()).run(stopFirst.signal)
+  await reach(() => first.messages.length, 5)
+  start(second, source, store())
+  await reach(() => said.length, 1)
+  expect(said).toEqual(['list:: another logread saves its checkpoint in this directory; trying again'])
+  stopFirst.abort()
+  await running1
+  source.add('m6')
+  await reach(() => second.messages, ['m6'])
+})
+
 test('a checkpoint that cannot be saved is reported once, and again when time has passed', async () => {
   const source = new ListSource(1)
   let saves = 0

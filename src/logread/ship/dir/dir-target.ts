@@ -3,10 +3,10 @@
  * lines are ever left in a file; files rotate by size, and all of them together stay under a total.
  */
 import { EntryView } from '../../../protocol/entry.ts'
-import { errnoText } from '../../../system/errno-text.ts'
+import { errnoCode, errnoText } from '../../../system/errno-text.ts'
+import { SocketLock } from '../socket-lock.ts'
 import { type Report, type Target, TargetError } from '../target.ts'
-import { DirectoryLock } from './directory-lock.ts'
-import { diskBytesOf, errnoCode, type FileLayer } from './file-layer.ts'
+import { diskBytesOf, type FileLayer } from './file-layer.ts'
 import { logFileName, parseLogFileName } from './file-name.ts'
 import { LineWriter, LogFile } from './log-file.ts'
 import { OwnedFiles } from './owned-files.ts'
@@ -23,6 +23,9 @@ export interface DirRules extends RotationRules {
   totalMax: number | undefined
 }
 
+/** Two writers would rename and remove each other's files. */
+const lockName = '.logread-lock'
+
 /** Failures of one path that waiting does not cure: its lines are given up, other files are written. */
 const fileFaults = new Set(['EISDIR', 'ELOOP', 'ENXIO', 'ENAMETOOLONG', 'not-a-file'])
 /** So are these, where other files of the directory can be made. */
@@ -35,7 +38,7 @@ export class DirTarget implements Target {
   readonly #rules: DirRules
   readonly #report: Report
   readonly #owned: OwnedFiles
-  readonly #lock: DirectoryLock
+  readonly #lock: SocketLock
   readonly #lines = new LineWriter()
   /** Open files, the one written last at the end. */
   readonly #open = new Map<string, LogFile>()
@@ -52,7 +55,7 @@ export class DirTarget implements Target {
     this.#rules = rules
     this.#report = report
     this.#owned = new OwnedFiles(files, rules.directory)
-    this.#lock = new DirectoryLock(rules.directory)
+    this.#lock = new SocketLock(rules.directory, lockName, 'another logread writes to this directory')
   }
 
   async deliver(bytes: Buffer, start: number, end: number): Promise<void> {

@@ -7,6 +7,7 @@ import { constants } from 'node:fs'
 import { access, type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { errnoCode } from '../../../system/errno-text.ts'
 import { replaceFile } from '../../../system/replace-file.ts'
 
 interface FileFacts {
@@ -186,10 +187,4 @@ async function unlessAbsent<T>(result: Promise<T>, absent: T): Promise<T> {
     if (errnoCode(error) === 'ENOENT') return absent
     throw error
   }
-}
-
-/** The `code` of a failed system call (`ENOSPC`), or undefined. */
-export function errnoCode(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
 }

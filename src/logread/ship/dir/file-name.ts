@@ -27,7 +27,7 @@ function escapedByte(source: Buffer, at: number): string {
   return isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
 }
 
-/** A long name keeps its beginning; a hash of the whole tells it from others. `%~` occurs in no other stem. */
+/** A long name keeps its beginning; a hash of the whole distinguishes it. `%~` occurs in no other stem. */
 function cutStem(stem: string, source: Buffer): string {
   const hash = createHash('sha256').update(source).digest('hex').slice(0, hashDigits)
   const kept = stem.slice(0, fileStemBytesMax - hashDigits - 2).replace(/%[0-9A-F]?$/, '')
@@ -46,7 +46,7 @@ interface LogFileName {
 
 const namePattern = /^(.+\.log)(?:\.(0|[1-9][0-9]{0,3})(\.gz)?(\.tmp)?)?$/
 
-/** Takes a file's name apart; undefined if it is none that a log file or its rotation can have. */
+/** Parses a file's name; undefined if no log file or rotation has such a name. */
 export function parseLogFileName(name: string): LogFileName | undefined {
   const match = namePattern.exec(name)
   if (match === null || match[1] === undefined) return undefined

@@ -12,8 +12,9 @@
  * only when it was whole, so the other is removed. Numbers are those of LinuxKit's logwrite service: the youngest is 0.
  */
 
+import { errnoCode } from '../../../system/errno-text.ts'
 import type { Report } from '../target.ts'
-import { errnoCode, type FileLayer } from './file-layer.ts'
+import type { FileLayer } from './file-layer.ts'
 import { parseLogFileName } from './file-name.ts'
 
 export interface RotationRules {

@@ -15,8 +15,9 @@ const runMs = 30_000
 /** Commands that may be run in a row; then one in each `refillMs`. */
 const burstRuns = 10
 const refillMs = 1000
-/** Matches that wait for their command. */
+/** Matches that wait for their command, and the characters of their variables. */
 export const pendingMax = 64
+const pendingCharactersMax = 4 * 1024 * 1024
 /** Drops are reported at most once in this time. */
 const dropsMs = 10_000
 /** Longest value in the environment: the kernel accepts strings of up to 128 KiB. */
@@ -26,6 +27,11 @@ export interface HookTimes {
   runMs: number
   burstRuns: number
   refillMs: number
+}
+
+interface Match {
+  variables: Record<string, string>
+  size: number
 }
 
 export class Hook implements Target {
@@ -38,7 +44,8 @@ export class Hook implements Target {
   readonly #world: World
   readonly #environment: NodeJS.ProcessEnv
   readonly #times: HookTimes
-  readonly #pending: Record<string, string>[] = []
+  readonly #pending: Match[] = []
+  #pendingCharacters = 0
   readonly #stop = new AbortController()
   #tokens: number
   #refilledMs: number
@@ -105,13 +112,15 @@ export class Hook implements Target {
   }
 
   #add(variables: Record<string, string>): void {
-    if (this.#pending.length >= pendingMax) {
+    const size = Object.values(variables).reduce((sum, text) => sum + text.length, 0)
+    if (this.#pending.length >= pendingMax || this.#pendingCharacters + size > pendingCharactersMax) {
       this.dropped++
       this.#unreported++
       if (this.#world.monotonicMs() - this.#reportedMs >= dropsMs) this.#reportDrops()
       return
     }
-    this.#pending.push(variables)
+    this.#pending.push({ variables, size })
+    this.#pendingCharacters += size
     this.#worker ??= this.#work().finally(() => {
       this.#worker = undefined
     })
@@ -130,7 +139,8 @@ export class Hook implements Target {
         this.#pending.unshift(next)
         return
       }
-      await this.#run({ ...next, LOG_DROPPED: String(this.dropped - this.#droppedBefore) })
+      this.#pendingCharacters -= next.size
+      await this.#run({ ...next.variables, LOG_DROPPED: String(this.dropped - this.#droppedBefore) })
     }
   }
 

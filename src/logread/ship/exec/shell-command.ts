@@ -75,7 +75,7 @@ export class ShellCommand {
     this.#child.stdin?.end()
   }
 
-  /** Closes its input and gives the group `waitMs` to end, then SIGTERM, then SIGKILL. */
+  /** Closes its input, waits up to `waitMs` for the group to end, then sends SIGTERM and `killMs` later SIGKILL. */
   async stop(waitMs: number): Promise<ShellEnd> {
     this.closeInput()
     if (await this.#endsWithin(waitMs)) return await this.ended

@@ -19,7 +19,7 @@ const hostBytesMax = 255
 const pidBytesMax = 32
 const secondsPerDay = 86_400
 
-/** Appends one message, without a newline. `offsetOf` gives the minutes that local time is ahead of UTC. */
+/** Appends one message, without a newline. `offsetOf` returns the minutes that local time is ahead of UTC. */
 export function makeAppendBsd(hostname: string, offsetOf: OffsetOf): WriteEntry {
   const ownHost = word(Buffer.from(hostname), hostBytesMax)
   return (entry, sink) => {

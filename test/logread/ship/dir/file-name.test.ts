@@ -39,7 +39,7 @@ test('no two sources share a file', () => {
   expect(new Set(sources.map(logFileName)).size).toBe(new Set(sources.map((bytes) => bytes.toString('hex'))).size)
 })
 
-test('files of a rotation are told from files of other sources', () => {
+test('files of a rotation are distinguished from files of other sources', () => {
   expect(parseLogFileName('x.log')).toEqual({
     base: 'x.log',
     index: undefined,

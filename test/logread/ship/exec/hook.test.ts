@@ -121,6 +121,16 @@ async function reach(fake: FakeWorld, get: () => unknown, wanted: unknown): Prom
     .toEqual(wanted)
 }
 
+test('long lines wait up to a limit of their size', async () => {
+  const fake = new FakeWorld()
+  world = fake
+  const target = hook(/.*/s, ':', { burstRuns: 1, refillMs: 1_000_000 })
+  const text = 'x'.repeat(60_000)
+  await deliver(target, Buffer.concat(Array.from({ length: 50 }, (_, index) => line(index + 1, 'x', text))))
+  expect(target.dropped).toBeGreaterThan(5)
+  expect(target.dropped).toBeLessThan(30)
+})
+
 test('commands are rate limited', async () => {
   const fake = new FakeWorld()
   world = fake

@@ -10,7 +10,7 @@ const view = (bytes: Buffer) => new EntryView().at(bytes, 0)
 const writer = new SyslogWriter('vm 1')
 const quality = '[timeQuality tzKnown="1"]'
 
-test('every part of RFC 5424 has its place', () => {
+test('a message has every part of RFC 5424', () => {
   const fields = encodeFields([
     ['pid', '42'],
     ['msgid', 'ID47'],

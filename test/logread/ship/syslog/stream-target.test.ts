@@ -7,7 +7,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sendQueueBytes, type TlsFiles } from '../../../../src/logread/ship/network.ts'
 import { SyslogWriter } from '../../../../src/logread/ship/syslog/message.ts'
 import { SyslogStreamTarget } from '../../../../src/logread/ship/syslog/stream-target.ts'
-import { systemWorld } from '../../../../src/system/world.ts'
+import { systemWorld, type World } from '../../../../src/system/world.ts'
+import { FakeWorld } from '../../../support/fake-world.ts'
 import { freePort } from '../../../support/free-port.ts'
 import { line } from '../entries.ts'
 import { isInstalled, makeCertificates } from './receivers.ts'
@@ -43,7 +44,12 @@ async function listen(server: Server): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-function makeTarget(port: number, tls?: Partial<TlsFiles>, framing: 'octets' | 'lf' = 'octets'): SyslogStreamTarget {
+function makeTarget(
+  port: number,
+  tls?: Partial<TlsFiles>,
+  framing: 'octets' | 'lf' = 'octets',
+  world: World = systemWorld,
+): SyslogStreamTarget {
   const files = tls && {
     caFile: undefined,
     certificateFile: undefined,
@@ -56,7 +62,7 @@ function makeTarget(port: number, tls?: Partial<TlsFiles>, framing: 'octets' | '
     { host: '127.0.0.1', port, tls: files },
     new SyslogWriter('vm'),
     framing,
-    systemWorld,
+    world,
     times,
   )
   opened.push(made)
@@ -94,25 +100,31 @@ test('messages are counted in octets, not characters', async () => {
 })
 
 test('a delivery is confirmed when the peer’s kernel has had it for a while', async () => {
+  const world = new FakeWorld()
   const port = await listen(createServer((socket) => socket.resume()))
-  const target = makeTarget(port)
+  const target = makeTarget(port, undefined, 'octets', world)
   await deliver(target, line(1, 'x', 'm'))
-  const start = performance.now()
   expect(target.unconfirmed).toBe(1)
-  await new Promise((resolve) => setTimeout(resolve, 150))
-  // On a machine that is busy with others, that may have taken longer.
-  if (performance.now() - start < times.settleMs) expect(target.unconfirmed).toBe(1)
-  await expect.poll(() => target.unconfirmed).toBe(0)
+  let elapsedMs = 0
+  await expect
+    .poll(async () => {
+      await world.passAsync(times.probeMs)
+      elapsedMs += times.probeMs
+      return target.unconfirmed
+    })
+    .toBe(0)
+  expect(elapsedMs).toBeGreaterThanOrEqual(times.settleMs)
 })
 
 test('a connection lost between deliveries is reported, and what was unconfirmed stays so', async () => {
+  const world = new FakeWorld()
   const port = await listen(createServer((socket) => socket.once('data', () => socket.resetAndDestroy())))
-  const target = makeTarget(port)
+  const target = makeTarget(port, undefined, 'octets', world)
   let lost = 0
   target.onLost = () => lost++
   await deliver(target, line(1, 'x', 'm'))
   await expect.poll(() => lost).toBe(1)
-  await new Promise((resolve) => setTimeout(resolve, times.settleMs + 100))
+  await world.passAsync(10 * times.settleMs)
   expect(target.unconfirmed).toBe(1)
 })
 
@@ -124,11 +136,13 @@ test('a peer that stops reading is given up after a while, and what it did not r
 })
 
 test('a stop ends a delivery that hangs', async () => {
-  const port = await listen(createServer((socket) => socket.pause()))
-  const target = makeTarget(port)
   const stop = new AbortController()
+  const server = createServer((socket) => {
+    socket.pause()
+    stop.abort()
+  })
+  const target = makeTarget(await listen(server))
   const batch = Buffer.concat(Array.from({ length: 200 }, (_, index) => line(index + 1, 'x', 'a'.repeat(100_000))))
-  setTimeout(() => stop.abort(), 50)
   await expect(target.deliver(batch, 0, batch.length, stop.signal)).rejects.toMatchObject({ retryable: true })
 })
 

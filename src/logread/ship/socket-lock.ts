@@ -1,45 +1,48 @@
 /**
- * One writer for each directory: two would rename and remove each other's files. The lock is a Unix socket in the
- * directory that its holder listens on, so the kernel releases it whenever the holder dies, and it holds across
- * containers that share the directory. Node has no flock.
+ * A lock on files of a directory: a Unix socket in it that its holder listens on. So the kernel releases it whenever the
+ * holder dies, and it works across containers that share the directory. Node has no flock.
  *
- * Two that find the socket of a dead holder may both replace it; the one whose socket is no longer there finds out
- * before its next delivery.
+ * Two that find the socket of a dead holder may both replace it; the one whose socket was replaced finds out when it
+ * next makes sure of its lock.
  */
 import { type FileHandle, lstat, open, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
-import { errnoCode } from './file-layer.ts'
+import { errnoCode } from '../../system/errno-text.ts'
 
-const lockName = '.logread-lock'
 /** Longest path of a Unix socket. */
 const socketPathBytesMax = 107
 /** File systems that have no sockets say so. */
 const unsupported = new Set(['EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EINVAL'])
 
-/** Another process, or another target of this one, writes to the directory. */
-class DirectoryInUseError extends Error {
-  override readonly name = 'DirectoryInUseError'
+/** Another process, or another target of this one, holds the lock. */
+export class InUseError extends Error {
+  override readonly name = 'InUseError'
 }
 
-export class DirectoryLock {
+export class SocketLock {
   readonly #directory: string
+  readonly #name: string
+  readonly #inUse: string
   #server: Server | undefined
   #inode: number | undefined
   /** For a path that is too long for a socket. */
   #handle: FileHandle | undefined
   #isUnsupported = false
 
-  constructor(directory: string) {
+  /** `inUse` is the message of the error if another one holds it. */
+  constructor(directory: string, name: string, inUse: string) {
     this.#directory = directory
+    this.#name = name
+    this.#inUse = inUse
   }
 
   /**
-   * Makes sure that the lock is held; does little if it is. Throws DirectoryInUseError, or the system's error. False if
+   * Makes sure that the lock is held; does little if it is. Throws InUseError, or the system's error. False if
    * the file system has no sockets: nothing is locked then.
    */
   async hold(): Promise<boolean> {
     if (this.#isUnsupported) return false
-    const path = `${this.#directory}/${lockName}`
+    const path = `${this.#directory}/${this.#name}`
     if (this.#server !== undefined && (await inodeOf(path)) === this.#inode) return true
     await this.release()
     for (let tries = 0; tries < 3; tries++) {
@@ -51,7 +54,7 @@ export class DirectoryLock {
       if (await hasListener(await this.#socketPath(path))) break
       await unlink(path).catch(() => undefined)
     }
-    throw new DirectoryInUseError('another logread writes to this directory')
+    throw new InUseError(this.#inUse)
   }
 
   async release(): Promise<void> {
@@ -80,7 +83,7 @@ export class DirectoryLock {
   async #socketPath(path: string): Promise<string> {
     if (Buffer.byteLength(path) <= socketPathBytesMax) return path
     this.#handle ??= await open(this.#directory)
-    return `/proc/self/fd/${this.#handle.fd}/${lockName}`
+    return `/proc/self/fd/${this.#handle.fd}/${this.#name}`
   }
 }
 
