@@ -1,0 +1,100 @@
+// Standard output whose reader is slow, is stopped, or never reads: nothing is cut, and a signal ends the command.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startCommand, stopCommands } from '../support/command.ts'
+import { binFolder, Daemon, run } from '../support/daemon.ts'
+import { statistics } from '../support/statistics.ts'
+import { eventually } from '../support/wait.ts'
+
+const lines = 23_000
+/** Longer than logwrite waits for a command's children, and than logread once waited for more lines. */
+const slowSeconds = 3
+
+const [logwrite, logread] = ['logwrite', 'logread'].map((name) => join(binFolder, name))
+let daemon: Daemon
+beforeEach(async () => {
+  daemon = await Daemon.start('-max-lines', '1000000', '-max-bytes', '64m')
+})
+afterEach(async () => {
+  await stopCommands()
+  await daemon.stop()
+})
+
+const shell = (script: string) => run('bash', ['-c', script])
+
+async function logNumbers(): Promise<void> {
+  daemon.logwrite(['-n', 'numbers', 'seq', '1', String(lines)])
+  await eventually('all is stored', async () => (await statistics(daemon.querySocket)).ring.stored > lines)
+}
+
+describe('logwrite', () => {
+  it('is ended by a signal to its command while the reader does not read', async () => {
+    const fifo = join(daemon.folder, 'fifo')
+    expect(run('mkfifo', [fifo]).status).toBe(0)
+    // The shell holds the FIFO open for reading and reads nothing.
+    const script = `exec 3<>${fifo}; exec ${logwrite} -socket ${daemon.logSocket} -n endless yes >${fifo}`
+    const running = startCommand('bash', ['-c', script])
+    await eventually('the output is full', () => daemon.messages('endless.stdout').length > 0)
+    running.child.kill('SIGTERM')
+    expect((await running.finished).status).toBe(143)
+  })
+})
+
+describe('logread', () => {
+  it.each([
+    ['a dump', ''],
+    ['-f -U now', '-f -U now'],
+    ['-f -n and a pattern, until now', `-f -n ${lines} -g '^[0-9]+$' -U now`],
+    ['--cursor-file -U now', '--cursor-file CURSOR -U now'],
+  ])('shows every line of %s to a slow reader', async (_name, flags) => {
+    await logNumbers()
+    const words = flags.replace('CURSOR', join(daemon.folder, 'cursor'))
+    const command = `${logread} -socket ${daemon.querySocket} -s 'numbers*' -o cat ${words}`
+    const ran = shell(`set -o pipefail; ${command} | (sleep ${slowSeconds}; cat)`)
+    expect({ ...ran, stdout: '' }).toMatchObject({ status: 0, stderr: '' })
+    expect(ran.stdout).toBe(run('seq', ['1', String(lines)]).stdout)
+  })
+
+  it('shows every line to a reader that is stopped and continued', async () => {
+    await logNumbers()
+    const out = join(daemon.folder, 'out')
+    const script = `exec 3> >(exec cat >${out}); reader=$!
+${logread} -socket ${daemon.querySocket} -s 'numbers*' -o cat -f -U +2s >&3 & follower=$!; exec 3>&-
+for i in $(seq 10); do kill -STOP $reader; sleep 0.15; kill -CONT $reader; sleep 0.05; done 2>/dev/null
+wait $follower && wait $reader`
+    expect(shell(script)).toMatchObject({ status: 0, stderr: '' })
+    expect(run('cat', [out]).stdout).toBe(run('seq', ['1', String(lines)]).stdout)
+  })
+
+  it.each([
+    ['-f', []],
+    ['-f --cursor-file', ['--cursor-file', 'CURSOR']],
+    ['-f -g', ['-g', '.']],
+  ])('%s is ended by SIGTERM while nothing reads its output', async (_name, flags) => {
+    await logNumbers()
+    const fifo = join(daemon.folder, 'fifo')
+    expect(run('mkfifo', [fifo]).status).toBe(0)
+    const words = flags.map((word) => word.replace('CURSOR', join(daemon.folder, 'cursor')))
+    const script = `exec 3<>${fifo}; exec "$@" >${fifo}`
+    const args = ['-socket', daemon.querySocket, '-f', ...words]
+    const running = startCommand('bash', ['-c', script, 'bash', logread ?? '', ...args])
+    await eventually('it waits for its reader', () => isFull(fifo))
+    running.child.kill('SIGTERM')
+    // By the signal itself, or by its handler, which saves the cursor first.
+    const { status, signal } = await running.finished
+    expect(signal ?? status).toBeOneOf(['SIGTERM', 143])
+  })
+})
+
+/** True when a FIFO has no room for another page. */
+function isFull(fifo: string): boolean {
+  const program = join(daemon.folder, 'is-full.py')
+  writeFileSync(
+    program,
+    `import os, select, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK)
+sys.exit(0 if not select.select([], [fd], [], 0)[1] else 1)`,
+  )
+  return run('python3', [program, fifo]).status === 0
+}
