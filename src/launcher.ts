@@ -56,35 +56,36 @@ async function runLauncherFlags(words: readonly string[]): Promise<number> {
 }
 
 function installLinks(operands: readonly string[], mayReplace: boolean): number {
-  const [folder] = operands
-  if (folder === undefined || folder === '') throw new UsageError('--install: the folder is missing')
+  const [directory] = operands
+  if (directory === undefined || directory === '') throw new UsageError('--install: the directory is missing')
   if (operands.length > 1) throw new UsageError(`--install: unexpected argument ${quoted(operands[1] ?? '')}`)
   const executable = executablePath()
   if (executable === undefined) {
     throw new ExitError('--install: only the packaged executable can be linked to')
   }
-  const faults = applets.map(({ name }) => installLink(executable, folder, name, mayReplace))
+  const faults = applets.map(({ name }) => installLink(executable, directory, name, mayReplace))
   return faults.every((fault) => fault === undefined) ? exitOk : exitFailed
 }
 
 /** Says what it did; what it could not do is said too and given back. */
-function installLink(executable: string, folder: string, name: string, mayReplace: boolean): string | undefined {
-  const path = `${folder.replace(/(.)\/+$/, '$1')}/${name}`
-  const fault = tryInstall(executable, folder, name, mayReplace, path)
+function installLink(executable: string, directory: string, name: string, mayReplace: boolean): string | undefined {
+  const path = `${directory.replace(/(.)\/+$/, '$1')}/${name}`
+  const fault = tryInstall(executable, directory, name, mayReplace, path)
   if (fault !== undefined) printError(`memlogd: --install: ${quoted(path)}: ${fault}`)
   return fault
 }
 
 function tryInstall(
   executable: string,
-  folder: string,
+  directory: string,
   name: string,
   mayReplace: boolean,
   path: string,
 ): string | undefined {
   try {
-    const outcome = linkExecutable(executable, folder, name, mayReplace)
-    if (outcome.kind === 'occupied') return mayReplace ? 'a folder is there' : 'another file is there (-f replaces it)'
+    const outcome = linkExecutable(executable, directory, name, mayReplace)
+    if (outcome.kind === 'occupied')
+      return mayReplace ? 'a directory is there' : 'another file is there (-f replaces it)'
     const said = { made: ' ->', kept: ': there already', itself: ': the executable itself' }
     printOut(`${path}${said[outcome.kind]}${outcome.kind === 'made' ? ` ${outcome.target}` : ''}\n`)
     return undefined

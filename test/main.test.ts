@@ -69,7 +69,7 @@ describe.each(nodes)('%s', (_, node) => {
     [['memlogd', '-max-lines', 'abc'], 'memlogd: -max-lines: "abc": wanted a whole number from 1 to 50000000\n'],
     [['memlogd-config', '-nope'], 'memlogd: unknown flag "-nope": see memlogd --help\n'],
     [['logwrite-config'], 'logwrite: the command is missing; usage: logwrite [FLAG]... COMMAND [ARGUMENT]...\n'],
-    [['--install'], 'memlogd: --install: the folder is missing\n'],
+    [['--install'], 'memlogd: --install: the directory is missing\n'],
     [['--list', 'x'], 'memlogd: unexpected argument "x"\n'],
   ])('%j is a usage error in one line', (words, message) => {
     const { status, stdout, stderr, config } = run(...words)
@@ -122,7 +122,7 @@ describe.each(nodes)('%s', (_, node) => {
     ).toBe(wanted)
   })
 
-  /** Runs shell text in which $NODE and $BUNDLE stand for the program, and $GONE is a folder to remove. */
+  /** Runs shell text in which $NODE and $BUNDLE stand for the program, and $GONE is a directory to remove. */
   function shell(script: string) {
     const gone = mkdtempSync(join(tmpdir(), 'memlogd-gone-'))
     const path = node.startsWith('/') ? node : join(process.cwd(), node)
@@ -132,7 +132,7 @@ describe.each(nodes)('%s', (_, node) => {
     return { status, stdout, stderr }
   }
 
-  test('a current folder that is gone does no harm', () => {
+  test('a current directory that was removed does no harm', () => {
     const inGone = 'cd "$GONE" && rmdir "$GONE" && '
     const wrong = shell(`${inGone}exec "$NODE" "$BUNDLE" logread -n 0x1`)
     expect(wrong).toEqual({

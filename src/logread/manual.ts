@@ -39,9 +39,9 @@ export const logreadManual: Manual = {
         ['short', '2017-04-15T15:37:37Z rngd.stderr Unable to open file'],
         ['short-precise', '2017-04-15T15:37:37.123456Z rngd.stderr Unable to open file'],
         ['short-monotonic', 'Seconds since boot: [    5.123456] rngd.stderr Unable to open file'],
-        ['short-delta', 'And since the line before: [    5.123456 <    0.000120>] rngd.stderr Unable to open file'],
+        ['short-delta', 'Also since the line before: [    5.123456 <    0.000120>] rngd.stderr Unable to open file'],
         ['cat', 'The message alone.'],
-        ['json, json-seq', 'A line of JSON for each line; as a sequence, each after a record separator (RFC 7464).'],
+        ['json, json-seq', 'One JSON object per line; as a sequence, each after a record separator (RFC 7464).'],
         ['logfmt', 'time=2017-04-15T15:37:37.123456789Z source=rngd.stderr level=err msg="Unable to open file" seq=7'],
         ['export', "The export format of systemd's journal, for systemd-journal-remote."],
         ['syslog', 'RFC 5424.'],
@@ -56,7 +56,7 @@ export const logreadManual: Manual = {
       rows: [
         [
           'dir:DIRECTORY',
-          'A file for each source, as the logwrite service of LinuxKit writes them. max-size (1M), max-files (10), compress=gzip, max-total.',
+          'One file per source, as the logwrite service of LinuxKit writes them. max-size (1M), max-files (10), compress=gzip, max-total.',
         ],
         [
           'syslog+udp://HOST[:PORT], syslog+tcp:, syslog+tls:',
@@ -72,7 +72,7 @@ export const logreadManual: Manual = {
         ],
         [
           'exec:CMD, exec+FORMAT:CMD',
-          'Lines on the standard input of a command, which is started again when it ends; JSON, or another of the formats.',
+          'Lines on the standard input of a command, which is restarted when it exits; as JSON, or in another format.',
         ],
       ],
     },
@@ -82,16 +82,16 @@ export const logreadManual: Manual = {
         'With --on and --run a command is run for each line that matches: one at a time, ten in a row, then one a second, each for 30 seconds at most. 64 matches wait; more are dropped, which is reported. The line is in the environment of the command:',
       ],
       rows: [
-        ['LOG_TIME, LOG_SOURCE, LOG_MESSAGE, LOG_SEQUENCE', 'What every line has.'],
-        ['LOG_PRIORITY, LOG_SEVERITY, LOG_FACILITY, LOG_FIELD_NAME', 'What the line has besides.'],
-        ['LOG_MATCH, LOG_MATCH_1 to LOG_MATCH_9', 'What the pattern and its groups matched.'],
-        ['LOG_DROPPED', 'Matches since the last command that none was run for.'],
+        ['LOG_TIME, LOG_SOURCE, LOG_MESSAGE, LOG_SEQUENCE', 'Set for every line.'],
+        ['LOG_PRIORITY, LOG_SEVERITY, LOG_FACILITY, LOG_FIELD_NAME', 'Set if the line has them.'],
+        ['LOG_MATCH, LOG_MATCH_1 to LOG_MATCH_9', 'The text that the pattern and its groups matched.'],
+        ['LOG_DROPPED', 'Matches that were dropped since the last command.'],
       ],
     },
   ],
   exitStatus: [
     ['0', 'All lines that were asked for were shown; with --wait: a line matched.'],
-    ['1', 'There is no memlogd, or it went away while its lines were followed; with --wait: no line matched.'],
+    ['1', 'There is no memlogd, or it ended while being followed; with --wait: no line matched.'],
     ['2', 'The command line is wrong; with --wait: no line matched, but lines were lost.'],
     ['3', 'With --wait: a line matched --fail-on first.'],
     ['124', 'With --wait: the time of --timeout was over.'],
@@ -118,7 +118,7 @@ export const logreadManual: Manual = {
     { text: 'For a program:', commands: ['logread -o json'] },
     { text: 'A boot test:', commands: ["logread --wait 'login:' --fail-on 'panic|oops' --timeout 60s"] },
     {
-      text: 'A command when memory runs out:',
+      text: 'Run a command when memory runs out:',
       commands: [`logread -f -n 0 --on 'Out of memory' --run 'echo "$LOG_SOURCE: $LOG_MESSAGE" >>/run/oom'`],
     },
     { text: 'Log files, as a service:', commands: ["logread -F --to 'dir:/var/log?max-size=1M&max-files=10'"] },

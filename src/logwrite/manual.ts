@@ -7,13 +7,13 @@ import { logSocketPath, sourceNameBytesMax, teeBufferBytes, teeDrainMs, teeStall
 export const logwriteManual: Manual = {
   section: 1,
   description: [
-    "The command keeps its standard input, and every byte that it writes reaches logwrite's own output as it came. In the log its lines have the sources NAME.stdout and NAME.stderr. SIGTERM, SIGINT and SIGHUP are passed on to the command.",
+    "The command keeps its standard input, and its output is copied unchanged to logwrite's own output. In the log its lines have the sources NAME.stdout and NAME.stderr. SIGTERM, SIGINT and SIGHUP are forwarded to the command.",
     'A memlogd that is slow or dies while the command runs neither blocks nor ends the command. Lines that could not be logged are counted, and logwrite reports the number on standard error at the end.',
   ],
   more: [],
   exitStatus: [
-    ['the status of COMMAND', 'COMMAND ran and ended.'],
-    ['128 + N', 'COMMAND was ended by signal N.'],
+    ['the status of COMMAND', 'COMMAND exited.'],
+    ['128 + N', 'COMMAND was killed by signal N.'],
     ['127', 'COMMAND was not found.'],
     ['126', 'COMMAND was found but could not be run.'],
     ['1', 'There is no memlogd, and -best-effort was not given.'],

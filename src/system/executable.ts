@@ -21,9 +21,9 @@ export type LinkOutcome =
   /** `kept`: it was there already; `itself`: the path is the executable; `occupied`: something else was left alone. */
   | { readonly kind: 'kept' | 'itself' | 'occupied' }
 
-/** Makes a symbolic link in `folder` to `executable` (a real path); relative if both are in one folder. */
-export function linkExecutable(executable: string, folder: string, name: string, mayReplace: boolean): LinkOutcome {
-  const path = join(realpathSync(folder), name)
+/** Makes a symbolic link in `directory` to `executable` (a real path); relative if both are in one directory. */
+export function linkExecutable(executable: string, directory: string, name: string, mayReplace: boolean): LinkOutcome {
+  const path = join(realpathSync(directory), name)
   const target = dirname(path) === dirname(executable) ? basename(executable) : executable
   if (path === executable) return { kind: 'itself' }
   const there = lstatSync(path, { throwIfNoEntry: false })

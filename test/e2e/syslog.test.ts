@@ -57,8 +57,11 @@ describe('util-linux logger', () => {
   })
 
   it('writes its own pid', async () => {
-    logger('-u', devLog, '--id=4711', '-t', 'tag-2', 'with id')
+    // It lives until its message is read: the kernel forgets the pid of a process that has ended.
+    const child = spawn('logger', ['-u', devLog, '--id=4711', '-t', 'tag-2'])
+    child.stdin.write('with id\n')
     const entry = await entryOf('with id')
+    child.stdin.end()
     expect(entry.fields).toMatchObject({ pid: '4711' })
     expect(Number(entry.fields.sender_pid)).toBeGreaterThan(1)
   })

@@ -26,17 +26,17 @@ export const memlogdManual: Manual = {
   section: 8,
   description: [
     'A program whose output is to be logged is started with a pipe or socket as its output; the other end is sent, as a file descriptor, to the log socket, in a datagram that holds the name of the source. memlogd reads lines from it until it ends. LinuxKit does so for every container when the log socket is there.',
-    'Two processes do the work. The intake owns the sockets and every descriptor, stamps the time and never waits for anything else; the engine splits lines, stores them and serves readers. If the engine dies the intake starts it again: no writer notices, and what was stored is still there.',
+    'Two processes do the work. The intake owns the sockets and all descriptors, reads them and adds time stamps; the engine splits lines, stores them and serves readers. If the engine dies, the intake restarts it: no writer notices, and all stored lines are still there.',
     'Lost lines are reported in the log itself, where they are missing, by an entry of the source memlogd that says how many were lost and why. Messages of memlogd itself are logged under the same name.',
   ],
   more: [
     {
       title: 'INPUTS',
-      paragraphs: ['Besides what is passed to the log socket, and off unless a flag asks for it:'],
+      paragraphs: ['Besides the log socket; each is off unless a flag enables it:'],
       rows: [
         [
           'syslog',
-          "Messages of libc's syslog, of logger and of everything that speaks RFC 3164 or RFC 5424. The source is the message's tag; priority, facility, pid, and the pid and user that the kernel knows the sender by, are fields. The time is that of receipt.",
+          "Messages from libc's syslog(), from logger, and from any sender of RFC 3164 or RFC 5424. The source is the message's tag; priority, facility and pid, and the sender's pid and user as the kernel reports them, are fields. The time is the time of receipt.",
         ],
         [
           'the kernel',
@@ -48,7 +48,7 @@ export const memlogdManual: Manual = {
         ],
         [
           'priorities of streams',
-          'A line that begins with <N> has priority N, facility * 8 + severity, as daemons write it for systemd; the mark itself is not kept.',
+          'A line that begins with <N> has priority N, facility * 8 + severity, as daemons write it for systemd; the prefix itself is removed.',
         ],
       ],
     },
@@ -58,28 +58,28 @@ export const memlogdManual: Manual = {
       rows: [
         [
           'SIGTERM, SIGINT',
-          'Store what has been written, end the readers, remove the sockets and exit with 0, within a second.',
+          'Store everything written so far, disconnect the readers, remove the sockets and exit with 0, within a second.',
         ],
       ],
     },
   ],
   exitStatus: [
-    ['0', 'Ended by a signal; or, with -daemonize, the sockets are there and memlogd goes on in the background.'],
+    ['0', 'Terminated by a signal; or, with -daemonize, the sockets exist and memlogd continues in the background.'],
     [
       '1',
-      'A socket could not be made (another memlogd is there, permission is missing) or the engine could not be started; one line on standard error says why.',
+      'A socket could not be created (another memlogd is running, permission denied) or the engine could not be started; one line on standard error says why.',
     ],
     [
       '2',
       'The command line is wrong. That includes a path where no socket can be (its directory is missing, something else is there) and an address that is not one of this machine.',
     ],
-    ['101', 'A fault of memlogd itself: please report it.'],
+    ['101', 'A bug in memlogd: please report it.'],
   ],
-  environment: [['MEMLOGD_DEBUG', 'If set, a fault of memlogd itself is reported with its stack trace.']],
+  environment: [['MEMLOGD_DEBUG', 'If set, the message about a bug in memlogd includes a stack trace.']],
   files: [
     [logSocketPath, 'The log socket: a datagram with a name and descriptors becomes one or more sources.'],
-    [querySocketPath, 'The query socket: where logread asks.'],
-    ['/var/run/memlogdq.sock', 'A link to the query socket, under the name that older clients know.'],
+    [querySocketPath, 'The query socket, which logread connects to.'],
+    ['/var/run/memlogdq.sock', 'A link to the query socket, under the name that older clients use.'],
   ],
   limits: [
     ['sources', `${sourcesMax} at the same time.`],
@@ -89,23 +89,23 @@ export const memlogdManual: Manual = {
     ['-max-bytes', `Up to ${showBytes(maxBytesLimit)}.`],
     [
       '-max-line-len',
-      `1 byte to ${showBytes(maxLineBytesLimit)}. The rest of a longer line is dropped, and the entry says how much that was.`,
+      `1 byte to ${showBytes(maxLineBytesLimit)}. Longer lines are truncated; the entry records how many bytes were cut.`,
     ],
     [
-      'lines on their way to the engine',
-      `${showBytes(queueBytesDefault)}; then writers wait, and senders of datagrams for ${datagramWaitMs} ms.`,
+      'lines waiting for the engine',
+      `${showBytes(queueBytesDefault)}; beyond that writers block, and senders of datagrams for ${datagramWaitMs} ms before datagrams are dropped.`,
     ],
     [
       'query clients',
-      `${queryClientsMax} at the same time, ${queryClientsPerUserMax} of one user; a request of at most ${showBytes(requestBytesMax)}, within ${requestMs / 1000} seconds.`,
+      `${queryClientsMax} at the same time, ${queryClientsPerUserMax} per user; a request of at most ${showBytes(requestBytesMax)}, within ${requestMs / 1000} seconds.`,
     ],
     [
       'silent readers',
-      `One that takes nothing of what it is sent for ${readerStallMs / 60_000} minutes is dropped; logread goes on where it was.`,
+      `A reader that reads nothing for ${readerStallMs / 60_000} minutes is disconnected; logread reconnects and continues where it stopped.`,
     ],
     [
-      'start of a new engine',
-      `After ${engineRestartMs} ms, then twice as long each time, up to ${engineRestartMsMax / 1000} seconds.`,
+      'restart of the engine',
+      `After ${engineRestartMs} ms, doubling each time up to ${engineRestartMsMax / 1000} seconds.`,
     ],
   ],
   examples: [
@@ -115,7 +115,7 @@ export const memlogdManual: Manual = {
     },
     { text: 'Keep more:', commands: ['memlogd -daemonize -max-lines 100000 -max-bytes 64MiB'] },
     {
-      text: 'Try it out without root:',
+      text: 'Try it without root:',
       commands: [
         'memlogd -daemonize -socket-log /tmp/log.sock -socket-query /tmp/query.sock',
         'logwrite -socket /tmp/log.sock echo testing123',

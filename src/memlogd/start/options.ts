@@ -48,20 +48,20 @@ export const memlogdCommand = defineCommand({
   summary: 'Keep the log of this machine in memory',
   usage: ['[FLAG]...'],
   description: [
-    'Containers pass their output as file descriptors to the log socket; logread asks the query socket for the lines. Nothing is written to disk: when memory for the log is used up, the oldest lines go.',
+    'Containers pass their output as file descriptors to the log socket; logread reads the lines from the query socket. Nothing is written to disk: when the memory for the log is full, the oldest lines are overwritten.',
   ],
   flags: {
     daemonize: {
       name: 'daemonize',
       type: 'boolean',
-      help: 'return when the sockets are there, and go on in the background',
+      help: 'return once the sockets exist, and continue in the background',
     },
     completion: completionFlag,
     licences: licencesFlag,
     takeover: {
       name: 'takeover',
       type: 'boolean',
-      help: 'take the place of the memlogd that runs on -socket-log, with its sockets, sources and log; nothing is lost, no program notices',
+      help: 'replace the memlogd that runs on -socket-log, with its sockets, sources and log; nothing is lost, no program notices',
     },
     maxLines: {
       name: 'max-lines',
@@ -84,7 +84,7 @@ export const memlogdCommand = defineCommand({
       type: 'bytes',
       ...engineOptionTable.maxLineBytes,
       value: 'BYTES',
-      help: 'cut lines that are longer, and say so in the entry',
+      help: 'truncate longer lines; the entry records how many bytes were cut',
       section: memory,
     },
     socketLog: {
@@ -94,7 +94,7 @@ export const memlogdCommand = defineCommand({
       value: 'PATH',
       check: checkSocketPath,
       completes: 'file',
-      help: 'socket that takes descriptors',
+      help: 'socket that receives descriptors',
       section: sockets,
     },
     socketQuery: {
@@ -104,7 +104,7 @@ export const memlogdCommand = defineCommand({
       value: 'PATH',
       check: checkSocketPath,
       completes: 'file',
-      help: 'socket that readers ask; where it is called memlogq.sock, memlogdq.sock beside it is a link to it',
+      help: 'socket that readers connect to; if its name is memlogq.sock, memlogdq.sock beside it is a link to it',
       section: sockets,
     },
     fdLog: {
@@ -113,7 +113,7 @@ export const memlogdCommand = defineCommand({
       min: passedFdMin,
       max: passedFdMax,
       value: 'N',
-      help: 'take the log socket that the caller bound, open as descriptor N, instead of -socket-log',
+      help: 'use the log socket that the caller bound as descriptor N, instead of -socket-log',
       section: sockets,
     },
     fdQuery: {
@@ -122,7 +122,7 @@ export const memlogdCommand = defineCommand({
       min: passedFdMin,
       max: passedFdMax,
       value: 'N',
-      help: 'the same for the query socket, which must be listening',
+      help: 'use the query socket that the caller bound as descriptor N, which must be listening',
       section: sockets,
     },
     socketMode: {
@@ -147,7 +147,7 @@ export const memlogdCommand = defineCommand({
       value: 'PATH',
       check: checkSocketPath,
       completes: 'file',
-      help: 'take syslog messages on this socket, usually /dev/log',
+      help: 'receive syslog messages on this socket, usually /dev/log',
       section: inputs,
     },
     syslogUdp: {
@@ -155,7 +155,7 @@ export const memlogdCommand = defineCommand({
       type: 'string',
       value: 'ADDRESS',
       check: checkAddress,
-      help: 'take syslog messages over UDP; HOST:PORT, :PORT for every IPv4 address, [::]:PORT for every address',
+      help: 'receive syslog messages over UDP; HOST:PORT, :PORT for every IPv4 address, [::]:PORT for every address',
       section: inputs,
     },
     syslogTcp: {
@@ -163,10 +163,10 @@ export const memlogdCommand = defineCommand({
       type: 'string',
       value: 'ADDRESS',
       check: checkAddress,
-      help: 'take syslog messages over TCP',
+      help: 'receive syslog messages over TCP',
       section: inputs,
     },
-    kmsg: { name: 'kmsg', type: 'boolean', help: "take the kernel's log", section: inputs },
+    kmsg: { name: 'kmsg', type: 'boolean', help: "read the kernel's log", section: inputs },
     kmsgPath: {
       name: 'kmsg-path',
       type: 'string',
@@ -197,7 +197,7 @@ export const memlogdCommand = defineCommand({
       name: 'priority-prefix',
       type: 'boolean',
       default: true,
-      help: 'a line of a stream that begins with <N> has syslog priority N; -priority-prefix=false keeps such lines as they are',
+      help: 'a line of a stream that begins with <N> has syslog priority N; -priority-prefix=false keeps such lines unchanged',
       section: inputs,
     },
   },
