@@ -1,49 +1,27 @@
 import { entrySize } from '../protocol/entry.ts'
 import type { Ring } from './ring.ts'
 
-/**
- * A reader's place in the ring: the sequence number of the entry it gets next. It costs the ring
- * nothing; a reader that is too slow finds out with `lost()`.
- */
+/** A place in the ring: the sequence number of the entry that is read next. It costs the ring nothing. */
 export class Cursor {
   readonly #ring: Ring
   #sequence: number
   #position: number
 
-  /** Begins at `sequence`, or, where that has been overwritten, is behind: see `lost`. */
-  constructor(ring: Ring, sequence: number) {
+  /** Begins at an entry that the ring holds, or at its end. `position`: where that entry lies, if it is known. */
+  constructor(ring: Ring, sequence: number, position = ring.positionOf(sequence)) {
     this.#ring = ring
     this.#sequence = sequence
-    this.#position = sequence >= ring.tailSequence ? ring.positionOf(sequence) : -1
+    this.#position = position
   }
 
   get sequence(): number {
     return this.#sequence
   }
 
-  /** True when there is nothing to read below `end`. */
-  isAt(end: number): boolean {
-    return this.#sequence >= end
-  }
-
-  /**
-   * If entries below `end` were overwritten before this reader got them: how many. The cursor goes on at the oldest
-   * one kept, or at `end` if that was overwritten too.
-   */
-  skipLost(end = Number.POSITIVE_INFINITY): number {
-    const tail = this.#ring.tailSequence
-    const next = Math.min(tail, end)
-    if (this.#sequence >= next) return 0
-    const lost = next - this.#sequence
-    this.#sequence = next
-    this.#position = next === tail ? this.#ring.positionOf(tail) : -1
-    return lost
-  }
-
   /**
    * Copies whole committed entries below the sequence number `end` to the beginning of `target` and
-   * moves behind them; `target` must hold the largest entry. Returns the number of bytes.
-   * `skipLost()` comes first.
+   * moves behind them. Returns the number of bytes: 0 if there is none, or the next one is larger than `target`. Not to be
+   * called when the next entry has been overwritten.
    */
   read(target: Buffer, end: number): number {
     const ring = this.#ring

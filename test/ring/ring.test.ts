@@ -239,15 +239,13 @@ describe('ring', () => {
     expect(readAll(ring).map((entry) => entry.text)).toEqual(['a'])
   })
 
-  it('tells a cursor that fell off the tail exactly how many entries it lost', () => {
+  it('has no place for an entry that was overwritten', () => {
     const ring = new Ring(new MemoryStore(), options)
-    const cursor = new Cursor(ring, 1)
     for (let index = 0; index < 25; index++) append(ring, String(index))
     commit(ring)
-    expect(cursor.skipLost()).toBe(15)
-    expect(cursor.skipLost()).toBe(0)
-    expect(cursor.sequence).toBe(16)
+    expect(() => new Cursor(ring, 15)).toThrow('no entry 15')
     expect(readAll(ring, 16)).toHaveLength(10)
+    expect(new Cursor(ring, 26).read(Buffer.alloc(1024), 26)).toBe(0)
   })
 
   it('writes zeros between the message and the next entry', () => {

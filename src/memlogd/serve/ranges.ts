@@ -84,12 +84,15 @@ class SharedRange {
   isKept = true
   /** Writes under way. */
   users = 0
+  /** Where the ring holds the entry `to`. */
+  toPosition: number
   /** Where each entry begins in the buffer, and where the last one ends. */
   readonly #offsets: number[] = [0]
 
-  constructor(encoder: ReplyEncoder, from: number, buffer: Buffer) {
+  constructor(encoder: ReplyEncoder, from: number, position: number, buffer: Buffer) {
     this.encoder = encoder
     this.from = from
+    this.toPosition = position
     this.buffer = buffer
   }
 
@@ -100,9 +103,10 @@ class SharedRange {
     return this.#offsets[this.#offsets.length - 1] as number
   }
 
-  /** One more entry was encoded: it ends at `end`. */
-  push(end: number): void {
+  /** One more entry, of `size` bytes in the ring, was encoded: it ends at `end`. */
+  push(size: number, end: number): void {
     this.#offsets.push(end)
+    this.toPosition += size
   }
 
   slice(from: number, end: number): Buffer {
@@ -201,22 +205,25 @@ export class Ranges {
   #newRange(encoder: ReplyEncoder, from: number): SharedRange {
     const oldest = this.#kept.length >= keptMax ? this.#kept.shift() : undefined
     if (oldest !== undefined) this.#drop(oldest)
-    let range = new SharedRange(encoder, from, this.#pool.acquire())
+    // Looking up a position costs reads of the ring; readers mostly come from the range before.
+    const before = this.#kept.find((range) => range.to === from)
+    const position = before?.toPosition ?? this.#ring.positionOf(from)
+    let range = new SharedRange(encoder, from, position, this.#pool.acquire())
     this.#extend(range)
     if (range.to === from) {
       this.#pool.release(range.buffer)
-      range = this.#largeRange(encoder, from)
+      range = this.#largeRange(encoder, from, position)
     }
     this.#kept.push(range)
     return range
   }
 
   /** A range of one entry that may not fit into the pool's buffers. */
-  #largeRange(encoder: ReplyEncoder, from: number): SharedRange {
-    new Cursor(this.#ring, from).read(this.#scratch, from + 1)
+  #largeRange(encoder: ReplyEncoder, from: number, position: number): SharedRange {
+    new Cursor(this.#ring, from, position).read(this.#scratch, from + 1)
     const entry = this.#view.at(this.#scratch, 0)
-    const range = new SharedRange(encoder, from, this.#pool.acquire(encoder.bytesMax(entry)))
-    range.push(encoder.write(entry, range.buffer, 0))
+    const range = new SharedRange(encoder, from, position, this.#pool.acquire(encoder.bytesMax(entry)))
+    range.push(entry.size, encoder.write(entry, range.buffer, 0))
     range.isClosed = true
     return range
   }
@@ -224,7 +231,7 @@ export class Ranges {
   /** Encodes what follows the range, as far as there is room and something is committed. */
   #extend(range: SharedRange): void {
     const { encoder, buffer } = range
-    const cursor = new Cursor(this.#ring, range.to)
+    const cursor = new Cursor(this.#ring, range.to, range.toPosition)
     const room = buffer.subarray(range.bytes)
     const target = encoder.isVerbatim ? room : this.#scratch
     const bytes = cursor.read(target, this.#ring.committedSequence)
@@ -238,7 +245,7 @@ export class Ranges {
         range.isClosed = true
         return
       }
-      range.push(entryEnd)
+      range.push(entry.size, entryEnd)
     }
   }
 
