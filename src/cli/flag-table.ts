@@ -2,6 +2,7 @@
  * A command line as plain data. `--help`, the man page, the shell completion and the parser are all
  * made from one table, so that they cannot disagree.
  */
+import type { Wanted } from '../protocol/wanted.ts'
 
 interface FlagBase {
   /** The long name without dashes: what messages, help and man page show. */
@@ -19,15 +20,6 @@ interface FlagBase {
 /** A shell command that prints the possible values, a line each. */
 interface ListedBy {
   readonly listedBy: string
-}
-
-/** What a value should have been: the one way in which parsers and checks of values report a wrong one. */
-export class Wanted {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
 }
 
 interface FlagWithValue extends FlagBase {

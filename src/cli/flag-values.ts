@@ -1,6 +1,7 @@
 /** Texts to values, and checks of texts. Each returns what was wanted where a text is wrong. */
 import { sourceNameBytesMax } from '../protocol/constants.ts'
-import { type Flag, Wanted } from './flag-table.ts'
+import { Wanted } from '../protocol/wanted.ts'
+import type { Flag } from './flag-table.ts'
 
 /** Digits of the largest number that is looked at: more cannot be inside any flag's bounds. */
 const digitsMax = 15

@@ -3,8 +3,10 @@
  * checked here; yargs' parser then gets every flag as one `--name=value` and does what is left: aliases, repeats, texts to
  * values. Defaults are the table's.
  */
+
+import { Wanted } from '../protocol/wanted.ts'
 import { quoted, UsageError } from './errors.ts'
-import { type Command, type Flag, type FlagTable, type FlagValues, shownFlag, Wanted } from './flag-table.ts'
+import { type Command, type Flag, type FlagTable, type FlagValues, shownFlag } from './flag-table.ts'
 import { parseValue } from './flag-values.ts'
 import { type GivenFlag, splitFlagWords } from './flag-words.ts'
 

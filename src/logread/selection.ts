@@ -1,11 +1,11 @@
 /** The flags that say which entries are wanted, parsed. A wrong value is reported in one line. */
 import { quoted, UsageError } from '../cli/errors.ts'
 import { EntryFilter, type FilterRequest, withoutKeys } from '../match/entry-filter.ts'
-import { Fault } from '../match/fault.ts'
 import { parsePriorityRange } from '../match/priority-range.ts'
 import { queryModeDump, requestBytesMax } from '../protocol/constants.ts'
 import { encodeRequest, globBytesMax, type QueryRequest, requestSourcesMax } from '../protocol/query.ts'
 import type { Moment } from '../protocol/timestamp.ts'
+import { Wanted } from '../protocol/wanted.ts'
 import type { LogreadValues } from './options.ts'
 import { parseTime, type TimeContext } from './time.ts'
 
@@ -33,13 +33,13 @@ export interface Selection {
 }
 
 /** The error for a wrong expression; positions are shown from 1. */
-function expressionError(flag: string, text: string, fault: Fault): UsageError {
-  return new UsageError(`${flag}: ${quoted(text)}, character ${fault.position + 1}: wanted ${fault.wanted}`)
+function expressionError(flag: string, text: string, wanted: Wanted): UsageError {
+  return new UsageError(`${flag}: ${quoted(text)}, character ${wanted.position + 1}: wanted ${wanted.text}`)
 }
 
 /** The value, or the usage error for what is wrong with it. */
-export function checked<T>(flag: string, text: string, value: T | Fault): T {
-  if (value instanceof Fault) throw expressionError(flag, text, value)
+export function checked<T>(flag: string, text: string, value: T | Wanted): T {
+  if (value instanceof Wanted) throw expressionError(flag, text, value)
   return value
 }
 
@@ -112,7 +112,7 @@ function checkSources(globs: readonly string[]): string[] {
     }
   }
   const filter = EntryFilter.make({ sources: [...globs] })
-  if (filter !== undefined && 'fault' in filter) throw expressionError('--source', filter.glob, filter.fault)
+  if (filter instanceof Wanted) throw expressionError('--source', filter.value ?? '', filter)
   return [...globs]
 }
 
@@ -161,7 +161,7 @@ export function requestOf(selection: Selection): QueryRequest {
 /** The filters that a server has not applied; undefined if it has applied all. */
 export function unappliedFilter({ filter }: Selection, applied: readonly string[]): EntryFilter | undefined {
   const made = EntryFilter.make(withoutKeys(filter, applied))
-  if (made !== undefined && 'fault' in made) throw new Error(`a glob was not checked: ${made.glob}`)
+  if (made instanceof Wanted) throw new Error(`a glob was not checked: ${made.value}`)
   return made
 }
 

@@ -7,8 +7,9 @@
  *   +10m                                                   that long from now
  *   now, boot, @1492270657                                 boot: everything, since memory holds nothing older
  */
-import { Fault } from '../match/fault.ts'
+
 import { dateFromDays, type Moment, type OffsetOf, parseStamp } from '../protocol/timestamp.ts'
+import { Wanted } from '../protocol/wanted.ts'
 
 export interface TimeContext {
   now: Moment
@@ -51,14 +52,14 @@ const units: ReadonlyMap<string, number> = new Map([
 const durationWanted = 'a number and a unit (ms, s, m, h, d, w), such as 30s or 1h30m'
 
 /** `1h30m`, `30s`, `500ms` in seconds; `base` is where the text begins in what the user wrote. */
-export function parseDuration(text: string, base = 0): number | Fault {
+export function parseDuration(text: string, base = 0): number | Wanted {
   let seconds = 0
   let at = 0
-  if (text.trim() === '') return new Fault(base, durationWanted)
+  if (text.trim() === '') return new Wanted(durationWanted, base)
   while (at < text.length) {
     const part = /^\s*([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*([a-z]+)\s*/.exec(text.slice(at))
     const unitSeconds = units.get(part?.[2] ?? '')
-    if (part === null || unitSeconds === undefined) return new Fault(base + at, durationWanted)
+    if (part === null || unitSeconds === undefined) return new Wanted(durationWanted, base + at)
     seconds += Number(part[1]) * unitSeconds
     at += part[0].length
   }
@@ -74,11 +75,11 @@ export function addSeconds(moment: Moment, seconds: number): Moment {
   return sum < 0 ? { seconds: 0, nanos: 0 } : { seconds: sum, nanos: nanos - carry * nanosPerSecond }
 }
 
-export function parseTime(text: string, context: TimeContext): Moment | Fault {
+export function parseTime(text: string, context: TimeContext): Moment | Wanted {
   const value = text.trim().toLowerCase()
   if (value === 'now') return context.now
   if (value === 'boot') return { seconds: 0, nanos: 0 }
-  return parseEpoch(value) ?? parseRelative(text, context.now) ?? parseDated(value, context) ?? new Fault(0, wanted)
+  return parseEpoch(value) ?? parseRelative(text, context.now) ?? parseDated(value, context) ?? new Wanted(wanted)
 }
 
 function parseEpoch(value: string): Moment | undefined {
@@ -88,13 +89,13 @@ function parseEpoch(value: string): Moment | undefined {
 }
 
 /** Undefined if the text doesn't look like a duration at all. */
-function parseRelative(text: string, now: Moment): Moment | Fault | undefined {
+function parseRelative(text: string, now: Moment): Moment | Wanted | undefined {
   const parts = /^(\s*)([+-]?)(\s*[0-9.]+\s*[a-z][0-9.a-z\s]*)$/.exec(text.toLowerCase())
   if (parts === null) return undefined
   const [, space = '', sign = '', rest = ''] = parts
   const isAgo = /\sago\s*$/.test(rest)
   const seconds = parseDuration(rest.replace(/\sago\s*$/, ''), space.length + sign.length)
-  if (seconds instanceof Fault) return seconds
+  if (seconds instanceof Wanted) return seconds
   return addSeconds(now, sign === '+' && !isAgo ? seconds : -seconds)
 }
 

@@ -6,7 +6,7 @@ import { entryKindGap } from '../protocol/constants.ts'
 import { EntryView, entrySize } from '../protocol/entry.ts'
 import { severityOf } from '../protocol/priority.ts'
 import type { QueryRequest } from '../protocol/query.ts'
-import type { Fault } from './fault.ts'
+import type { Wanted } from '../protocol/wanted.ts'
 import { SourceMatcher } from './source-matcher.ts'
 
 /** The keys of a request that a filter applies. */
@@ -30,7 +30,7 @@ export class EntryFilter {
   }
 
   /** Undefined if the request wants everything. */
-  static make(request: FilterRequest): EntryFilter | undefined | { glob: string; fault: Fault } {
+  static make(request: FilterRequest): EntryFilter | undefined | Wanted {
     if (filterKeys.every((key) => request[key] === undefined)) return undefined
     if (request.sources === undefined) return new EntryFilter(request, undefined)
     const sources = SourceMatcher.parse(request.sources)

@@ -5,7 +5,7 @@
  * Matching takes at most `globSteps` steps, whoever wrote the glob or the name.
  */
 import { sourceNameBytesMax } from '../protocol/constants.ts'
-import { Fault } from './fault.ts'
+import { Wanted } from '../protocol/wanted.ts'
 
 interface OneOf {
   readonly kind: 'one-of'
@@ -46,45 +46,45 @@ class GlobReader {
 }
 
 /** Parses a glob. */
-export function parseGlob(text: string): Glob | Fault {
+export function parseGlob(text: string): Glob | Wanted {
   const reader = new GlobReader(text)
   const tokens: Token[] = []
   while (!reader.isAtEnd) {
     const start = reader.at
     const token = readToken(reader)
-    if (token instanceof Fault) return new Fault(start + token.position, token.wanted)
+    if (token instanceof Wanted) return new Wanted(token.text, start + token.position)
     // Two stars in a row mean the same as one.
     if (token !== 'any' || tokens.at(-1) !== 'any') tokens.push(token)
   }
   return tokens
 }
 
-function readToken(reader: GlobReader): Token | Fault {
+function readToken(reader: GlobReader): Token | Wanted {
   if (reader.skip('*')) return 'any'
   if (reader.skip('?')) return 'one'
   if (reader.skip('[')) return readOneOf(reader)
   return readCharacter(reader)
 }
 
-function readCharacter(reader: GlobReader): number | Fault {
+function readCharacter(reader: GlobReader): number | Wanted {
   if (!reader.skip('\\')) return reader.next()
-  return reader.isAtEnd ? new Fault(0, 'a character after the backslash') : reader.next()
+  return reader.isAtEnd ? new Wanted('a character after the backslash') : reader.next()
 }
 
 /** After `[`. A `]` that comes first is one of the characters, as in a shell. */
-function readOneOf(reader: GlobReader): OneOf | Fault {
+function readOneOf(reader: GlobReader): OneOf | Wanted {
   const isNegated = reader.skip('!') || reader.skip('^')
   const ranges: [number, number][] = []
   while (ranges.length === 0 || !reader.isNext(']')) {
-    if (reader.isAtEnd) return new Fault(0, 'a ] that ends the [')
+    if (reader.isAtEnd) return new Wanted('a ] that ends the [')
     const low = readCharacter(reader)
-    if (low instanceof Fault) return new Fault(0, 'a ] that ends the [')
-    let high: number | Fault = low
+    if (low instanceof Wanted) return new Wanted('a ] that ends the [')
+    let high: number | Wanted = low
     if (reader.isNext('-') && reader.points[reader.at + 1] !== undefined && reader.points[reader.at + 1] !== 0x5d) {
       reader.at++
       high = readCharacter(reader)
-      if (high instanceof Fault) return new Fault(0, 'a ] that ends the [')
-      if (high < low) return new Fault(0, 'ranges such as a-z, the lower end first')
+      if (high instanceof Wanted) return new Wanted('a ] that ends the [')
+      if (high < low) return new Wanted('ranges such as a-z, the lower end first')
     }
     ranges.push([low, high])
   }

@@ -1,6 +1,6 @@
 /** Ranges of severities: `err` (that and worse), `warning..err`, `3`, `0..3`. */
 import { severityNames } from '../protocol/priority.ts'
-import { Fault } from './fault.ts'
+import { Wanted } from '../protocol/wanted.ts'
 
 /** Lowest and highest severity, inclusive; 0 is the worst. */
 export type PriorityRange = [low: number, high: number]
@@ -18,12 +18,12 @@ function severity(text: string): number | undefined {
   return Object.hasOwn(synonyms, name) ? synonyms[name] : undefined
 }
 
-export function parsePriorityRange(text: string): PriorityRange | Fault {
+export function parsePriorityRange(text: string): PriorityRange | Wanted {
   const dots = text.indexOf('..')
   const first = severity(dots < 0 ? text : text.slice(0, dots))
-  if (first === undefined) return new Fault(0, wanted)
+  if (first === undefined) return new Wanted(wanted)
   if (dots < 0) return [0, first]
   const second = severity(text.slice(dots + 2))
-  if (second === undefined) return new Fault(dots + 2, wanted)
+  if (second === undefined) return new Wanted(wanted, dots + 2)
   return [Math.min(first, second), Math.max(first, second)]
 }

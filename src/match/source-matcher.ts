@@ -2,7 +2,7 @@
  * Whether a source is wanted, by globs. The answer for each name is remembered under the name's bytes, so a line of a
  * known source costs a hash of these and makes no string.
  */
-import { Fault } from './fault.ts'
+import { Wanted } from '../protocol/wanted.ts'
 import { type Glob, globSteps, matchesGlob, parseGlob } from './glob.ts'
 
 /** Slots of the table, a power of two; a name that finds its slot taken takes it over. */
@@ -29,16 +29,16 @@ export class SourceMatcher {
 
   /**
    * Sources are wanted that match one of the globs, or all if there are only globs that begin with `!`, and that match
-   * none of these. The fault's position counts within the glob, its `!` included.
+   * none of these. A wrong glob's position counts its `!`.
    */
-  static parse(globs: readonly string[]): SourceMatcher | { glob: string; fault: Fault } {
+  static parse(globs: readonly string[]): SourceMatcher | Wanted {
     const included: Glob[] = []
     const excluded: Glob[] = []
     for (const text of globs) {
       const isExcluding = text.startsWith('!')
       const glob = parseGlob(isExcluding ? text.slice(1) : text)
-      if (glob instanceof Fault) {
-        return { glob: text, fault: new Fault(glob.position + (isExcluding ? 1 : 0), glob.wanted) }
+      if (glob instanceof Wanted) {
+        return new Wanted(glob.text, glob.position + (isExcluding ? 1 : 0), text)
       }
       const list = isExcluding ? excluded : included
       list.push(glob)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Wanted } from '../../src/cli/flag-table.ts'
 import { parseBoolean, parseBytes, parseInteger, parseValue, showBytes } from '../../src/cli/flag-values.ts'
+import { Wanted } from '../../src/protocol/wanted.ts'
 
 describe('integers', () => {
   test.each([

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { addSeconds, parseDuration, parseTime } from '../../src/logread/time.ts'
-import { Fault } from '../../src/match/fault.ts'
 import { formatMoment } from '../../src/protocol/timestamp.ts'
+import { Wanted } from '../../src/protocol/wanted.ts'
 
 /** 2017-04-15T15:37:37.5Z, a Saturday. */
 const now = { seconds: 1492270657, nanos: 500_000_000 }
 
 function parsed(text: string, offset?: number): string {
   const moment = parseTime(text, { now, offsetOf: offset === undefined ? undefined : () => offset })
-  return moment instanceof Fault ? `wrong at ${moment.position}` : formatMoment(moment)
+  return moment instanceof Wanted ? `wrong at ${moment.position}` : formatMoment(moment)
 }
 
 describe('a time', () => {

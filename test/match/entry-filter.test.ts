@@ -39,7 +39,7 @@ describe('a filter', () => {
   })
 
   it('says which glob is wrong', () => {
-    expect(EntryFilter.make({ sources: ['['] })).toMatchObject({ glob: '[' })
+    expect(EntryFilter.make({ sources: ['['] })).toMatchObject({ value: '[', position: 0 })
   })
 
   it('keeps what the server has not applied', () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { Fault } from '../../src/match/fault.ts'
 import { type Glob, globSteps, matchesGlob, parseGlob } from '../../src/match/glob.ts'
+import { Wanted } from '../../src/protocol/wanted.ts'
 
 function matches(glob: string, name: string): boolean {
   const parsed = parseGlob(glob)
-  if (parsed instanceof Fault) throw new Error(`${glob}: ${parsed.position}: ${parsed.wanted}`)
+  if (parsed instanceof Wanted) throw new Error(`${glob}: ${parsed.position}: ${parsed.text}`)
   return matchesGlob(
     parsed,
     Array.from(name, (character) => character.codePointAt(0) as number),
@@ -66,7 +66,7 @@ describe('a glob', () => {
     ['[a\\', 0, ']'],
     ['a[z-a]', 1, 'lower end first'],
   ])('%j is wrong at %i: wanted %s', (glob, position, wanted) => {
-    expect(parseGlob(glob)).toEqual(new Fault(position, expect.stringContaining(wanted)))
+    expect(parseGlob(glob)).toEqual(new Wanted(expect.stringContaining(wanted), position))
   })
 
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Fault } from '../../src/match/fault.ts'
 import { parsePriorityRange } from '../../src/match/priority-range.ts'
+import { Wanted } from '../../src/protocol/wanted.ts'
 
 describe('a range of severities', () => {
   it.each([
@@ -30,6 +30,6 @@ describe('a range of severities', () => {
     ['err..bad', 5],
     ['err...warning', 5],
   ])('%j is wrong at %i', (text, position) => {
-    expect(parsePriorityRange(text)).toEqual(new Fault(position, expect.stringContaining('emerg, alert')))
+    expect(parsePriorityRange(text)).toEqual(new Wanted(expect.stringContaining('emerg, alert'), position))
   })
 })

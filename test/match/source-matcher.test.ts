@@ -3,7 +3,7 @@ import { SourceMatcher } from '../../src/match/source-matcher.ts'
 
 function matcher(...globs: string[]): (name: string | Buffer) => boolean {
   const parsed = SourceMatcher.parse(globs)
-  if (!(parsed instanceof SourceMatcher)) throw new Error(parsed.fault.wanted)
+  if (!(parsed instanceof SourceMatcher)) throw new Error(parsed.text)
   return (name) => {
     const bytes = Buffer.concat([Buffer.from('##'), Buffer.from(name), Buffer.from('##')])
     return parsed.isWanted(bytes, 2, bytes.length - 2)
@@ -33,6 +33,6 @@ describe('sources by globs', () => {
   })
 
   it('name the wrong glob and the position in it', () => {
-    expect(SourceMatcher.parse(['ok', '!a[b'])).toMatchObject({ glob: '!a[b', fault: { position: 2 } })
+    expect(SourceMatcher.parse(['ok', '!a[b'])).toMatchObject({ value: '!a[b', position: 2 })
   })
 })

@@ -1,7 +1,7 @@
 /** The text of a `--to` target, taken apart. A UsageError names the position of what is wrong. */
 import { quoted, UsageError } from '../../cli/errors.ts'
-import { Wanted } from '../../cli/flag-table.ts'
 import { parseBytes, parseInteger } from '../../cli/flag-values.ts'
+import { Wanted } from '../../protocol/wanted.ts'
 
 export class TargetText {
   readonly text: string

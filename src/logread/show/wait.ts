@@ -2,10 +2,11 @@
  * logread --wait: waits for a line, and reports by the exit status what became of it. What is buffered is looked at first;
  * without waiting, with a time-out of 0, nothing else is.
  */
-import type { Fault } from '../../match/fault.ts'
+
 import { entryKindGap, queryModeDump } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
 import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
+import type { Wanted } from '../../protocol/wanted.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { systemWorld } from '../../system/world.ts'
 import { chooseFeed } from '../ask/feeds.ts'
@@ -127,7 +128,7 @@ async function oldestMoment(path: string): Promise<Moment | undefined> {
 }
 
 /** A number alone is of seconds, as it is for timeout(1). */
-function parseTimeout(text: string): number | Fault {
+function parseTimeout(text: string): number | Wanted {
   return parseDuration(/^[0-9.]+$/.test(text) ? `${text}s` : text)
 }
 
