@@ -8,14 +8,19 @@ export interface Stop {
   readonly signal: AbortSignal
   /** What a shell shows for a process that a signal ended: 128 + its number; undefined before there was one. */
   readonly exitStatus: number | undefined
+  /** Signals end the process again: a last message may block for ever on standard error. */
+  end(): void
 }
 
 export function listenForStop(): Stop {
   const controller = new AbortController()
   let exitStatus: number | undefined
+  const end = () => {
+    for (const each of stopSignals) process.removeListener(each, stop)
+  }
   const stop = (name: (typeof stopSignals)[number]) => {
     exitStatus = 128 + constants.signals[name]
-    for (const each of stopSignals) process.removeListener(each, stop)
+    end()
     controller.abort()
   }
   for (const name of stopSignals) process.on(name, stop)
@@ -24,5 +29,6 @@ export function listenForStop(): Stop {
     get exitStatus() {
       return exitStatus
     },
+    end,
   }
 }

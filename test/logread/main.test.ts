@@ -64,8 +64,8 @@ describe('logread', () => {
 
   it('applies -n itself where the server did not', async () => {
     server = await standIn((socket) => {
-      socket.write(Buffer.concat([headerLine({ applied: [], next: 3 }), sample(1), secondEntry]))
-      setTimeout(() => socket.end(Buffer.concat([sample(3), endEntry(3, 'stopping')])), 400)
+      const entries = [sample(1), secondEntry, sample(3)]
+      socket.end(Buffer.concat([headerLine({ applied: [], next: 3 }), ...entries, endEntry(3, 'stopping')]))
     })
     const ran = await runApplet('logread', ['-f', '-n', '1', '-socket', server.path])
     expect(ran.stdout).toBe(`${second}2017-04-15T15:37:40Z rngd.stderr line 3\n`)

@@ -176,6 +176,31 @@ describe('an output that nobody empties', () => {
     expect(kept).toBeLessThan(20_000)
   })
 
+  it('keeps no signal from ending the run as standard error either', async () => {
+    let goAway = () => {}
+    server = await standIn((socket) => {
+      socket.write(Buffer.concat([head, ...three]))
+      goAway = () => socket.end(endEntry(3, 'stopping'))
+    })
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', [fifo])
+    const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK)
+    const filler = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK)
+    expect(() => {
+      for (;;) writeSync(filler, Buffer.alloc(4096))
+    }).toThrow('EAGAIN')
+    const writer = openSync(fifo, constants.O_WRONLY)
+    const args = [mainPath, '-f', '--cursor-file', join(folder, 'cursor'), '--socket', server.path]
+    const child = spawn(process.execPath, args, { argv0: 'logread', stdio: ['ignore', 'ignore', writer] })
+    await eventually('its signal handlers', () => isCaught(child.pid as number, os.constants.signals.SIGHUP))
+    await eventually('its request', () => server?.requests.length === 1)
+    goAway()
+    await eventually('its message', () => !isCaught(child.pid as number, os.constants.signals.SIGHUP))
+    child.kill('SIGTERM')
+    expect(await once(child, 'close')).toEqual([null, 'SIGTERM'])
+    for (const fd of [reader, filler, writer]) closeSync(fd)
+  })
+
   it('costs -f --until no line', async () => {
     server = await standIn((socket, request) => {
       const { mode, request: asked } = request as { mode: number; request: QueryRequest }
@@ -192,6 +217,21 @@ describe('an output that nobody empties', () => {
     })
     await once(shell, 'close')
     expect(printed).toBe('20000\n')
+  })
+})
+
+describe('an error', () => {
+  it('is reported after everything that came before it, however slow the reader', async () => {
+    const path = join(folder, 'log')
+    writeFileSync(path, `${formattedBytes(jsonFormat, many).toString()}{"x":1}\n`)
+    const script = `{ (exec -a logread "$0" "$1" --file "$2" -o cat) 2>&1; } | { sleep 1; tail -n 2; }`
+    const shell = spawn('bash', ['-c', script, process.execPath, mainPath, path])
+    let printed = ''
+    shell.stdout.on('data', (chunk) => {
+      printed += chunk
+    })
+    await once(shell, 'close')
+    expect(printed).toMatch(/^line 20000\nlogread: .*: line 20001 is no log entry/)
   })
 })
 

@@ -74,7 +74,7 @@ async function runFromCursor(values: ReadValues, selection: Selection, path: str
     printer,
     onProgress: (cursor) => file.progress(cursor, monotonicMs()),
     signal: stop.signal,
-  })
+  }).finally(() => stop.end())
   file.save(monotonicMs())
   return stop.exitStatus ?? statusOf(end, values)
 }

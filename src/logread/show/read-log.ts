@@ -51,12 +51,19 @@ class Reading {
   async run(): Promise<SessionEnd> {
     const { signal, printer } = this.#options
     signal?.addEventListener('abort', () => this.#feed.close())
-    const end = signal?.aborted === true ? 'closed' : await this.#feed.run()
+    const end = signal?.aborted === true ? 'closed' : await this.#feed.run().catch((error) => this.#fail(error))
     if (signal?.aborted === true) return end
     await unlessAborted(this.#pipeline.finish(), signal)
     await printer.finish(signal)
     this.#progress()
     return end
+  }
+
+  /** What came before the error is printed before it is reported. */
+  async #fail(error: unknown): Promise<never> {
+    const { printer, signal } = this.#options
+    await printer.finish(signal).catch(() => undefined)
+    throw error
   }
 
   #take(bytes: Buffer, start: number, end: number): Promise<void> | undefined {

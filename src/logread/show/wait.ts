@@ -152,7 +152,7 @@ export async function runWait(values: ReadValues, selection: Selection, wait: st
     printer,
     signal: stop.signal,
     oldest: () => oldestMoment(socket),
-  })
+  }).finally(() => stop.end())
   if (result.isDaemonGone) throw daemonGone(values, result.exitStatus)
   return stop.exitStatus ?? result.exitStatus
 }

@@ -3,6 +3,7 @@ import { Session, type SessionOptions } from '../../../src/logread/ask/session.t
 import { baseSeconds, endEntry, gap, sample, viewOf } from '../../support/entries.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
 import { headerLine, ringId, type StandIn, standIn, upstreamStandIn } from '../../support/stand-in.ts'
+import { eventually } from '../../support/wait.ts'
 
 let server: StandIn | undefined
 afterEach(async () => {
@@ -146,9 +147,12 @@ describe('a session', () => {
 
   it('can be closed while it waits', async () => {
     server = await standIn((socket) => socket.end())
-    const session = new Session({ path: server.path, mode: 2, request: {}, onEntries: () => undefined })
-    setTimeout(() => session.close(), 60)
-    expect(await session.run()).toBe('closed')
+    const world = new FakeWorld()
+    const session = new Session({ path: server.path, mode: 2, request: {}, onEntries: () => undefined, world })
+    const end = session.run()
+    await eventually('its wait', () => world.timers === 1)
+    session.close()
+    expect(await end).toBe('closed')
   })
 })
 

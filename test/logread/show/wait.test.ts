@@ -130,7 +130,7 @@ describe('waiting for a line', () => {
 
   it('ends when its signal fires', async () => {
     const controller = new AbortController()
-    setTimeout(() => controller.abort(), 20)
+    setImmediate(() => controller.abort())
     expect(await wait({}, { signal: controller.signal })).toMatchObject({ exitStatus: 1, isDaemonGone: false })
   })
 })
