@@ -216,10 +216,11 @@ for i in range(int(sys.argv[3])): log.send(b"<14>Nov 23 03:46:57 %s[%d]: %d" % (
     process.kill(engine, 'SIGSTOP')
     // Senders end although nothing is read: the queue is full before they are through.
     expect(await sendAll('stall')).toEqual(allWell)
-    // On a busy machine the intake may have replaced the stopped engine by now.
-    if (daemon.enginePid === engine) process.kill(engine, 'SIGCONT')
+    // Where sending takes longer than the intake waits for an engine, another one has stored the messages meanwhile.
+    const isSame = daemon.enginePid === engine
+    if (isSame) process.kill(engine, 'SIGCONT')
     const { lost } = await account('stall', before)
-    expect(lost).toBeGreaterThan(0)
+    if (isSame) expect(lost).toBeGreaterThan(0)
   })
 })
 
