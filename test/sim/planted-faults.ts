@@ -67,7 +67,7 @@ export const plantedFaults: Record<string, () => () => void> = {
     replace(Ranges.prototype, 'lost', (count) => {
       return function (this: Ranges, from, end) {
         const lost = count.call(this, from, end)
-        return lost > 1 ? lost - 1 : lost
+        return lost > 0 ? lost + 1 : lost
       }
     }),
   'lines are lost without a gap': () =>
