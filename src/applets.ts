@@ -10,7 +10,9 @@ export interface Applet {
   readonly run: (words: readonly string[]) => Promise<number>
 }
 
-/** What users run. In the packaged executable the native half answers to memlogd and logwrite before these are asked. */
+/**
+ * What users run. In the packaged executable the native half answers to memlogd and logwrite before these are asked.
+ */
 export const applets: readonly Applet[] = [
   {
     name: 'memlogd',

@@ -63,3 +63,29 @@ test('members are private by #', () => {
   const modifier = /^\s+private (?!constructor)/m
   expect(files.filter(({ text }) => modifier.test(text)).map(({ path }) => path)).toEqual([])
 })
+
+/** As the formatters wrap code: comments are theirs to leave alone, so they are checked here. */
+const commentColumnsMax = 120
+
+test('no comment is wider than a line of code may be', () => {
+  const long = files.flatMap(({ path, text }) =>
+    text.split('\n').flatMap((line, at) => {
+      const isComment = /^\s*(?:\/?\*|\/\/)/.test(line)
+      return isComment && line.length > commentColumnsMax ? [`${path}:${at + 1}`] : []
+    }),
+  )
+  expect(long).toEqual([])
+})
+
+/** Files of a directory, and small files of the whole source: more of either means that something is cut too small. */
+const looseFilesMax = 16
+const smallFileLines = 35
+const smallFilesMax = 20
+
+test('rooms are neither crowded nor cut too small', () => {
+  const perDirectory = Object.entries(Object.groupBy(files, ({ path }) => dirname(path)))
+  const crowded = perDirectory.filter(([, inside]) => (inside?.length ?? 0) > looseFilesMax).map(([name]) => name)
+  expect(crowded).toEqual([])
+  const small = files.filter(({ text }) => text.trimEnd().split('\n').length <= smallFileLines)
+  expect(small.length, small.map(({ path }) => path).join('\n')).toBeLessThanOrEqual(smallFilesMax)
+})

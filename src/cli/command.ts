@@ -39,7 +39,9 @@ export async function showLicences(): Promise<number> {
   return exitOk
 }
 
-/** The flags, or undefined if help, version or completion was asked for and has been shown: then the exit status is 0. */
+/**
+ * The flags, or undefined if help, version or completion was asked for and has been shown: then the exit status is 0.
+ */
 export async function openCommand<T extends FlagTable>(
   command: Command<T>,
   words: readonly string[],

@@ -1,7 +1,7 @@
 /**
  * A command line parsed by its table. `flag-words.ts` reads Go's grammar and finds each flag with its text, which is
- * checked here; yargs' parser then gets every flag as one `--name=value` and does what is left: aliases, repeats, texts to
- * values. Defaults are the table's.
+ * checked here; yargs' parser then gets every flag as one `--name=value` and does what is left: aliases, repeats, texts
+ * to values. Defaults are the table's.
  */
 
 import { Wanted } from '../protocol/wanted.ts'

@@ -1,7 +1,7 @@
 /**
  * The beginning of something that is not complete yet: bytes held from one read to the next, bounded twice, by a limit
- * of their own and by a budget that several holders share. What does not fit is cut and counted; once a byte is cut, none
- * after it is held, so that what is held is a beginning.
+ * of their own and by a budget that several holders share. What does not fit is cut and counted; once a byte is cut,
+ * none after it is held, so that what is held is a beginning.
  */
 
 /** Bytes that several holders may hold together. When they are used up, the largest holder is cut. */
@@ -19,8 +19,8 @@ export class ByteBudget {
   }
 
   /**
-   * Reserves memory for `holder`, which wants to have `size` bytes and has `holder.capacity`. Returns the size that it may have: the
-   * largest of all holders is halved until that is `size`, or `holder` is the largest itself.
+   * Reserves memory for `holder`, which wants to have `size` bytes and has `holder.capacity`. Returns the size that it
+   * may have: the largest of all holders is halved until that is `size`, or `holder` is the largest itself.
    */
   reserve(holder: HeldBytes, size: number): number {
     const wanted = size - holder.capacity

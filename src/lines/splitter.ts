@@ -67,8 +67,8 @@ export class LineSplitter {
   }
 
   /**
-   * The unfinished line as bytes, valid until any splitter's next `carry`, or undefined if there is none: u32 kept, u32 length
-   * (at most 2^32 - 1), u8 ends in CR, bytes.
+   * The unfinished line as bytes, valid until any splitter's next `carry`, or undefined if there is none: u32 kept, u32
+   * length (at most 2^32 - 1), u8 ends in CR, bytes.
    */
   carry(): Buffer | undefined {
     const held = this.#held

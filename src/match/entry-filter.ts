@@ -80,8 +80,8 @@ function isAfter(entry: EntryView, bound: Bound): boolean {
 const view = new EntryView()
 
 /**
- * Moves the wanted ones of the entries between `start` and `end` together, in place, beginning at `start`; returns where
- * they end.
+ * Moves the wanted ones of the entries between `start` and `end` together, in place, beginning at `start`; returns
+ * where they end.
  */
 export function keepWanted(bytes: Buffer, start: number, end: number, isWanted: (entry: EntryView) => boolean): number {
   let to = start

@@ -100,7 +100,10 @@ function matchesToken(point: number, token: Token): boolean {
   return token === 'one' || token === point || (typeof token === 'object' && isOneOf(point, token))
 }
 
-/** Most comparisons that matching a name takes: the longest part between two stars may be tried at each place of the name. */
+/**
+ * Most comparisons that matching a name takes: the longest part between two stars may be tried at each place of the
+ * name.
+ */
 export function globSteps(glob: Glob): number {
   const [first, last] = [glob.indexOf('any'), glob.lastIndexOf('any')]
   let [all, part, longestPart] = [0, 0, 0]

@@ -141,8 +141,8 @@ class EngineProcess {
   }
 
   /**
-   * V8 would let the space for new objects grow to 16 MB, since collecting it less often is faster. Not growing costs a busy
-   * engine a few per cent and saves two megabytes. The module is loaded only where the machine logs a lot: an idle
+   * V8 would let the space for new objects grow to 16 MB, since collecting it less often is faster. Not growing costs a
+   * busy engine a few per cent and saves two megabytes. The module is loaded only where the machine logs a lot: an idle
    * process does without it.
    */
   #keepHeapSmall(): void {

@@ -1,6 +1,6 @@
 /**
- * The fields of an entry in the encoding of docs/PROTOCOL.md section 3. A field that has no room is left out and counted, as is
- * one whose key is empty or too long; those that still fit follow.
+ * The fields of an entry in the encoding of docs/PROTOCOL.md section 3. A field that has no room is left out and
+ * counted, as is one whose key is empty or too long; those that still fit follow.
  */
 import { entryFieldKeyBytesMax, entryFieldsBytesMax } from './constants.ts'
 

@@ -28,8 +28,8 @@ let viewed: Buffer = Buffer.alloc(0)
 let words = new DataView(viewed.buffer, viewed.byteOffset, 0)
 
 /**
- * How far the bytes from `start` on need no escape and are ASCII, in steps of four. Four bytes at a time: subtracting from a
- * byte below the limit, or from a byte that is now zero, sets its highest bit.
+ * How far the bytes from `start` on need no escape and are ASCII, in steps of four. Four bytes at a time: subtracting
+ * from a byte below the limit, or from a byte that is now zero, sets its highest bit.
  */
 function plainEnd(bytes: Buffer, start: number, end: number): number {
   if (bytes !== viewed) {

@@ -1,6 +1,6 @@
 /**
- * Positions of every 16th entry. Entries are self-delimiting: those between are found by their sizes. The positions lie in
- * blocks, so that memory is given back when entries are evicted.
+ * Positions of every 16th entry. Entries are self-delimiting: those between are found by their sizes. The positions lie
+ * in blocks, so that memory is given back when entries are evicted.
  */
 
 /** An entry is indexed where its sequence number is a multiple of this. */

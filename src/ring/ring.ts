@@ -191,9 +191,9 @@ export class Ring {
   /**
    * Appends an entry. Never fails while `isFull` is false; the oldest entries are evicted by the next `flush`.
    *
-   * Within a source each entry has a time of its own, later than the last one's: one that is not later is raised to the last
-   * one's and a nanosecond, on both clocks by the same amount. One that is more than a second earlier stays as it is:
-   * the clock was set.
+   * Within a source each entry has a time of its own, later than the last one's: one that is not later is raised to the
+   * last one's and a nanosecond, on both clocks by the same amount. One that is more than a second earlier stays as it
+   * is: the clock was set.
    */
   append(entry: EntryDraft): void {
     const { stamp, source, fields } = entry
@@ -255,8 +255,8 @@ export class Ring {
   }
 
   /**
-   * Writes what is staged to the store and evicts the oldest entries that are too many. The caller then writes `state()` into a
-   * commit record and calls `committed()`.
+   * Writes what is staged to the store and evicts the oldest entries that are too many. The caller then writes
+   * `state()` into a commit record and calls `committed()`.
    */
   flush(): void {
     if (this.#staged > 0) {
@@ -285,7 +285,10 @@ export class Ring {
     this.#committedSequence = this.#nextSequence
   }
 
-  /** Continues from the state of a commit and rebuilds the index from the store. Throws RingDamaged where the bytes are no entries. */
+  /**
+   * Continues from the state of a commit and rebuilds the index from the store. Throws RingDamaged where the bytes are
+   * no entries.
+   */
   restore(state: RingState): void {
     this.#regionBytes = state.regionBytes
     this.#tailPosition = state.tailPosition

@@ -1,6 +1,6 @@
 /**
- * What the ring knows of each source name: how many entries it has stored since this engine began, those that it found in
- * the ring included, and the time of the last one.
+ * What the ring knows of each source name: how many entries it has stored since this engine began, those that it found
+ * in the ring included, and the time of the last one.
  */
 
 import { countedSourcesMax } from '../protocol/constants.ts'

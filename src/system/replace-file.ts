@@ -54,7 +54,10 @@ export function readSmallFile(path: string, bytesMax: number): Buffer | undefine
   }
 }
 
-/** Replaces the file; mode 0600. Throws the system's error, and the old content then stays. Blocks until it is on the disk. */
+/**
+ * Replaces the file; mode 0600. Throws the system's error, and the old content then stays. Blocks until it is on the
+ * disk.
+ */
 export function replaceFileSync(path: string, content: string): void {
   const temporary = temporaryName(path)
   const fd = openSync(temporary, newFile, fileMode)

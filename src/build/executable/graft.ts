@@ -8,8 +8,8 @@
  *                                                              ^ e_entry
  *
  * The segment moves in the file alone, by whole pages: its address stays, and with it everything that is found by
- * address. No program header moves and none is added: static glibc on aarch64 finds them at the ELF header plus e_phoff,
- * and a copied table breaks it. Pure: bytes in, bytes out.
+ * address. No program header moves and none is added: static glibc on aarch64 finds them at the ELF header plus
+ * e_phoff, and a copied table breaks it. Pure: bytes in, bytes out.
  */
 import { BuildError } from '../project.ts'
 import {
@@ -79,7 +79,9 @@ export function graft(executable: Buffer, blob: Buffer, machine: number): Buffer
   return result
 }
 
-/** The lowest offset in the file that the last segment can have: behind everything else, with the same place in a page. */
+/**
+ * The lowest offset in the file that the last segment can have: behind everything else, with the same place in a page.
+ */
 function lowestOffset(elf: Elf, last: Segment, page: number): number {
   const ends = elf.segments.filter((one) => !isInside(one, last)).map((one) => one.offset + one.fileBytes)
   const end = Math.max(elf.headersEnd, ...ends)

@@ -3,8 +3,8 @@
  *
  *     node pkg.ts BUNDLE NOTICES BASE OUTPUT CODE-CACHE GENERATOR...
  *
- * NOTICES becomes an asset of that name, BASE is the Node to inject into, GENERATOR the command that runs a Node of the same version here, CODE-CACHE is
- * `code-cache` or `none`. What is done behind pkg's back is all in this file:
+ * NOTICES becomes an asset of that name, BASE is the Node to inject into, GENERATOR the command that runs a Node of the
+ * same version here, CODE-CACHE is `code-cache` or `none`. What is done behind pkg's back is all in this file:
  *
  * - `lib-es5/sea.js` is called directly. pkg's command line can name neither a base of one's own nor the options of
  *   Node's single-executable configuration, and this is the function behind `pkg --sea`, which has parameters for both.

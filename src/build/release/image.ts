@@ -6,7 +6,9 @@ import { applets, BuildError, type Cpu, type Layout } from '../project.ts'
 import { findTool, runTool, tryTool } from '../tool.ts'
 import { noticesName } from './licences.ts'
 
-/** Where `make image` leaves it: an OCI layout as a tar file, for `docker load`, `skopeo` or `linuxkit cache import`. */
+/**
+ * Where `make image` leaves it: an OCI layout as a tar file, for `docker load`, `skopeo` or `linuxkit cache import`.
+ */
 export function imageFile(layout: Layout): string {
   return join(layout.dist, 'memlogd-image.tar')
 }
@@ -15,7 +17,9 @@ function rootDirectory(layout: Layout, cpu: Cpu): string {
   return join(layout.dist, 'image', `root-${cpu}`)
 }
 
-/** Writes the files of the image for `cpu` below dist/image. `extra` is for tests of an executable that is not static. */
+/**
+ * Writes the files of the image for `cpu` below dist/image. `extra` is for tests of an executable that is not static.
+ */
 export function writeImageRoot(layout: Layout, cpu: Cpu, executable: string, extra: readonly ImageFile[] = []): void {
   const root = rootDirectory(layout, cpu)
   rmSync(root, { recursive: true, force: true })

@@ -1,7 +1,7 @@
 /**
  * What is inside the executable besides memlogd itself, and under which terms: THIRD_PARTY_NOTICES for people, an SPDX
- * document for tools. Both are made from what is really there: the packages that esbuild bundled, the base Node, and what
- * a static base is linked with.
+ * document for tools. Both are made from what is really there: the packages that esbuild bundled, the base Node, and
+ * what a static base is linked with.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -51,7 +51,9 @@ export async function writeNotices(layout: Layout): Promise<boolean> {
   })
 }
 
-/** The official Node's npm package of this machine's CPU has Node's LICENSE, which is the same for every build of it. */
+/**
+ * The official Node's npm package of this machine's CPU has Node's LICENSE, which is the same for every build of it.
+ */
 function nodeLicence(layout: Layout): string {
   const { node } = cpuNames[hostCpu() ?? 'amd64']
   return join(layout.root, `node_modules/node-linux-${node}/LICENSE`)

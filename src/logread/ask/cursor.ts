@@ -7,8 +7,9 @@ import { errnoText } from '../../system/errno-text.ts'
 import { readSmallFile, replaceFileSync } from '../../system/replace-file.ts'
 
 /**
- * The number to go on with after an entry. A gap entry that was made for a reader stands for the last of the numbers that
- * it names, or for none where the whole ring is another one: the result is then undefined. Other gaps are entries like any.
+ * The number to go on with after an entry. A gap entry that was made for a reader stands for the last of the numbers
+ * that it names, or for none where the whole ring is another one: the result is then undefined. Other gaps are entries
+ * like any.
  */
 export function sequenceAfter(entry: EntryView): number | undefined {
   if (entry.kind !== entryKindGap) return entry.sequence + 1
@@ -24,8 +25,8 @@ export function cursorAfter(entry: EntryView, ring: string, before: Cursor | und
 }
 
 /**
- * A cursor as it is kept in files: one line of JSON, `{"ring":"<32 hex digits>","sequence":4711}`. `target` is added where
- * it is given: what the file belongs to, for people.
+ * A cursor as it is kept in files: one line of JSON, `{"ring":"<32 hex digits>","sequence":4711}`. `target` is added
+ * where it is given: what the file belongs to, for people.
  */
 export function encodeCursor({ ring, sequence }: Cursor, target?: string): string {
   return `${JSON.stringify({ ring, sequence, target })}\n`
@@ -49,8 +50,8 @@ const fileBytesMax = 1024
 const saveMs = 1000
 
 /**
- * Where the last run stopped, in a file. It is written when everything before the cursor has been printed, so a run that
- * was killed repeats lines rather than leaving some out. Failures are ExitErrors.
+ * Where the last run stopped, in a file. It is written when everything before the cursor has been printed, so a run
+ * that was killed repeats lines rather than leaving some out. Failures are ExitErrors.
  */
 export class CursorFile {
   readonly #path: string

@@ -1,13 +1,13 @@
 /**
- * Parses the bytes of a reply, in chunks of any size, into batches of whole entries. Entries that lie whole in a chunk are
- * passed on where they are; only one that two chunks share is assembled in a buffer of its own.
+ * Parses the bytes of a reply, in chunks of any size, into batches of whole entries. Entries that lie whole in a chunk
+ * are passed on where they are; only one that two chunks share is assembled in a buffer of its own.
  */
 import { entryHeaderBytes, entryKindEnd } from '../../protocol/constants.ts'
 import { EntryView, entryFault, entrySize } from '../../protocol/entry.ts'
 
 /**
- * Receives whole entries from `start` to `end`; the last of them begins at `last`. The bytes are valid until it returns, or
- * until the promise that it returns is settled.
+ * Receives whole entries from `start` to `end`; the last of them begins at `last`. The bytes are valid until it
+ * returns, or until the promise that it returns is settled.
  */
 export type TakeEntries = (bytes: Buffer, start: number, end: number, last: number) => Promise<void> | void
 

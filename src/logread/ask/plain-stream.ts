@@ -1,6 +1,6 @@
 /**
- * Parses lines of JSON, one for each entry, in chunks of any size, into batches of entries: the reply of an upstream memlogd,
- * or a saved file. A line without a sequence number gets the one after that of the line before.
+ * Parses lines of JSON, one for each entry, in chunks of any size, into batches of entries: the reply of an upstream
+ * memlogd, or a saved file. A line without a sequence number gets the one after that of the line before.
  */
 import { entryFieldsBytesMax, maxLineBytesLimit, sourceNameBytesMax } from '../../protocol/constants.ts'
 import { type EntryParts, entryBytes, writeEntry } from '../../protocol/entry.ts'

@@ -1,11 +1,12 @@
 /**
- * A query that survives the daemon's engine: it remembers how far it has come, and goes on from there when the connection
- * breaks, so that a restart in the middle costs the reader nothing.
+ * A query that survives the daemon's engine: it remembers how far it has come, and goes on from there when the
+ * connection breaks, so that a restart in the middle costs the reader nothing.
  *
  * A session that follows may have up to three parts. Each but the second ends with the server's end entry, so no end is
  * guessed:
  *
- *   a dump, where the end of what is buffered has to be known -> following -> when `until` has passed, what is left of it
+ *   a dump, where the end of what is buffered has to be known -> following -> when `until` has passed, what is left of
+ *   it
  */
 import { queryModeDump, queryModeDumpFollow, queryModeFollow } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'

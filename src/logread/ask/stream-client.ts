@@ -1,6 +1,6 @@
 /**
- * A connection to a stream socket of the file system, for a client that mostly reads. All bytes arrive in one buffer, so a
- * long dump makes no garbage. The receiver may return a promise: nothing more is read until it is settled.
+ * A connection to a stream socket of the file system, for a client that mostly reads. All bytes arrive in one buffer,
+ * so a long dump makes no garbage. The receiver may return a promise: nothing more is read until it is settled.
  */
 import { connect, type Socket } from 'node:net'
 

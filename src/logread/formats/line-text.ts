@@ -24,8 +24,9 @@ let sink: Buffer = source
 let sinkWords = sourceWords
 
 /**
- * Copies the bytes from `start` on up to a newline, at most until less than four are left. Returns how many. Four bytes at a
- * time: subtracting from a byte that is zero sets its highest bit, which `& ~word` takes back where it was set before.
+ * Copies the bytes from `start` on up to a newline, at most until less than four are left. Returns how many. Four bytes
+ * at a time: subtracting from a byte that is zero sets its highest bit, which `& ~word` takes back where it was set
+ * before.
  */
 function copyWords(target: Buffer, at: number, bytes: Buffer, start: number, end: number): number {
   if (bytes !== source) {

@@ -3,9 +3,9 @@
  *
  *   <PRI>1 TIME HOST APP PROCID MSGID [timeQuality tzKnown="1"][meta sequenceId="7"] MESSAGE
  *
- * HOST is the sender's own where an entry came from another machine. APP is the field `app`, `tag` or `program`, or the source's name;
- * PROCID the field `pid`; MSGID the field `msgid`. A gap in sequenceId shows the receiver that lines were
- * lost, as section 7.3.1 means it; gap entries carry its numbers too.
+ * HOST is the sender's own where an entry came from another machine. APP is the field `app`, `tag` or `program`, or the
+ * source's name; PROCID the field `pid`; MSGID the field `msgid`. A gap in sequenceId shows the receiver that lines
+ * were lost, as section 7.3.1 means it; gap entries carry its numbers too.
  */
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'

@@ -1,7 +1,7 @@
 /**
  * Text for a terminal: bytes that could control it are shown as `\x1b`, never sent. That is C0 except tab,
- * DEL, C1 in its UTF-8 form, the characters that turn the direction of writing or end a line, and everything that is no valid UTF-8 (which an 8-bit terminal could
- * take for C1).
+ * DEL, C1 in its UTF-8 form, the characters that turn the direction of writing or end a line, and everything that is no
+ * valid UTF-8 (which an 8-bit terminal could take for C1).
  */
 import { utf8SequenceBytes } from '../../protocol/utf8.ts'
 
@@ -30,7 +30,10 @@ function harmlessBytes(bytes: Buffer, at: number, end: number): number {
   return byte === 0xe2 && size === 3 && isLayout(bytes[at + 1] as number, bytes[at + 2] as number) ? 0 : size
 }
 
-/** Second and third byte of U+200E, U+200F, U+2028 to U+202E and U+2066 to U+2069, with which a line can look like another one. */
+/**
+ * Second and third byte of U+200E, U+200F, U+2028 to U+202E and U+2066 to U+2069, with which a line can look like
+ * another one.
+ */
 function isLayout(second: number, third: number): boolean {
   if (second === 0x81) return third >= 0xa6 && third <= 0xa9
   return second === 0x80 && (third === 0x8e || third === 0x8f || (third >= 0xa8 && third <= 0xae))

@@ -42,7 +42,9 @@ export interface MemlogdSourceOptions {
   /** Without a cursor: only what comes from now on. */
   isNewOnly: boolean
   request: QueryRequest
-  /** Without a cursor: only the last N entries of what is buffered. Applied here to a dump that the server has not cut. */
+  /**
+   * Without a cursor: only the last N entries of what is buffered. Applied here to a dump that the server has not cut.
+   */
   tail?: number | undefined
   makeIsWanted: (header: ReplyHeader | undefined) => IsWanted | undefined
   /** Bytes of entries that are read ahead while a batch is in use, so that the next one is larger. */

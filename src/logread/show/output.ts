@@ -1,6 +1,6 @@
 /**
- * Bytes to a descriptor, in order and completely. This class alone knows of partial writes and of readers that close their end.
- * It never blocks on a pipe, a socket or a terminal: what does not fit waits here, and `busy` says so.
+ * Bytes to a descriptor, in order and completely. This class alone knows of partial writes and of readers that close
+ * their end. It never blocks on a pipe, a socket or a terminal: what does not fit waits here, and `busy` says so.
  */
 import { writeSync } from 'node:fs'
 import type { Writable } from 'node:stream'
@@ -17,8 +17,8 @@ export interface LineOutput {
   /** Writes bytes; they may be reused afterwards. False once nobody reads any more. */
   write(bytes: Buffer, start?: number, end?: number): boolean
   /**
-   * A promise to wait for before more is written; undefined while what waits is within bounds. Rejects with an ExitError,
-   * as `written` does.
+   * A promise to wait for before more is written; undefined while what waits is within bounds. Rejects with an
+   * ExitError, as `written` does.
    */
   readonly busy: Promise<void> | undefined
   /** Settled when everything has been written; undefined if nothing waits. */

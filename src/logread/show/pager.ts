@@ -121,7 +121,9 @@ export function choosePager(facts: PagerFacts): string | undefined {
   return candidates.find(isThere)
 }
 
-/** A plain command that can't be found would show nothing: then there is no pager. A shell decides about anything else. */
+/**
+ * A plain command that can't be found would show nothing: then there is no pager. A shell decides about anything else.
+ */
 function startable(command: string, isThere: PagerFacts['isThere']): string | undefined {
   return /^[\s\w./-]+$/.test(command) && !isThere(command) ? undefined : command
 }

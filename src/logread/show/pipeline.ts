@@ -87,8 +87,8 @@ export class Pipeline {
   }
 
   /**
-   * Takes whole entries, until nothing more is wanted (`isDone`). Returns a promise while a slow output keeps it from going
-   * on: the bytes must be valid until then.
+   * Takes whole entries, until nothing more is wanted (`isDone`). Returns a promise while a slow output keeps it from
+   * going on: the bytes must be valid until then.
    */
   take(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     if (this.#flushing !== undefined) return this.#flushing.then(() => this.take(bytes, start, end))

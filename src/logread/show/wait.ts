@@ -1,6 +1,6 @@
 /**
- * logread --wait: waits for a line, and reports by the exit status what became of it. What is buffered is looked at first;
- * without waiting, with a time-out of 0, nothing else is.
+ * logread --wait: waits for a line, and reports by the exit status what became of it. What is buffered is looked at
+ * first; without waiting, with a time-out of 0, nothing else is.
  */
 
 import { entryKindGap, queryModeDump } from '../../protocol/constants.ts'

@@ -5,9 +5,9 @@
  *   LogEntry { 1 source string; 2 time_nano int64; 3 line bytes; 4 partial bool; 5 partial_log_metadata message }
  *   metadata { 1 last bool; 2 id string; 3 ordinal int32 }
  *
- * The message has six fields of three wire types and is fixed by Docker's compatibility promise. The few lines of varint
- * code below do what a protobuf library does here, and three things that the small ones don't: 64-bit nanoseconds
- * without loss, no exception on bytes from outside, no object per field.
+ * The message has six fields of three wire types and is fixed by Docker's compatibility promise. The few lines of
+ * varint code below do what a protobuf library does here, and three things that the small ones don't: 64-bit
+ * nanoseconds without loss, no exception on bytes from outside, no object per field.
  */
 
 import { type ByteBudget, HeldBytes } from '../../lines/held-bytes.ts'
@@ -144,7 +144,8 @@ export interface DockerFrameSink {
 
 /**
  * Frames out of a FIFO's bytes. Holds at most one frame. After a length of 0 or beyond the limit, and where reading
- * may have begun in the middle of a frame, it looks for the next beginning: a plausible length and a first field that is
+ * may have begun in the middle of a frame, it looks for the next beginning: a plausible length and a first field that
+ * is
  * `stdout` or `stderr`, which is how dockerd's frames begin. What is skipped is counted. So is a frame that the shared
  * budget has no room for.
  */
@@ -172,7 +173,10 @@ export class DockerFrames {
     this.#isSearching = true
   }
 
-  /** Hands over the message of every frame that is complete. Returns where it stopped: `end`, or earlier if the sink is full. */
+  /**
+   * Hands over the message of every frame that is complete. Returns where it stopped: `end`, or earlier if the sink is
+   * full.
+   */
   push(bytes: Buffer, start: number, end: number, sink: DockerFrameSink): number {
     let at = start
     this.#giveUpCutFrame()
@@ -242,7 +246,9 @@ export class DockerFrames {
     return stop
   }
 
-  /** Bytes of the frame that begins at `at`, its length included; 0 if there are too few to know; -1 if it is garbage. */
+  /**
+   * Bytes of the frame that begins at `at`, its length included; 0 if there are too few to know; -1 if it is garbage.
+   */
   #frameSize(bytes: Buffer, at: number, end: number): number {
     if (end - at < lengthBytes) return 0
     const length = bytes.readUInt32BE(at)
@@ -317,8 +323,8 @@ export function dockerFrameBytes(lineBytes: number): number {
 }
 
 /**
- * Writes the frame of the line bytes[start,end) at target[at] and returns where it ends. dockerd wants the newline in the
- * line, and exactly these source names. The caller has made room: `dockerFrameBytes`.
+ * Writes the frame of the line bytes[start,end) at target[at] and returns where it ends. dockerd wants the newline in
+ * the line, and exactly these source names. The caller has made room: `dockerFrameBytes`.
  */
 export function writeDockerFrame(
   target: Buffer,

@@ -8,7 +8,10 @@ import { setFlagsFromString } from 'node:v8'
 /** Longest text that an expression is asked about: names come from images, which anybody can make. */
 const textCharactersMax = 256
 
-/** RE2 has no backtracking. V8 changes to an engine without it where there is too much, and an 'i' flag would forbid that. */
+/**
+ * RE2 has no backtracking. V8 changes to an engine without it where there is too much, and an 'i' flag would forbid
+ * that.
+ */
 setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
 
 const classes: ReadonlyMap<string, string> = new Map([

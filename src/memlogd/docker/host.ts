@@ -1,4 +1,6 @@
-/** Wires the Docker plugin to what the engine's process has: the listening socket, the control stream, the state file. */
+/**
+ * Wires the Docker plugin to what the engine's process has: the listening socket, the control stream, the state file.
+ */
 
 import {
   controlClose,

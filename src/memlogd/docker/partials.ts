@@ -124,7 +124,9 @@ export class DockerPartials {
   }
 }
 
-/** A dockerd that sends no metadata (before 18.09) marks the last piece as partial too; the pieces before it are full. */
+/**
+ * A dockerd that sends no metadata (before 18.09) marks the last piece as partial too; the pieces before it are full.
+ */
 function isLastPiece(entry: DockerLogEntry): boolean {
   return entry.isLast || (entry.partialId === '' && entry.lineEnd - entry.lineStart < pieceBytes)
 }
@@ -138,8 +140,8 @@ function open(pending: Pending, entry: DockerLogEntry): void {
 }
 
 /**
- * u8 open, u8 0, u16 id length, u32 seconds, u32 nanos, u32 length, u32 cut bytes, id, bytes. A line without end, or a stamp of
- * far away, may have numbers that are larger: they become the largest.
+ * u8 open, u8 0, u16 id length, u32 seconds, u32 nanos, u32 length, u32 cut bytes, id, bytes. A line without end, or a
+ * stamp of far away, may have numbers that are larger: they become the largest.
  */
 function carryOf(pending: Pending): Buffer {
   const length = pending.isOpen ? pending.held.length : 0

@@ -1,10 +1,10 @@
 /**
  * Docker's logging-driver plugin: what dockerd asks for over HTTP, in terms of the intake's FIFOs and the ring.
  *
- * dockerd announces a container once, by StartLogging, and waits for the answer before the container runs. It holds each FIFO
- * open for writing itself, so the end of a container's output is not an end of file: at StopLogging the intake reads what
- * is there, and only when all of it is stored does dockerd get its answer. Everything that is waited for has a time-out, so
- * that no `docker stop` hangs.
+ * dockerd announces a container once, by StartLogging, and waits for the answer before the container runs. It holds
+ * each FIFO open for writing itself, so the end of a container's output is not an end of file: at StopLogging the
+ * intake reads what is there, and only when all of it is stored does dockerd get its answer. Everything that is waited
+ * for has a time-out, so that no `docker stop` hangs.
  */
 import { queryModeDump, queryModeDumpFollow } from '../../protocol/constants.ts'
 import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
@@ -70,8 +70,8 @@ export class DockerPlugin {
   }
 
   /**
-   * Takes up the streams of the state file. Those in `open`, the intake's sources by token, are being read already (only the engine
-   * was started anew); the others are opened again, if their FIFO is still there.
+   * Takes up the streams of the state file. Those in `open`, the intake's sources by token, are being read already
+   * (only the engine was started anew); the others are opened again, if their FIFO is still there.
    */
   start(open: ReadonlyMap<number, number>): void {
     const { streams, exists } = this.#parts
@@ -263,7 +263,9 @@ export class DockerPlugin {
     })
   }
 
-  /** Without its state the next memlogd cannot continue with the containers of this one; logging continues all the same. */
+  /**
+   * Without its state the next memlogd cannot continue with the containers of this one; logging continues all the same.
+   */
   #save(): void {
     try {
       this.#parts.save(this.#parts.streams.encode())

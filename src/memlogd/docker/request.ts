@@ -1,6 +1,6 @@
 /**
- * What dockerd asks of the plugin, out of the bodies of its requests: JSON with more keys than we need. The environment of a
- * container may hold secrets, so nothing of it is kept but what `--log-opt env` names.
+ * What dockerd asks of the plugin, out of the bodies of its requests: JSON with more keys than we need. The environment
+ * of a container may hold secrets, so nothing of it is kept but what `--log-opt env` names.
  */
 import { type Moment, parseStamp } from '../../protocol/timestamp.ts'
 import { compileGoRegExp } from './go-regexp.ts'

@@ -1,6 +1,6 @@
 /**
- * What the Docker plugin knows of the containers that log to it: one stream for each StartLogging. It survives the engine and
- * memlogd in a file, because dockerd announces a container once and never again.
+ * What the Docker plugin knows of the containers that log to it: one stream for each StartLogging. It survives the
+ * engine and memlogd in a file, because dockerd announces a container once and never again.
  */
 import { entryFieldsBytesMax, sourceNameBytesMax, sourcesMax } from '../../protocol/constants.ts'
 import { encodeFields } from '../../protocol/fields.ts'
@@ -102,7 +102,10 @@ export class DockerStreams {
   }
 }
 
-/** Whether the kernel could open the path: absolute, without NUL, and no longer than it accepts, as a whole and in its parts. */
+/**
+ * Whether the kernel could open the path: absolute, without NUL, and no longer than it accepts, as a whole and in its
+ * parts.
+ */
 export function isFifoPath(file: string): boolean {
   if (!file.startsWith('/') || file.includes('\0') || Buffer.byteLength(file) > pathBytesMax) return false
   return file.split('/').every((name) => Buffer.byteLength(name) <= nameBytesMax)

@@ -1,12 +1,12 @@
 /**
- * The bytes of unfinished lines, in an area of the ring file of their own: written when they change, found by the places that
- * the commit names. The area has two halves:
+ * The bytes of unfinished lines, in an area of the ring file of their own: written when they change, found by the
+ * places that the commit names. The area has two halves:
  *
  *   half 0 |== old ==|== new ==|..............| half 1 |.......................|
  *
- * What changes is written behind everything else in the half, so that what the last commit names stays as it is. When most of
- * the half is old, everything is written to the other half, and with the next commit back to half 0: the file is then
- * cut to what is in use, which gives its memory back.
+ * What changes is written behind everything else in the half, so that what the last commit names stays as it is. When
+ * most of the half is old, everything is written to the other half, and with the next commit back to half 0: the file
+ * is then cut to what is in use, which gives its memory back.
  */
 import { carryHalfBytes, carryKeptBytes } from '../../protocol/constants.ts'
 import type { RingStore } from '../../ring/store.ts'

@@ -101,8 +101,8 @@ interface Found {
 }
 
 /**
- * The newest whole commit in the store and its generation, or undefined in a store without one. A slot that seems to be of
- * another format may only be cut short: a record of ours comes first.
+ * The newest whole commit in the store and its generation, or undefined in a store without one. A slot that seems to be
+ * of another format may only be cut short: a record of ours comes first.
  */
 export function readCommit(store: RingStore): Found | undefined {
   const found = ([0, 1] as const).map((slot) => readSlot(store, slot)).filter((slot) => slot !== undefined)

@@ -27,8 +27,8 @@ export class ControlStream {
   }
 
   /**
-   * Sends a message. Many at once, as of all containers after a start, fill the stream: then this waits for the intake, which
-   * never waits for the engine. If the intake is dead, `closed` will be called.
+   * Sends a message. Many at once, as of all containers after a start, fill the stream: then this waits for the intake,
+   * which never waits for the engine. If the intake is dead, `closed` will be called.
    */
   send(type: number, arg: number, value: number, payload?: Buffer): void {
     const message = encodeControl(type, arg, value)

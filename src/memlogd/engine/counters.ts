@@ -1,4 +1,6 @@
-/** Everything that memlogd counts for as long as it runs; kept in each commit, so that an engine's death resets none. */
+/**
+ * Everything that memlogd counts for as long as it runs; kept in each commit, so that an engine's death resets none.
+ */
 export const counterNames = [
   'frames',
   'linesCut',

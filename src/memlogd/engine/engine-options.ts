@@ -1,6 +1,6 @@
 /**
- * What memlogd's command line tells the engine. It travels as one argument, in JSON (`engine` in docs/PROTOCOL.md section
- * 7): memlogd-config writes it, the engine checks it as it checks everything that comes from another process.
+ * What memlogd's command line tells the engine. It travels as one argument, in JSON (`engine` in docs/PROTOCOL.md
+ * section 7): memlogd-config writes it, the engine checks it as it checks everything that comes from another process.
  */
 import {
   maxBytesDefault,
@@ -12,7 +12,9 @@ import {
   maxLinesLimit,
 } from '../../protocol/constants.ts'
 
-/** Each option with its default and, of numbers, its bounds: the flags of the same names are made from these rows too. */
+/**
+ * Each option with its default and, of numbers, its bounds: the flags of the same names are made from these rows too.
+ */
 export const engineOptionTable = {
   /** Bounds of the ring: lines, and bytes of entries and index. */
   maxLines: { default: maxLinesDefault, min: 1, max: maxLinesLimit },

@@ -192,8 +192,8 @@ export class Engine {
 
   /**
    * Called before the first frames are touched, so that the next engine knows how many engines ended at them. After
-   * attemptsBeforeCare such ends, frames are stored one at a time, each with its commit; after attemptsBeforeSkip, the frame
-   * that is first is to blame: it is skipped, and a gap entry reports it.
+   * attemptsBeforeCare such ends, frames are stored one at a time, each with its commit; after attemptsBeforeSkip, the
+   * frame that is first is to blame: it is skipped, and a gap entry reports it.
    */
   #beginAttempt(end: number): void {
     const attempts = this.counters.get('attempts') + 1

@@ -23,12 +23,13 @@ export interface InputContext {
 export type InputFactory = (slot: SourceSlot, context: InputContext) => Input
 
 /**
- * Turns the frames of one source into entries, which it appends to the context's `out`. It does no I/O and keeps a bounded
- * state, which it can write down (`carry`) and take up again (`restore`) in another engine.
+ * Turns the frames of one source into entries, which it appends to the context's `out`. It does no I/O and keeps a
+ * bounded state, which it can write down (`carry`) and take up again (`restore`) in another engine.
  */
 export interface Input {
   /**
-   * Parses payload bytes [start, end) of a DATA, DATAGRAM or RECORD frame. Returns where it stopped: `end`, or earlier if
+   * Parses payload bytes [start, end) of a DATA, DATAGRAM or RECORD frame. Returns where it stopped: `end`, or earlier
+   * if
    * `out.isFull`; it is called again from there after a commit. Before a DATAGRAM or RECORD frame there is room for
    * `stagingFloorBytes`, and it must be parsed whole.
    */

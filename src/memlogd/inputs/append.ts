@@ -22,7 +22,8 @@ export class CuttingAppender {
   }
 
   /**
-   * Appends the entry. Its `end`, `flags` and `cutBytes` are changed where the message is too long, or would not leave room for
+   * Appends the entry. Its `end`, `flags` and `cutBytes` are changed where the message is too long, or would not leave
+   * room for
    * `keepBytes`: a line may have to make place for another, and there is only room for one of the largest size.
    */
   append(entry: EntryDraft, keepBytes = 0): void {

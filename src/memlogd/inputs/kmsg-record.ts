@@ -190,7 +190,8 @@ export class KmsgJoiner {
 
   /**
    * What must survive a restart: the next sequence number, and the record that is held: 8 f64 (next, 1 if one is held,
-   * priority, sequence, micros, cut bytes, records, 0), 4 f64 stamp, u32 lengths of caller and fields, caller, fields, text.
+   * priority, sequence, micros, cut bytes, records, 0), 4 f64 stamp, u32 lengths of caller and fields, caller, fields,
+   * text.
    */
   carry(): Buffer {
     const { priority, sequence, micros, cutBytes, records, stamp, fields } = this.#entry

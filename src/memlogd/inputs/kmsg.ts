@@ -111,8 +111,8 @@ export class KmsgInput implements Input {
 }
 
 /**
- * The moment at which the kernel made a record. Its clock is CLOCK_MONOTONIC, so the wall time is that of the frame, less
- * the time between the two: right after a step of the wall clock too, from the next frame on.
+ * The moment at which the kernel made a record. Its clock is CLOCK_MONOTONIC, so the wall time is that of the frame,
+ * less the time between the two: right after a step of the wall clock too, from the next frame on.
  */
 export function kernelStamp(frame: Stamp, micros: number): Stamp {
   const monoSeconds = Math.floor(micros / 1_000_000)

@@ -9,7 +9,10 @@ const unsafe = /[\u0000-\u0020\u007f-\u009f\u2028\u2029]/g
 // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL and newline at the end come from C strings and from echo
 const trailing = /[\u0000\n]+$/
 
-/** A source's name as users see it, by the rules in docs/PROTOCOL.md section 1. At most `sourceNameBytesMax` bytes of UTF-8. */
+/**
+ * A source's name as users see it, by the rules in docs/PROTOCOL.md section 1. At most `sourceNameBytesMax` bytes of
+ * UTF-8.
+ */
 export function safeSourceName(raw: Buffer): Buffer {
   if (isPlain(raw)) return raw
   const text = raw.toString('utf8').replace(trailing, '').replace(unsafe, '_')

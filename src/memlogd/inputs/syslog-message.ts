@@ -247,8 +247,8 @@ function isIsoStamp(bytes: Buffer, start: number, end: number): boolean {
 
 /**
  * Where the tag that begins at `start` ends: at `[` if a pid and `]:` follow, or at `:`. -1 if there is no tag: a
- * word that is followed by a space is the text's first word, and `http://...` and `fe80::1` are no tags either. Without a
- * stamp before it (`isStamped`) only the usual characters make a tag, lest JSON's first key becomes one.
+ * word that is followed by a space is the text's first word, and `http://...` and `fe80::1` are no tags either. Without
+ * a stamp before it (`isStamped`) only the usual characters make a tag, lest JSON's first key becomes one.
  */
 function findTagEnd(bytes: Buffer, start: number, end: number, isStamped: boolean): number {
   const limit = Math.min(end, start + tagBytesMax + 1)

@@ -46,8 +46,8 @@ export class SyslogStream {
   }
 
   /**
-   * Takes bytes[start,end) of the stream and hands over every message that is complete. Returns where it stopped: `end`, or
-   * earlier if the sink is full; call again from there.
+   * Takes bytes[start,end) of the stream and hands over every message that is complete. Returns where it stopped:
+   * `end`, or earlier if the sink is full; call again from there.
    */
   push(bytes: Buffer, start: number, end: number, sink: MessageSink): number {
     let at = start
@@ -99,7 +99,9 @@ export class SyslogStream {
     this.#held.restore(carry, prefixEnd, carry.length, carry.readUInt32LE(8))
   }
 
-  /** Decides on the framing of the next message. A length may come in pieces; if it was none, it is a line's beginning. */
+  /**
+   * Decides on the framing of the next message. A length may come in pieces; if it was none, it is a line's beginning.
+   */
   #begin(bytes: Buffer, start: number, end: number): number {
     let at = start
     while (at < end) {
@@ -170,7 +172,10 @@ export class SyslogStream {
     return stop + 1
   }
 
-  /** The message ends with bytes[start,end): handed over without a copy if nothing of it is held. Empty ones are no messages. */
+  /**
+   * The message ends with bytes[start,end): handed over without a copy if nothing of it is held. Empty ones are no
+   * messages.
+   */
   #finish(bytes: Buffer, start: number, end: number, sink: MessageSink): void {
     if (this.#held.total === 0) {
       const stop = Math.min(end, start + this.#max)

@@ -16,8 +16,8 @@ import { safeSourceName } from './source-name.ts'
 import { SyslogDatagramInput, SyslogStreamInput } from './syslog.ts'
 
 /**
- * The inputs of all kinds of sources. One of an unknown kind is read as a stream of lines, so that nothing is lost; so are
- * Docker's without `docker`, the plugin's own.
+ * The inputs of all kinds of sources. One of an unknown kind is read as a stream of lines, so that nothing is lost; so
+ * are Docker's without `docker`, the plugin's own.
  */
 export function inputTable(docker: InputFactory = fdStream): InputFactory {
   const factories = new Map<number, InputFactory>([

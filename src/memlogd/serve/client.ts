@@ -70,7 +70,8 @@ export class QueryClient implements Client {
   }
 
   /**
-   * A client of the extended protocol that closes is gone. One of the plain protocol may have closed its own half alone, as
+   * A client of the extended protocol that closes is gone. One of the plain protocol may have closed its own half
+   * alone, as
    * `nc -N` does, and still read: the intake can find out, or else the next write does.
    */
   ended(): void {

@@ -1,6 +1,7 @@
 /**
- * Who the clients of the query socket are. JavaScript can't ask the kernel, so the intake is asked, by the number of the
- * engine's descriptor. Only a few questions are under way at a time: the answers must find room in the control stream.
+ * Who the clients of the query socket are. JavaScript can't ask the kernel, so the intake is asked, by the number of
+ * the engine's descriptor. Only a few questions are under way at a time: the answers must find room in the control
+ * stream.
  */
 import { controlPeer, controlPeersMax } from '../../protocol/constants.ts'
 import type { ControlMessage } from '../../protocol/frame.ts'

@@ -1,6 +1,6 @@
 /**
- * Ranges of the ring, encoded as they go out. Readers without a filter share them: entries are read and encoded once for
- * all readers at about the same place. Readers with a filter get ranges of their own.
+ * Ranges of the ring, encoded as they go out. Readers without a filter share them: entries are read and encoded once
+ * for all readers at about the same place. Readers with a filter get ranges of their own.
  *
  *        from           a reader's next      to
  *   buffer |== encoded ========|== entries ===|..room..|

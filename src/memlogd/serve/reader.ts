@@ -1,6 +1,7 @@
 /**
- * One reader of the ring, from its request to its end: the sequence number of its next entry, and at most one write under
- * way. A client that is slow, or never reads, costs one buffer and delays no other. The query socket's readers and
+ * One reader of the ring, from its request to its end: the sequence number of its next entry, and at most one write
+ * under way. A client that is slow, or never reads, costs one buffer and delays no other. The query socket's readers
+ * and
  * `docker logs` differ only in their filter and their encoder.
  */
 import { queryModeDump, queryModeFollow, readerStallMs } from '../../protocol/constants.ts'

@@ -25,8 +25,8 @@ const messageKey = Buffer.from(',"msg":')
 const lineEnd = Buffer.from('}\n')
 
 /**
- * Upstream's three keys. Invalid UTF-8 becomes U+FFFD. The end entry is not sent: the end of the reply is the end of the
- * stream. The last second and the last source are kept encoded, because lines come in runs of both.
+ * Upstream's three keys. Invalid UTF-8 becomes U+FFFD. The end entry is not sent: the end of the reply is the end of
+ * the stream. The last second and the last source are kept encoded, because lines come in runs of both.
  */
 export class PlainReply implements ReplyEncoder {
   readonly isVerbatim = false

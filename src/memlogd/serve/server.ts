@@ -142,8 +142,8 @@ export class QueryServer {
       options.filter = filter
       applied.push(...filterKeys.filter((key) => request[key] !== undefined))
     }
-    // The client reverses the order, so it also selects the first or the last ones then. It applies filters that this server
-    // does not understand, and what depends on them.
+    // The client reverses the order, so it also selects the first or the last ones then. It applies filters that this
+    // server does not understand, and what depends on them.
     if (request.reverse !== true && (filter === undefined || filter instanceof EntryFilter)) {
       if (tail !== undefined) {
         applied.push('tail')

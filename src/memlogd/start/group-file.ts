@@ -1,4 +1,6 @@
-/** Group names and numbers, from /etc/group: `name:password:gid:members`. Where memlogd runs there is no name service. */
+/**
+ * Group names and numbers, from /etc/group: `name:password:gid:members`. Where memlogd runs there is no name service.
+ */
 import { readFileSync } from 'node:fs'
 
 const groupFilePath = '/etc/group'

@@ -284,8 +284,8 @@ function socketPath(flag: string, path: string, directory: string): string {
 }
 
 /**
- * Where the plugin's state is kept: /run, which lasts as long as the containers. Beside a socket of one's own, since two
- * daemons must not share it.
+ * Where the plugin's state is kept: /run, which lasts as long as the containers. Beside a socket of one's own, since
+ * two daemons must not share it.
  */
 function dockerState(socket: string | undefined): string {
   const isUsual = socket === undefined || socket === memlogdCommand.flags.dockerSocket.default

@@ -1,6 +1,6 @@
 /**
- * Parses a file in systemd's journal export format into entries: one that `-o export` made, or one of `journalctl -o export`.
- * Chunks may have any size; an entry is held until its empty line has come.
+ * Parses a file in systemd's journal export format into entries: one that `-o export` made, or one of `journalctl -o
+ * export`. Chunks may have any size; an entry is held until its empty line has come.
  */
 import {
   entryFlagCut,

@@ -6,8 +6,8 @@ import { basicEntry, type LineEntry, parseObject } from '../plain-stream.ts'
 
 const recordSeparator = 0x1e
 /**
- * `monotonic` as it was written: nanoseconds of a long uptime are more than a number in JavaScript holds. A quote before a
- * key is never part of a string's text, where it would be `\"`.
+ * `monotonic` as it was written: nanoseconds of a long uptime are more than a number in JavaScript holds. A quote
+ * before a key is never part of a string's text, where it would be `\"`.
  */
 const monotonicForm = /[{,]"monotonic":([0-9]{1,10})\.([0-9]{9})[,}]/
 

@@ -31,7 +31,9 @@ export interface OpenFile {
   close(): Promise<void>
 }
 
-/** The file system. For paths that do not exist the result is `undefined`; other failures reject with errno's `code`. */
+/**
+ * The file system. For paths that do not exist the result is `undefined`; other failures reject with errno's `code`.
+ */
 export interface FileLayer {
   /** Opens for appending and reading; makes the file if need be. */
   openAppend(path: string): Promise<OpenFile>

@@ -1,4 +1,7 @@
-/** One log file, open. It holds whole lines only: a write that fails in the middle of a line is taken back to the line's beginning. */
+/**
+ * One log file, open. It holds whole lines only: a write that fails in the middle of a line is taken back to the line's
+ * beginning.
+ */
 import type { EntryView } from '../../../protocol/entry.ts'
 import { StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
 import { type FileLayer, NotAFileError, type OpenFile } from './file-layer.ts'

@@ -18,7 +18,9 @@ export class LokiFormat implements HttpFormat {
   readonly #labels: ReadonlyMap<string, string>
   readonly #hasMetadata: boolean
 
-  /** `labels` are those of every stream; `source` and `service_name` are added. Without metadata, for Loki before 3.0. */
+  /**
+   * `labels` are those of every stream; `source` and `service_name` are added. Without metadata, for Loki before 3.0.
+   */
   constructor(labels: ReadonlyMap<string, string>, hasMetadata: boolean) {
     this.#labels = labels
     this.#hasMetadata = hasMetadata

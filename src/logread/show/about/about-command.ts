@@ -121,7 +121,10 @@ const answerMs = 1000
 /** More are of no use to somebody who chooses one. */
 const namesMax = 1000
 
-/** What a shell completes `-s` with, sorted: the sources that have lines in memory. Names with spaces or control characters, which only a foreign server sends, are left out. */
+/**
+ * What a shell completes `-s` with, sorted: the sources that have lines in memory. Names with spaces or control
+ * characters, which only a foreign server sends, are left out.
+ */
 export async function sourceNames(path: string): Promise<string[]> {
   const names = new Set<string>()
   const view = new EntryView()

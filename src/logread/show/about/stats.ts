@@ -1,6 +1,6 @@
 /**
- * memlogd's statistics for people and for Prometheus. All numbers of the daemon's line of JSON are shown, those that a newer
- * daemon adds too.
+ * memlogd's statistics for people and for Prometheus. All numbers of the daemon's line of JSON are shown, those that a
+ * newer daemon adds too.
  */
 import { formatTable, showSize } from './columns.ts'
 
@@ -101,8 +101,8 @@ export function statisticsMetrics(statistics: JsonObject): string {
 }
 
 /**
- * Lists are of things that come and go, as readers do: their number, and the largest and the sum of each of their numbers,
- * since a series for each would never end.
+ * Lists are of things that come and go, as readers do: their number, and the largest and the sum of each of their
+ * numbers, since a series for each would never end.
  */
 function addList(
   list: readonly JsonObject[],

@@ -1,6 +1,6 @@
 /**
- * Lines by their message. Most patterns hold a text that every match has: it is looked for in the bytes of many entries at
- * once, and the regular expression is asked only about messages that have it.
+ * Lines by their message. Most patterns hold a text that every match has: it is looked for in the bytes of many entries
+ * at once, and the regular expression is asked only about messages that have it.
  */
 import type { EntryView } from '../../../protocol/entry.ts'
 
@@ -17,8 +17,8 @@ const quantifier = /[*+?]\??|\{([0-9]+)(?:,[0-9]*)?\}\??/y
 const classEscapes = 'dDwWsSbBnrtvf'
 
 /**
- * The longest text outside of groups, classes and alternatives; undefined if there is none or the pattern has escapes that
- * are not looked into. With `isAscii` only ASCII counts.
+ * The longest text outside of groups, classes and alternatives; undefined if there is none or the pattern has escapes
+ * that are not looked into. With `isAscii` only ASCII counts.
  */
 export function requiredText(source: string, isAscii: boolean): RequiredText | undefined {
   const runs: string[] = ['']
@@ -103,7 +103,9 @@ function findExactly(text: string): Find {
   return (bytes, from) => bytes.indexOf(wanted, from)
 }
 
-/** Bytes that become a string at a time: V8 makes larger ones outside of its young generation, which takes much longer. */
+/**
+ * Bytes that become a string at a time: V8 makes larger ones outside of its young generation, which takes much longer.
+ */
 const windowBytes = 16 * 1024
 
 /** ASCII alone: no other character is one of its letters in another case. */
@@ -149,7 +151,9 @@ export class MessageMatcher {
     this.#find = hasCase ? findInAnyCase(required.text) : findExactly(required.text)
   }
 
-  /** The entries that come next, in their order, lie between `start` and `end`; the bytes stay as they are until then. */
+  /**
+   * The entries that come next, in their order, lie between `start` and `end`; the bytes stay as they are until then.
+   */
   begin(bytes: Buffer, start: number, end: number): void {
     this.#bytes = bytes.subarray(start, end)
     this.#start = start

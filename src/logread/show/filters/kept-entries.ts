@@ -1,6 +1,6 @@
 /**
- * Entries that a step keeps for later, as a queue with two ends. They lie one after another in blocks, so that a million
- * of them are no million objects; the block of those that were dropped is used again.
+ * Entries that a step keeps for later, as a queue with two ends. They lie one after another in blocks, so that a
+ * million of them are no million objects; the block of those that were dropped is used again.
  */
 import { EntryView } from '../../../protocol/entry.ts'
 

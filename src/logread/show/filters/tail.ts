@@ -6,8 +6,8 @@ import { KeptEntries, type KeptEntry, type PassEntry } from './kept-entries.ts'
 export type Busy = () => Promise<void> | undefined
 
 /**
- * Only the last N entries of what is buffered, where the server could not choose them: an upstream one, or with a filter
- * that the server doesn't know. Once `flush` was called, everything passes.
+ * Only the last N entries of what is buffered, where the server could not choose them: an upstream one, or with a
+ * filter that the server doesn't know. Once `flush` was called, everything passes.
  */
 export class Tail {
   readonly #count: number
