@@ -33,7 +33,7 @@ test: test-deps check
 bench: build
 	$(NODE24) test/bench/bench.ts $(if $(BENCH),$(BENCH),--write)
 
-# A few seconds of logs, end to end, in a temporary folder.
+# A few seconds of logs, end to end, in a temporary directory.
 run:
 	@sh src/build/deps.sh run
 	node build.mjs

@@ -32,7 +32,7 @@ function say(message: string): void {
   try {
     printError(`${speaker}: ${message}`)
   } catch {
-    // Standard error is closed: there is nobody to tell.
+    // Standard error is closed: the message can't be reported.
   }
 }
 

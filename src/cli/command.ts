@@ -8,7 +8,7 @@ import type { Command, Flag, FlagTable } from './flag-table.ts'
 import { type ParsedFlags, parseFlags } from './flags.ts'
 import { helpText } from './help.ts'
 
-/** A reader that has gone away has read enough; anything else that is wrong with standard output is an error. */
+/** A reader that closed its end has read enough; any other failure of standard output is an error. */
 export function printOut(text: string | Buffer): void {
   try {
     writeAll(1, Buffer.from(text))

@@ -20,8 +20,8 @@ export class Cursor {
 
   /**
    * Copies whole committed entries below the sequence number `end` to the beginning of `target` and
-   * moves behind them. Returns the number of bytes: 0 if there is none, or the next one is larger than `target`. Not to be
-   * called when the next entry has been overwritten.
+   * moves behind them. Returns the number of bytes: 0 if there is none, or the next one is larger than `target`. Not to
+   * be called when the next entry has been overwritten.
    */
   read(target: Buffer, end: number): number {
     const ring = this.#ring

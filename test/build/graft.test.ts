@@ -31,30 +31,30 @@ interface Postject {
 }
 const { inject } = createRequire(createRequire(import.meta.url).resolve('@yao-pkg/pkg'))('postject') as Postject
 
-let folder = ''
+let directory = ''
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'memlogd-graft-'))
-  writeFileSync(join(folder, 'program.c'), program)
+  directory = mkdtempSync(join(tmpdir(), 'memlogd-graft-'))
+  writeFileSync(join(directory, 'program.c'), program)
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 async function packaged(cpu: Cpu, flags: readonly string[]): Promise<Buffer> {
   const [command, ...target] = findToolchain(cpu).compiler
-  const file = join(folder, `program-${cpu}-${flags.join('')}`)
-  runTool(command, [...target, ...flags, join(folder, 'program.c'), '-o', file])
+  const file = join(directory, `program-${cpu}-${flags.join('')}`)
+  runTool(command, [...target, ...flags, join(directory, 'program.c'), '-o', file])
   await inject(file, 'NODE_SEA_BLOB', Buffer.alloc(payloadBytes, 'payload '), { sentinelFuse: fuse, overwrite: true })
   return readFileSync(file)
 }
 
 function blob(cpu: Cpu, options: readonly string[] = []): Buffer {
-  const file = join(folder, `blob-${cpu}`)
+  const file = join(directory, `blob-${cpu}`)
   const source = new URL(`placeholder-${cpuNames[cpu].machine}.S`, import.meta.url).pathname
   compileBlob(cpu, [source], [...options, '-Wl,-Ttext=0'], file)
   return readFileSync(file)
 }
 
 function run(cpu: Cpu, bytes: Buffer, args: readonly string[]): ToolResult {
-  const file = join(folder, 'grafted')
+  const file = join(directory, 'grafted')
   rmSync(file, { force: true })
   writeFileSync(file, bytes)
   chmodSync(file, 0o755)

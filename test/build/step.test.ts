@@ -13,7 +13,7 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'memlogd-step-'))
   runs = 0
   input = join(root, 'input')
-  output = join(root, 'deep/folder/output')
+  output = join(root, 'deep/directory/output')
   writeFileSync(input, 'one')
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))

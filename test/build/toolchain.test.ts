@@ -4,20 +4,20 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { findToolchain } from '../../src/build/tool.ts'
 
-let folder = ''
+let directory = ''
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'memlogd-tools-'))
-  vi.stubEnv('PATH', folder)
+  directory = mkdtempSync(join(tmpdir(), 'memlogd-tools-'))
+  vi.stubEnv('PATH', directory)
 })
 afterEach(() => {
   vi.unstubAllEnvs()
-  rmSync(folder, { recursive: true })
+  rmSync(directory, { recursive: true })
 })
 
 function have(...names: string[]): void {
   for (const name of names) {
-    writeFileSync(join(folder, name), '')
-    chmodSync(join(folder, name), 0o755)
+    writeFileSync(join(directory, name), '')
+    chmodSync(join(directory, name), 0o755)
   }
 }
 

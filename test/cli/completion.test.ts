@@ -9,17 +9,17 @@ import { logreadCommand } from '../../src/logread/options.ts'
 import { logwriteCommand } from '../../src/logwrite/main.ts'
 import { memlogdCommand } from '../../src/memlogd/start/options.ts'
 
-/** A folder with files to complete, and a `logread` that knows three sources, one of them hostile. */
-const folder = mkdtempSync(join(tmpdir(), 'memlogd-completion-'))
-afterAll(() => rmSync(folder, { recursive: true }))
-const bin = join(folder, 'bin')
-const work = join(folder, 'work')
-for (const path of [bin, work, join(work, 'a folder')]) mkdirSync(path)
+/** A directory with files to complete, and a `logread` that knows three sources, one of them hostile. */
+const directory = mkdtempSync(join(tmpdir(), 'memlogd-completion-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+const bin = join(directory, 'bin')
+const work = join(directory, 'work')
+for (const path of [bin, work, join(work, 'a directory')]) mkdirSync(path)
 for (const name of ['a file', 'app.log']) writeFileSync(join(work, name), '')
 const hostile = '$(>hacked)'
 writeFileSync(join(bin, 'logread'), `#!/bin/sh\nprintf '%s\\n' dhcpcd.stdout '${hostile}' rngd.stderr\n`)
 chmodSync(join(bin, 'logread'), 0o755)
-const env = { PATH: `${bin}:${process.env.PATH}`, HOME: folder }
+const env = { PATH: `${bin}:${process.env.PATH}`, HOME: directory }
 
 /** What bash offers for the last of `words`; `=` is a word of its own, as bash makes it. */
 function bashOffers(command: Command, ...words: string[]): string[] {
@@ -49,14 +49,14 @@ describe('bash', () => {
     [logreadCommand, ['-s', 'd'], ['dhcpcd.stdout']],
     [logreadCommand, ['--source', '=', 'r'], ['rngd.stderr']],
     [logreadCommand, ['-s', '$'], ['\\$\\(\\>hacked\\)']],
-    [logreadCommand, ['--file', 'a'], ['a folder', 'a file', 'app.log']],
-    [logreadCommand, ['--state', 'a'], ['a folder']],
+    [logreadCommand, ['--file', 'a'], ['a directory', 'a file', 'app.log']],
+    [logreadCommand, ['--state', 'a'], ['a directory']],
     [logreadCommand, ['-g', 'x'], []],
     [memlogdCommand, ['-max-l'], ['-max-lines', '-max-line-len']],
     [memlogdCommand, ['--max-l'], ['--max-lines', '--max-line-len']],
     [memlogdCommand, ['-completion', ''], ['bash', 'zsh']],
     [logwriteCommand, ['-b'], ['-best-effort']],
-    [logwriteCommand, ['mktemp', 'a'], ['a folder', 'a file', 'app.log']],
+    [logwriteCommand, ['mktemp', 'a'], ['a directory', 'a file', 'app.log']],
     [logwriteCommand, ['-n', 'x', 'mktemp', 'ap'], ['app.log']],
     [logwriteCommand, ['-n', '=', 'x', '--', 'mktemp', 'ap'], ['app.log']],
   ])('%# %o', (command, words, wanted) => {
@@ -78,8 +78,8 @@ const hasZsh = spawnSync('zsh', ['-fc', 'zmodload zsh/zpty']).status === 0
 
 /** What a real zsh makes of `typed` and a tab: the end of what its terminal shows. */
 function zshShows(command: Command, typed: string): string {
-  writeFileSync(join(folder, 'script.zsh'), completionScript(command, 'zsh'))
-  const setup = `PS1='> '; setopt no_beep; autoload -Uz compinit; compinit -D -u; source ${folder}/script.zsh; print READY`
+  writeFileSync(join(directory, 'script.zsh'), completionScript(command, 'zsh'))
+  const setup = `PS1='> '; setopt no_beep; autoload -Uz compinit; compinit -D -u; source ${directory}/script.zsh; print READY`
   const script = `zmodload zsh/zpty
 zpty z env TERM=dumb zsh -f -i
 zpty -w z ${JSON.stringify(setup).replaceAll('$', '\\$')}

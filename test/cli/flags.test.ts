@@ -44,9 +44,9 @@ const defaults = {
 }
 
 /** The parser as the executable has it. */
-const folder = mkdtempSync(join(tmpdir(), 'memlogd-flags-'))
-afterAll(() => rmSync(folder, { recursive: true }))
-const outfile = join(folder, 'flags.cjs')
+const directory = mkdtempSync(join(tmpdir(), 'memlogd-flags-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+const outfile = join(directory, 'flags.cjs')
 await build({ ...bundleOptions, entryPoints: ['src/cli/flags.ts'], outfile })
 const { default: bundled }: { default: typeof source } = await import(outfile)
 

@@ -9,19 +9,19 @@ import { findTool } from '../../src/build/tool.ts'
 import { buildFor } from '../qemu/test-machine.ts'
 import { Unavailable } from '../qemu/unavailable.ts'
 
-// The OCI image of both CPUs, built without network into a folder of its own. Where a CPU has no static base Node,
+// The OCI image of both CPUs, built without network into a directory of its own. Where a CPU has no static base Node,
 // its image holds a dynamic executable here, which `make image` would refuse.
 
 const project = projectLayout(new URL('../..', import.meta.url).pathname)
 const tool = findTool('buildah') ?? findTool('docker')
 
 describe.skipIf(tool === undefined)('the image (skipped without buildah and docker)', () => {
-  let folder = ''
+  let directory = ''
   let unavailable = ''
   let listed = new Map<string, string[]>()
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'memlogd-image-'))
-    const layout = { root: project.root, dist: join(folder, 'dist'), cache: join(folder, 'cache') }
+    directory = mkdtempSync(join(tmpdir(), 'memlogd-image-'))
+    const layout = { root: project.root, dist: join(directory, 'dist'), cache: join(directory, 'cache') }
     try {
       await build(layout)
     } catch (error) {
@@ -42,7 +42,7 @@ describe.skipIf(tool === undefined)('the image (skipped without buildah and dock
   beforeEach((context) => {
     if (unavailable !== '') context.skip(unavailable)
   })
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
   test('is for both CPUs', () => {
     expect([...listed.keys()].sort()).toEqual(['amd64', 'arm64'])

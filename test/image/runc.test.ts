@@ -35,26 +35,26 @@ function containerConfig(): object {
 
 describe.skipIf(!isPossible)('in a runc container (skipped without runc and root)', () => {
   const name = `memlogd-test-${process.pid}`
-  let folder = ''
+  let directory = ''
   let container: ChildProcess | undefined
   let output = ''
   let ended: Promise<number | null> = Promise.resolve(null)
-  const sockets = () => ({ log: join(folder, 'log.sock'), query: join(folder, 'query.sock') })
+  const sockets = () => ({ log: join(directory, 'log.sock'), query: join(directory, 'query.sock') })
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'memlogd-runc-'))
+    directory = mkdtempSync(join(tmpdir(), 'memlogd-runc-'))
     for (const file of [...imageFiles(layout, executable), ...libraryFiles(layout, cpu, executable)]) {
-      const target = join(folder, 'rootfs', file.path)
+      const target = join(directory, 'rootfs', file.path)
       mkdirSync(dirname(target), { recursive: true })
       if (file.kind === 'file') writeFileSync(target, file.content)
       if (file.kind === 'link') symlinkSync(file.content.toString(), target)
       if (file.kind === 'file') chmodSync(target, file.permissions)
     }
-    mkdirSync(join(folder, 'rootfs/proc'))
-    writeFileSync(join(folder, 'config.json'), JSON.stringify(containerConfig()))
+    mkdirSync(join(directory, 'rootfs/proc'))
+    writeFileSync(join(directory, 'config.json'), JSON.stringify(containerConfig()))
     const { log, query } = sockets()
     const handOver = new URL('hand-over.py', import.meta.url).pathname
-    const runc = ['runc', '--root', join(folder, 'state'), 'run', '--preserve-fds=2', '--bundle', folder, name]
+    const runc = ['runc', '--root', join(directory, 'state'), 'run', '--preserve-fds=2', '--bundle', directory, name]
     container = spawn('python3', [handOver, log, query, ...runc], { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [container.stdout, container.stderr]) stream?.on('data', (chunk) => (output += String(chunk)))
     ended = new Promise((resolve) => container?.on('close', resolve))
@@ -63,10 +63,10 @@ describe.skipIf(!isPossible)('in a runc container (skipped without runc and root
     }
   })
   afterAll(async () => {
-    spawnSync('runc', ['--root', join(folder, 'state'), 'delete', '--force', name])
+    spawnSync('runc', ['--root', join(directory, 'state'), 'delete', '--force', name])
     container?.kill('SIGKILL')
     await ended
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
   })
 
   function read(): string {
@@ -85,7 +85,7 @@ describe.skipIf(!isPossible)('in a runc container (skipped without runc and root
   })
 
   test('the container can write nothing', () => {
-    const state = tryTool('runc', ['--root', join(folder, 'state'), 'state', name])
+    const state = tryTool('runc', ['--root', join(directory, 'state'), 'state', name])
     const { pid } = JSON.parse(state.stdout) as { pid: number }
     const mounts = tryTool('cat', [`/proc/${pid}/mounts`]).stdout.split('\n')
     expect(mounts.filter((line) => line.split(' ')[1] === '/' && / ro[, ]/.test(line))).toHaveLength(1)

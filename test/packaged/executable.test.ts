@@ -15,14 +15,14 @@ const cpu = hostCpu()
 if (cpu === undefined) throw new Error(`no memlogd for ${process.arch}`)
 const executable = executableFile(layout, cpu)
 
-let folder = ''
+let directory = ''
 beforeAll(() => {
   if (!existsSync(executable)) throw new Error(`${executable} is not there: run make build`)
-  folder = mkdtempSync(join(tmpdir(), 'memlogd-packaged-'))
-  for (const applet of applets) symlinkSync(executable, join(folder, applet))
-  symlinkSync(executable, join(folder, 'other-name'))
+  directory = mkdtempSync(join(tmpdir(), 'memlogd-packaged-'))
+  for (const applet of applets) symlinkSync(executable, join(directory, applet))
+  symlinkSync(executable, join(directory, 'other-name'))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 function run(command: string, args: readonly string[], options: ToolOptions = {}): ToolResult {
   return tryTool(command, args, { timeoutMs: 20_000, ...options })
@@ -32,31 +32,31 @@ describe.each(applets)('%s', (applet) => {
   const says = { status: 0, stdout: `${applet} ${version}\n`, stderr: '' }
 
   test('by a path through a link', () => {
-    expect(run(join(folder, applet), ['--version'])).toMatchObject(says)
+    expect(run(join(directory, applet), ['--version'])).toMatchObject(says)
   })
   test('by PATH', () => {
-    expect(run('/bin/sh', ['-c', `${applet} --version`], { env: { PATH: folder } })).toMatchObject(says)
+    expect(run('/bin/sh', ['-c', `${applet} --version`], { env: { PATH: directory } })).toMatchObject(says)
   })
   test('by a relative path', () => {
-    expect(run('/bin/sh', ['-c', `./${applet} --version`], { cwd: folder })).toMatchObject(says)
+    expect(run('/bin/sh', ['-c', `./${applet} --version`], { cwd: directory })).toMatchObject(says)
   })
   test('as the first argument of another name', () => {
-    expect(run(join(folder, 'other-name'), [applet, '--version'])).toMatchObject(says)
+    expect(run(join(directory, 'other-name'), [applet, '--version'])).toMatchObject(says)
     expect(run(executable, [applet, '--version'])).toMatchObject(says)
   })
   test('--help', () => {
-    const help = run(join(folder, applet), ['--help'])
+    const help = run(join(directory, applet), ['--help'])
     expect(help).toMatchObject({ status: 0, stderr: '' })
     expect(help.stdout).toContain(applet)
   })
   test('an unknown option is one line and status 2', () => {
-    const wrong = run(join(folder, applet), ['--no-such-option'])
+    const wrong = run(join(directory, applet), ['--no-such-option'])
     expect(wrong).toMatchObject({ status: 2, stdout: '' })
     expect(wrong.stderr).toMatch(new RegExp(`^${applet}: [^\\n]*no-such-option[^\\n]*\\n`))
   })
-  test('without environment, in a folder that is gone', () => {
-    const script = `mkdir gone && cd gone && rmdir ../gone && exec ${join(folder, applet)} --version`
-    expect(run('/bin/sh', ['-c', script], { cwd: folder, env: {} })).toMatchObject(says)
+  test('without environment, in a directory that is gone', () => {
+    const script = `mkdir gone && cd gone && rmdir ../gone && exec ${join(directory, applet)} --version`
+    expect(run('/bin/sh', ['-c', script], { cwd: directory, env: {} })).toMatchObject(says)
   })
 })
 
@@ -89,8 +89,8 @@ describe('--install', () => {
       rmSync(target, { recursive: true })
     }
   })
-  test('into a folder that is not there: one line, status 1', () => {
-    const wrong = run(executable, ['--install', join(folder, 'nowhere')])
+  test('into a directory that is not there: one line, status 1', () => {
+    const wrong = run(executable, ['--install', join(directory, 'nowhere')])
     expect(wrong).toMatchObject({ status: 1, stdout: '' })
     expect(wrong.stderr).toMatch(/nowhere/)
   })

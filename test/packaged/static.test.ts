@@ -7,7 +7,7 @@ import { BuildError, type Cpu, cpus, hostCpu, type Layout, projectLayout } from 
 import { writeRelease } from '../../src/build/release/release.ts'
 import { runTool } from '../../src/build/tool.ts'
 
-// Whole builds into folders of their own: what `make static` makes, what it refuses, and that the same
+// Whole builds into directories of their own: what `make static` makes, what it refuses, and that the same
 // commit gives the same bytes. Downloads are taken from the project's cache.
 
 const project = projectLayout(new URL('../..', import.meta.url).pathname)
@@ -15,14 +15,14 @@ const project = projectLayout(new URL('../..', import.meta.url).pathname)
 /** What the executable may be larger than its base: the bundle, its code cache and the native half. */
 const ownBytesMax = 500_000
 
-let folder = ''
+let directory = ''
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'memlogd-static-'))
+  directory = mkdtempSync(join(tmpdir(), 'memlogd-static-'))
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 function layoutIn(name: string): Layout {
-  return { root: project.root, dist: join(folder, name, 'dist'), cache: join(folder, name, 'cache') }
+  return { root: project.root, dist: join(directory, name, 'dist'), cache: join(directory, name, 'cache') }
 }
 
 async function build(layout: Layout, cpu: Cpu, staticOnly: boolean, env: NodeJS.ProcessEnv = {}): Promise<string[]> {

@@ -13,11 +13,11 @@ export const guestCases: readonly GuestCase[] = [
     name: 'the machine is as strict as LinuxKit: root read-only, every tmpfs noexec',
     script: `
       ! touch /usr/bin/x 2>/dev/null
-      for folder in /run /tmp /var /dev /dev/shm; do
-        printf '#!/bin/busybox sh\\n' >$folder/program
-        chmod 755 $folder/program
-        ! $folder/program 2>/dev/null || exit 1
-        rm $folder/program
+      for directory in /run /tmp /var /dev /dev/shm; do
+        printf '#!/bin/busybox sh\\n' >$directory/program
+        chmod 755 $directory/program
+        ! $directory/program 2>/dev/null || exit 1
+        rm $directory/program
       done`,
   },
   {

@@ -20,24 +20,24 @@ const sources = [
 ]
 
 /**
- * The folder into which the package's files are unpacked; fetched once. A package that only depends on
+ * The directory into which the package's files are unpacked; fetched once. A package that only depends on
  * another one, as `linux-image-cloud-amd64` does, stands for that.
  */
 export function debianFiles(cache: string, wanted: DebianPackage): string {
-  const folder = join(cache, 'debian', wanted.architecture, wanted.name)
-  if (existsSync(folder)) return folder
+  const directory = join(cache, 'debian', wanted.architecture, wanted.name)
+  if (existsSync(directory)) return directory
   try {
-    fetch(cache, wanted, folder)
+    fetch(cache, wanted, directory)
   } catch (error) {
     throw new Unavailable(`Debian's ${wanted.name} (${wanted.architecture}): ${(error as Error).message}`)
   }
-  return folder
+  return directory
 }
 
-function fetch(cache: string, wanted: DebianPackage, folder: string): void {
+function fetch(cache: string, wanted: DebianPackage, directory: string): void {
   const env = aptEnvironment(join(cache, 'apt'))
   const name = realName(wanted, env)
-  const partial = `${folder}.partial`
+  const partial = `${directory}.partial`
   rmSync(partial, { recursive: true, force: true })
   const downloads = join(partial, 'download')
   const files = join(partial, 'files')
@@ -47,7 +47,7 @@ function fetch(cache: string, wanted: DebianPackage, folder: string): void {
   for (const file of readdirSync(downloads)) runTool('dpkg-deb', ['-x', join(downloads, file), files])
   // Links into packages that are not here.
   rmSync(join(files, 'usr/share/doc'), { recursive: true, force: true })
-  renameSync(files, folder)
+  renameSync(files, directory)
   rmSync(partial, { recursive: true })
 }
 
@@ -59,24 +59,24 @@ function realName(wanted: DebianPackage, env: NodeJS.ProcessEnv): string {
 }
 
 /** Lists are fetched once; they carry the hashes by which apt checks what it downloads. */
-function aptEnvironment(folder: string): NodeJS.ProcessEnv {
+function aptEnvironment(directory: string): NodeJS.ProcessEnv {
   for (const tool of ['apt-get', 'apt-cache', 'dpkg-deb']) {
     if (findTool(tool) === undefined) throw new Error(`there is no ${tool} here`)
   }
   if (!existsSync(keyring)) throw new Error(`there is no ${keyring} here`)
-  const config = join(folder, 'apt.conf')
+  const config = join(directory, 'apt.conf')
   const env = { ...process.env, APT_CONFIG: config, LC_ALL: 'C' }
-  const isReady = join(folder, 'lists-fetched')
+  const isReady = join(directory, 'lists-fetched')
   if (existsSync(isReady)) return env
   for (const part of ['state/lists/partial', 'cache/archives/partial'])
-    mkdirSync(join(folder, part), { recursive: true })
-  const list = join(folder, 'sources.list')
+    mkdirSync(join(directory, part), { recursive: true })
+  const list = join(directory, 'sources.list')
   writeFileSync(list, sources.map((line) => `deb [arch=amd64,arm64 signed-by=${keyring}] ${line}\n`).join(''))
   writeFileSync(
     config,
-    `Dir::State "${folder}/state";
+    `Dir::State "${directory}/state";
 Dir::State::status "/dev/null";
-Dir::Cache "${folder}/cache";
+Dir::Cache "${directory}/cache";
 Dir::Etc::sourcelist "${list}";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
@@ -94,8 +94,8 @@ Acquire::http::Timeout "20";
 }
 
 /** The kernel in an unpacked package, and its version. */
-export function kernelIn(folder: string): { file: string; version: string } {
-  const name = readdirSync(join(folder, 'boot')).find((entry) => entry.startsWith('vmlinuz-'))
-  if (name === undefined) throw new Error(`${folder} has no kernel`)
-  return { file: join(folder, 'boot', name), version: name.slice('vmlinuz-'.length) }
+export function kernelIn(directory: string): { file: string; version: string } {
+  const name = readdirSync(join(directory, 'boot')).find((entry) => entry.startsWith('vmlinuz-'))
+  if (name === undefined) throw new Error(`${directory} has no kernel`)
+  return { file: join(directory, 'boot', name), version: name.slice('vmlinuz-'.length) }
 }

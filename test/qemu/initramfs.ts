@@ -5,12 +5,12 @@ export interface ArchiveEntry {
   readonly path: string
   /** Type and permissions, as `st_mode`. */
   readonly mode: number
-  /** A file's bytes, a link's target; none for folders and devices. */
+  /** A file's bytes, a link's target; none for directories and devices. */
   readonly content?: Buffer
   readonly device?: readonly [major: number, minor: number]
 }
 
-export const typeFolder = 0o040000
+export const typeDirectory = 0o040000
 export const typeFile = 0o100000
 export const typeLink = 0o120000
 export const typeCharacterDevice = 0o020000

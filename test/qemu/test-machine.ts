@@ -10,7 +10,7 @@ import { type ImageFile, imageFiles } from '../../src/build/release/image.ts'
 import { findToolchain, runTool } from '../../src/build/tool.ts'
 import { guestScripts } from './cases.ts'
 import { debianFiles } from './debian.ts'
-import { type ArchiveEntry, archive, typeCharacterDevice, typeFile, typeFolder, typeLink } from './initramfs.ts'
+import { type ArchiveEntry, archive, typeCharacterDevice, typeDirectory, typeFile, typeLink } from './initramfs.ts'
 import { Unavailable } from './unavailable.ts'
 
 export interface TestMachine {
@@ -47,7 +47,7 @@ export function writeInitramfs(layout: Layout, cpu: Cpu, executable: string, fil
   const guest = new URL('guest/', import.meta.url).pathname
   const busybox = debianFiles(layout.cache, { name: 'busybox-static', architecture: cpu })
   const entries: ArchiveEntry[] = [
-    ...empty.map((path) => ({ path, mode: typeFolder | 0o755 })),
+    ...empty.map((path) => ({ path, mode: typeDirectory | 0o755 })),
     ...imageFiles(layout, executable).map(toEntry),
     ...libraryFiles(layout, cpu, executable).map(toEntry),
     // The kernel opens it for PID 1 before anything is mounted.
@@ -68,19 +68,19 @@ export function writeInitramfs(layout: Layout, cpu: Cpu, executable: string, fil
 }
 
 function toEntry({ path, kind, permissions, content }: ImageFile): ArchiveEntry {
-  if (kind === 'directory') return { path, mode: typeFolder | permissions }
+  if (kind === 'directory') return { path, mode: typeDirectory | permissions }
   return { path, mode: (kind === 'file' ? typeFile : typeLink) | permissions, content }
 }
 
 function guestTool(cpu: Cpu, source: string): Buffer {
-  const folder = mkdtempSync(join(tmpdir(), 'memlogd-guest-'))
+  const directory = mkdtempSync(join(tmpdir(), 'memlogd-guest-'))
   try {
     const [compiler, ...target] = findToolchain(cpu).compiler
-    const file = join(folder, 'guest-tool')
+    const file = join(directory, 'guest-tool')
     runTool(compiler, [...target, '-Os', '-static', '-Wall', '-Wextra', '-Werror', '-s', source, '-o', file])
     return readFileSync(file)
   } finally {
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
   }
 }
 
@@ -88,10 +88,10 @@ function guestTool(cpu: Cpu, source: string): Buffer {
 export function libraryFiles(layout: Layout, cpu: Cpu, executable: string): ImageFile[] {
   if (!parseElf(readFileSync(executable)).hasInterpreter) return []
   const names = ['libc.so.6', 'libdl.so.2', 'libm.so.6', 'libpthread.so.0', 'libstdc++.so.6', 'libgcc_s.so.1']
-  const folders = libraryPackages.map((name) => debianFiles(layout.cache, { name, architecture: cpu }))
+  const directories = libraryPackages.map((name) => debianFiles(layout.cache, { name, architecture: cpu }))
   const places = [`lib/${cpuNames[cpu].machine}-linux-gnu`, `usr/lib/${cpuNames[cpu].machine}-linux-gnu`]
   const file = (name: string, path: string): ImageFile => {
-    const candidates = folders.flatMap((folder) => places.map((place) => join(folder, place, name)))
+    const candidates = directories.flatMap((directory) => places.map((place) => join(directory, place, name)))
     const found = candidates.find((candidate) => existsSync(candidate))
     if (found === undefined) throw new Error(`no package has ${name}`)
     return { path, kind: 'file', permissions: 0o755, content: readFileSync(found) }

@@ -52,13 +52,13 @@ export function compileBlob(cpu: Cpu, sources: readonly string[], options: reado
 
 export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
   await writeHeader(layout)
-  const folder = join(layout.root, 'src/native')
-  const sources = [...sourceFiles(folder, '.c'), join(folder, `entry-${cpuNames[cpu].machine}.S`)]
-  const script = join(folder, 'blob.ld')
+  const directory = join(layout.root, 'src/native')
+  const sources = [...sourceFiles(directory, '.c'), join(directory, `entry-${cpuNames[cpu].machine}.S`)]
+  const script = join(directory, 'blob.ld')
   const outfile = blobFile(layout, cpu)
   return runStep(layout, {
     name: `native-${cpu}`,
-    inputs: [...sources, ...sourceFiles(folder, '.h'), script, headerFile(layout)],
+    inputs: [...sources, ...sourceFiles(directory, '.h'), script, headerFile(layout)],
     values: [...blobFlags, ...cpuFlags[cpu], ...findToolchain(cpu).compiler],
     outputs: [outfile],
     run: () => compileBlob(cpu, sources, ['-I', join(layout.dist, 'native'), '-T', script], outfile),
@@ -67,12 +67,12 @@ export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
 
 export async function buildHosted(layout: Layout): Promise<boolean> {
   await writeHeader(layout)
-  const folder = join(layout.root, 'src/native')
-  const sources = sourceFiles(folder, '.c')
+  const directory = join(layout.root, 'src/native')
+  const sources = sourceFiles(directory, '.c')
   const outfile = hostedFile(layout)
   return runStep(layout, {
     name: 'native-hosted',
-    inputs: [...sources, ...sourceFiles(folder, '.h'), headerFile(layout)],
+    inputs: [...sources, ...sourceFiles(directory, '.h'), headerFile(layout)],
     values: hostedFlags,
     outputs: [outfile],
     run: () => void runTool('cc', [...hostedFlags, '-I', join(layout.dist, 'native'), ...sources, '-o', outfile]),

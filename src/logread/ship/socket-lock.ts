@@ -1,6 +1,6 @@
 /**
- * A lock on files of a directory: a Unix socket in it that its holder listens on. So the kernel releases it whenever the
- * holder dies, and it works across containers that share the directory. Node has no flock.
+ * A lock on files of a directory: a Unix socket in it that its holder listens on. So the kernel releases it whenever
+ * the holder dies, and it works across containers that share the directory. Node has no flock.
  *
  * Two that find the socket of a dead holder may both replace it; the one whose socket was replaced finds out when it
  * next makes sure of its lock.
