@@ -28,14 +28,15 @@ export class DockerSender extends StreamSender implements Sender {
   send(random: Random): void {
     const stream = random.pick<Stream>(['stdout', 'stderr'])
     const open = this.#open[stream]
-    if (open !== undefined && random.chance(0.9)) this.#sendPiece(stream, open, random.chance(0.4), random)
-    else if (open !== undefined || random.chance(0.4)) {
-      // The last piece of the line before never comes.
+    if (open !== undefined && random.chance(0.8)) this.#sendPiece(stream, open, random.chance(0.4), random)
+    else if (random.chance(0.5)) {
+      // The last piece of a line that is open never comes.
       this.#finish(stream)
       const line = { id: `id-${this.#lines}`, text: uniqueText(this.#lines++, random, 4), pieces: 0 }
       this.#open[stream] = line
       this.#write(stream, line.text, { id: line.id, ordinal: 1, isLast: false })
     } else {
+      this.#finish(stream)
       const text = uniqueText(this.#lines++, random, random.pick([10, 100, 1000]))
       this.#write(stream, text)
       this.expected.push({ source: `${this.name}.${stream}`, text })

@@ -202,7 +202,7 @@ export class InputSimulation {
   #takeOver(): void {
     this.#die()
     this.#result.takeovers++
-    this.#maxLineBytes = Math.max(this.#maxLineBytes, this.#random.pick(lineBytesChoices))
+    this.#maxLineBytes = this.#random.pick(lineBytesChoices)
     this.#smallestLimit = Math.min(this.#smallestLimit, this.#maxLineBytes)
   }
 

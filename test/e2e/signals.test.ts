@@ -1,0 +1,77 @@
+// memlogd's processes are stopped and continued at any moment: that costs neither a line nor a takeover.
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { startCommand, stopCommands } from '../support/command.ts'
+import { binFolder, Daemon } from '../support/daemon.ts'
+import { startFollower, startWriters, stopLoads } from '../support/load.ts'
+import { randomFrom, seedFor } from '../support/random.ts'
+import { statistics } from '../support/statistics.ts'
+import { eventually } from '../support/wait.ts'
+
+let daemon: Daemon | undefined
+afterEach(async () => {
+  stopLoads()
+  await daemon?.stop()
+  daemon = undefined
+  await stopCommands()
+})
+
+/** Stops and continues a process at random moments for as long as `isOn`. */
+async function storm(pid: () => number | undefined, isOn: () => boolean, seed: string): Promise<void> {
+  const random = randomFrom(seedFor(seed))
+  while (isOn()) {
+    for (const signal of ['SIGSTOP', 'SIGCONT'] as const) {
+      const target = pid()
+      try {
+        if (target !== undefined) process.kill(target, signal)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, random.below(20)))
+    }
+  }
+}
+
+it.each(['intake', 'engine'])('no line is lost while the %s is stopped and continued again and again', async (name) => {
+  daemon = await Daemon.start('-max-lines', '1000000', '-max-bytes', '128m')
+  const running = daemon
+  const follower = startFollower(running.querySocket, 'last.stdout')
+  const load = startWriters(running.logSocket, 4, 50_000, 0)
+  let isOn = true
+  void load.child.once('close', () => {
+    isOn = false
+  })
+  await storm(name === 'intake' ? () => running.pid : () => running.enginePid, () => isOn, name)
+  const { lines } = await load.result
+  running.logwrite(['-n', 'last', 'echo', 'the end'])
+  const books = await follower.result
+  expect(lines).toEqual([50_000, 50_000, 50_000, 50_000])
+  for (const [index, count] of lines.entries()) expect(books.sources[`writer-${index}`]).toBe(count)
+  expect(books.lost).toBe(0)
+})
+
+it.each(['the running memlogd', 'its successor'])(
+  'a takeover succeeds while %s is stopped and continued',
+  async (name) => {
+    daemon = await Daemon.start()
+    const { logSocket, querySocket, process: old } = daemon
+    daemon.logwrite(['-n', 'early', 'echo', 'kept'])
+    await eventually('it is stored', () => daemon?.messages('early.stdout').includes('kept'))
+    const args = ['-takeover', '-socket-log', logSocket, '-socket-query', querySocket]
+    const next = startCommand(join(binFolder, 'memlogd'), args)
+    let isOn = true
+    old.once('exit', () => {
+      isOn = false
+    })
+    await storm(
+      () => (name === 'its successor' ? next.child.pid : daemon?.pid),
+      () => isOn,
+      name,
+    )
+    expect(old.exitCode).toBe(0)
+    await eventually('the successor serves', () => statistics(querySocket).catch(() => undefined))
+    expect(daemon.messages('early.stdout')).toEqual(['kept'])
+    next.child.kill('SIGTERM')
+    expect((await next.finished).status).toBe(0)
+  },
+)
