@@ -66,12 +66,6 @@ interface CheckpointStore {
   close?(): Promise<void>
 }
 
-interface ShipperCounters {
-  delivered: number
-  rejected: number
-  failures: number
-}
-
 /** A failure that is reported once, and again only after `repeatMs` or when the text changes. */
 class Complaint {
   #text = ''
@@ -90,7 +84,6 @@ class Complaint {
 }
 
 export class Shipper {
-  readonly counters: ShipperCounters = { delivered: 0, rejected: 0, failures: 0 }
   /** memlogd could not be asked for the rest, and it is not waited for. */
   isIncomplete = false
   readonly #target: Target
@@ -99,6 +92,7 @@ export class Shipper {
   readonly #world: World
   readonly #report: Report
   readonly #backoff: Backoff
+  #rejected = 0
   #cursor: Cursor | undefined
   /** Where the deliveries began that may not have arrived, oldest first. */
   #unconfirmed: Cursor[] = []
@@ -120,7 +114,7 @@ export class Shipper {
 
   /** Lines that the target will never have. */
   get rejected(): number {
-    return this.counters.rejected + (this.#target.refused ?? 0)
+    return this.#rejected + (this.#target.refused ?? 0)
   }
 
   /** Whether something was handed over that may not have arrived. */
@@ -189,13 +183,10 @@ export class Shipper {
       if (stop.aborted) return false
       try {
         await this.#target.deliver(batch.bytes, start, batch.end, stop)
-        this.counters.delivered += countEntries(batch.bytes, start, batch.end)
         break
       } catch (error) {
         const failure = error instanceof TargetError ? error : unexpected(error)
-        const done = Math.min(Math.max(failure.deliveredTo ?? start, start), batch.end)
-        this.counters.delivered += countEntries(batch.bytes, start, done)
-        start = done
+        start = Math.min(Math.max(failure.deliveredTo ?? start, start), batch.end)
         if (stop.aborted) {
           this.#cursor = cursorAt(batch, start) ?? this.#cursor
           return false
@@ -283,7 +274,6 @@ export class Shipper {
   }
 
   #fail(message: string): void {
-    this.counters.failures++
     const nowMs = this.#world.monotonicMs()
     this.#outageMs ??= nowMs
     if (this.#outage.isNew(message, nowMs)) this.#report(`${message}; trying again`)
@@ -299,7 +289,7 @@ export class Shipper {
 
   #reject(batch: Batch, start: number, failure: TargetError): void {
     const count = countEntries(batch.bytes, start, batch.end)
-    this.counters.rejected += count
+    this.#rejected += count
     this.#report(`${count} lines were refused for good: ${failure.message}`)
   }
 }

@@ -37,7 +37,7 @@ interface Match {
 export class Hook implements Target {
   readonly name: string
   /** Matches that no command was run for. */
-  dropped = 0
+  refused = 0
   readonly #pattern: RegExp
   readonly #command: string
   readonly #report: Report
@@ -52,7 +52,7 @@ export class Hook implements Target {
   #worker: Promise<void> | undefined
   #running: ShellCommand | undefined
   #unreported = 0
-  #droppedBefore = 0
+  #refusedBefore = 0
   #reportedMs = Number.NEGATIVE_INFINITY
 
   /** `environment` is logread's own: variables in it that are named as a hook's are not passed on. */
@@ -73,10 +73,6 @@ export class Hook implements Target {
     this.#times = times
     this.#tokens = times.burstRuns
     this.#refilledMs = world.monotonicMs()
-  }
-
-  get refused(): number {
-    return this.dropped
   }
 
   /** Looks at the lines; never waits for a command. */
@@ -106,7 +102,7 @@ export class Hook implements Target {
     await this.#worker
     const count = this.#pending.length
     this.#pending.length = 0
-    this.dropped += count
+    this.refused += count
     if (count > 0) this.#report(`${count} matching lines waited at the stop: no command was run for them`)
     if (this.#unreported > 0) this.#reportDrops()
   }
@@ -114,7 +110,7 @@ export class Hook implements Target {
   #add(variables: Record<string, string>): void {
     const size = Object.values(variables).reduce((sum, text) => sum + text.length, 0)
     if (this.#pending.length >= pendingMax || this.#pendingCharacters + size > pendingCharactersMax) {
-      this.dropped++
+      this.refused++
       this.#unreported++
       if (this.#world.monotonicMs() - this.#reportedMs >= dropsMs) this.#reportDrops()
       return
@@ -140,12 +136,12 @@ export class Hook implements Target {
         return
       }
       this.#pendingCharacters -= next.size
-      await this.#run({ ...next.variables, LOG_DROPPED: String(this.dropped - this.#droppedBefore) })
+      await this.#run({ ...next.variables, LOG_DROPPED: String(this.refused - this.#refusedBefore) })
     }
   }
 
   async #run(variables: Record<string, string>): Promise<void> {
-    this.#droppedBefore = this.dropped
+    this.#refusedBefore = this.refused
     const environment = { ...this.#environment, ...variables }
     const command = new ShellCommand(this.#command, { environment, hasInput: false }, this.#world)
     this.#running = command
