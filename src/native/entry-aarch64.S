@@ -23,9 +23,9 @@ enter:
         add     x0, sp, #16
         bl      native_entry
         ldp     x0, x1, [sp], #16
-        adr     x9, blob_start
-        ldr     x10, old_entry
-        add     x9, x9, x10
+        adr     x16, blob_start
+        ldr     x17, old_entry
+        add     x16, x16, x17
         mov     x30, xzr
-        br      x9
+        br      x16                     /* x16 may enter a function that is protected by BTI */
         .section .note.GNU-stack, "", @progbits

@@ -58,12 +58,18 @@ static void protect_from_oom_killer(void) {
   sys_close(fd);
 }
 
-/* Signals become readable events; others that would end this process by default are blocked. */
+/*
+ * Signals that stop memlogd become readable events, unless the caller ignores them (nohup, a shell's background). All
+ * others are blocked, but those that report a fault: no signal sent by mistake ends or stops this process.
+ */
 static int take_signals(u64 *caller_mask) {
-  u64 handled =
-      SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGCHLD);
-  u64 blocked = handled | SIGNAL_BIT(SIGUSR1) | SIGNAL_BIT(SIGUSR2) | SIGNAL_BIT(SIGALRM) | SIGNAL_BIT(SIGVTALRM) |
-                SIGNAL_BIT(SIGPROF) | SIGNAL_BIT(SIGIO) | SIGNAL_BIT(SIGPWR);
+  static const u8 stopping[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+  u64 handled = SIGNAL_BIT(SIGCHLD);
+  for (u32 n = 0; n < sizeof stopping; n++)
+    if (stopping[n] == SIGTERM || !sys_is_ignored(stopping[n])) handled |= SIGNAL_BIT(stopping[n]);
+  u64 faults = SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGABRT) | SIGNAL_BIT(SIGBUS) |
+               SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGSYS);
+  u64 blocked = ~faults;
   sys_sigprocmask(SIG_BLOCK, &blocked, caller_mask);
   sys_set_signal(SIGPIPE, SIG_IGN);
   return sys_signalfd(handled);
@@ -178,7 +184,9 @@ __attribute__((noreturn)) static void end_process(struct intake *intake) {
 
 /* Another memlogd asks for everything. Exits if it has it; otherwise goes on. */
 static void serve_takeover(struct intake *intake, int peer) {
-  bool is_allowed = takeover_is_allowed(peer) && !is_stopping(intake);
+  /* Our socket files are removed before the stop begins: a successor would have none. */
+  bool is_ending = intake->stop.is_wanted || is_stopping(intake);
+  bool is_allowed = takeover_is_allowed(peer) && !is_ending;
   if (is_allowed) {
     /* Readers lose their connection as if the engine had died, without a word of a stop: they come back by cursor. */
     control_read(&intake->engine, &intake->holdings, intake->now_ms);
@@ -195,6 +203,8 @@ static void read_log_socket(struct intake *intake) {
 
 static void read_datagrams(struct intake *intake, u32 kind) {
   struct holdings *holdings = &intake->holdings;
+  /* The queue may have become full in this very turn; the senders then still have their time. */
+  if (is_full(intake) && !is_dropping(intake)) return;
   if (is_full(intake)) syslog_drop(&holdings->listeners, &holdings->sources, kind);
   else syslog_read(&holdings->syslog, &holdings->listeners, &holdings->sources, kind);
 }

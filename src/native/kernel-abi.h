@@ -82,6 +82,7 @@ typedef int64_t i64;
 #define F_SEAL_SEAL 1
 #define F_SEAL_SHRINK 2
 #define F_SEAL_GROW 4
+#define F_SEAL_WRITE 8
 #define FD_CLOEXEC 1
 #define LOCK_EX 2
 #define LOCK_NB 4
@@ -233,17 +234,19 @@ struct timeval {
 #define SIGHUP 1
 #define SIGINT 2
 #define SIGQUIT 3
+#define SIGILL 4
+#define SIGTRAP 5
+#define SIGABRT 6
+#define SIGBUS 7
+#define SIGFPE 8
 #define SIGKILL 9
 #define SIGUSR1 10
+#define SIGSEGV 11
 #define SIGUSR2 12
 #define SIGPIPE 13
 #define SIGTERM 15
-#define SIGALRM 14
 #define SIGCHLD 17
-#define SIGVTALRM 26
-#define SIGPROF 27
-#define SIGIO 29
-#define SIGPWR 30
+#define SIGSYS 31
 #define SIG_BLOCK 0
 #define SIG_SETMASK 2
 #define SIG_DFL 0
@@ -263,6 +266,7 @@ struct timeval {
 #define FUTEX_WAKE_PRIVATE 129
 #define RLIMIT_NOFILE 7
 #define TIOCGPTN 0x80045430
+#define FIONREAD 0x541b
 #define SIGNAL_BIT(n) (1ull << ((n)-1))
 struct kernel_sigaction {
   u64 handler, flags, restorer, mask;

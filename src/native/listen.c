@@ -117,18 +117,34 @@ static void remember(struct bound_path *bound, const struct place *place) {
 
 struct access {
   u32 mode;
-  i64 gid; /* -1: leave */
+  i64 gid;                /* -1: leave */
+  bool wants_credentials; /* the kernel says who sent each datagram */
 };
+
+/* Changes the socket that we bound, whatever has been put in its path since: not a link, nor what it leads to. */
+static int change_access(const struct place *place, const struct access *access) {
+  struct statx found;
+  struct text path;
+  int fd = sys_openat(place->directory, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (fd < 0) return fd;
+  int result = sys_statx(fd, "", AT_EMPTY_PATH, &found);
+  if (result == 0 && (found.mode & S_IFMT) != S_IFSOCK) result = -ENOTSOCK;
+  if (result == 0) result = sys_fchownat(fd, "", 0xffffffff, (u32)access->gid, AT_EMPTY_PATH);
+  text_descriptor_path(&path, fd);
+  if (result == 0) result = sys_fchmodat(AT_FDCWD, path.at, access->mode);
+  sys_close(fd);
+  return result;
+}
 
 /* Nobody may reach the socket before it has its permissions: owner only at bind, then the group, then the mode. */
 static int bind_with_access(struct place *place, int fd, const struct access *access) {
   u32 mode = access->gid < 0 ? access->mode : access->mode & 0700;
+  if (access->wants_credentials) sys_set_socket_number(fd, SO_PASSCRED, 1);
   int old = sys_umask((int)(~mode & 0777));
   int result = sys_bind(fd, &place->address, sizeof place->address);
   sys_umask(old);
   if (result < 0 || access->gid < 0) return result;
-  result = sys_fchownat(place->directory, place->name, 0xffffffff, (u32)access->gid, AT_SYMLINK_NOFOLLOW);
-  if (result == 0) result = sys_fchmodat(place->directory, place->name, access->mode);
+  result = change_access(place, access);
   if (result < 0) sys_unlinkat(place->directory, place->name);
   return result;
 }
@@ -260,7 +276,7 @@ static bool open_main_sockets(struct listeners *listeners, const struct config *
   const char *log = config_value(config, "log-path"), *query = config_value(config, "query-path");
   const char *link = config_value(config, "query-link");
   struct bound_path *paths = listeners->paths;
-  struct access access = {(u32)config_number(config, "socket-mode", SOCKET_MODE_DEFAULT) & 0777, -1};
+  struct access access = {(u32)config_number(config, "socket-mode", SOCKET_MODE_DEFAULT) & 0777, -1, false};
   if (config_value(config, "socket-gid") != NULL) access.gid = (i64)config_number(config, "socket-gid", 0);
   if (log != NULL) listeners->log = bind_path(&paths[PATH_LOG], log, SOCK_DGRAM, &access, query, error);
   else if (config_value(config, "log-fd") != NULL)
@@ -287,11 +303,10 @@ static void make_parents(const char *path) {
 
 static bool open_inputs(struct listeners *listeners, const struct config *config, struct text *error) {
   const char *value;
-  const struct access everybody = {0666, -1}, owner = {0600, -1};
+  const struct access everybody = {0666, -1, true}, owner = {0600, -1, false};
   if ((value = config_value(config, "syslog-path")) != NULL && listeners->syslog < 0) {
     listeners->syslog = bind_path(&listeners->paths[PATH_SYSLOG], value, SOCK_DGRAM, &everybody, NULL, error);
     if (listeners->syslog < 0) return false;
-    sys_set_socket_number(listeners->syslog, SO_PASSCRED, 1);
     widen_buffer(listeners->syslog);
   }
   if ((value = config_value(config, "syslog-udp")) != NULL && listeners->udp < 0) {

@@ -23,8 +23,25 @@ static u64 bytes_needed(const struct queue *queue, u32 payload_bytes) {
 
 static const u64 queue_file_bytes = (u64)QUEUE_FRAMES_OFFSET + QUEUE_BYTES_DEFAULT;
 
+/* Whether the kernel counts memory strictly (vm.overcommit_memory, proc(5)): it may then refuse a page. */
+static bool is_memory_strict(void) {
+  char mode = 0;
+  int fd = sys_open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  sys_read(fd, &mode, 1);
+  sys_close(fd);
+  return mode == '2';
+}
+
+/* Takes all pages where they could be refused later: writing to a page that is refused is a SIGBUS. */
+static bool take_pages(struct queue *queue) {
+  queue->keeps_pages = is_memory_strict();
+  return !queue->keeps_pages || sys_fallocate(queue->fd, 0, 0, queue_file_bytes) == 0;
+}
+
 static bool map_queue(struct queue *queue) {
   struct text path;
+  if (!take_pages(queue)) return false;
   queue->map = sys_mmap(queue_file_bytes, MAP_SHARED | MAP_NORESERVE, queue->fd);
   if (queue->map == NULL) return false;
   text_descriptor_path(&path, queue->fd);
@@ -54,7 +71,7 @@ bool queue_adopt(struct queue *queue, u64 head, u64 tail) {
   zero_bytes(&status, sizeof status);
   sys_statx(queue->fd, "", AT_EMPTY_PATH, &status);
   /* A file that can shrink while it is mapped could kill this process (SIGBUS). */
-  bool is_sealed = (sys_fcntl(queue->fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) != 0;
+  bool is_sealed = sys_is_sealed(queue->fd);
   if (status.size != queue_file_bytes || !is_sealed || !map_queue(queue)) return false;
   queue->head = queue->announced = head;
   queue->tail = tail;
@@ -103,7 +120,7 @@ static void skip_rest(struct queue *queue) {
 }
 
 bool queue_wants_rewind(const struct queue *queue) {
-  return queue->head == queue->tail && queue->touched > QUEUE_REWIND_BYTES;
+  return !queue->keeps_pages && queue->head == queue->tail && queue->touched > QUEUE_REWIND_BYTES;
 }
 
 /* Frees the pages between two offsets of the area. */

@@ -22,12 +22,13 @@ _Static_assert(QUEUE_SOURCE_SLOT_BYTES >= 16 + SOURCE_NAME_BYTES_MAX, "a slot ho
 
 struct queue {
   u8 *map;
-  u64 head;        /* written up to here */
-  u64 tail;        /* acknowledged up to here */
-  u64 touched;     /* bytes of the area, from its beginning, that may have pages */
-  u64 announced;   /* the engine has been notified of frames up to here */
-  int fd;          /* ours, writable */
-  int readable_fd; /* the engine's, read-only */
+  u64 head;         /* written up to here */
+  u64 tail;         /* acknowledged up to here */
+  u64 touched;      /* bytes of the area, from its beginning, that may have pages */
+  u64 announced;    /* the engine has been notified of frames up to here */
+  bool keeps_pages; /* the kernel may refuse pages later: all are taken at the start and kept */
+  int fd;           /* ours, writable */
+  int readable_fd;  /* the engine's, read-only */
 };
 
 struct frame {

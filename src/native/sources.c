@@ -229,6 +229,18 @@ bool source_adopt(struct sources *sources, int fd, u32 kind, u32 token, const ch
   return true;
 }
 
+u32 sources_named(const struct sources *sources, u32 kind, const char *name, u32 name_bytes) {
+  u32 count = 0;
+  for (u32 slot = 0; slot < SOURCES_MAX; slot++) {
+    const struct source *source = &sources->slots[slot];
+    if (source->kind != kind || source->state == SOURCE_FREE || source->state == SOURCE_ENDED) continue;
+    u32 bytes = 0;
+    const char *found = queue_slot_name(sources->queue, slot, &bytes);
+    if (bytes == name_bytes && equal_bytes(found, name, bytes)) count++;
+  }
+  return count;
+}
+
 bool source_restore(struct sources *sources, u32 slot, const struct source *from) {
   struct source *source = &sources->slots[slot];
   *source = *from;
@@ -309,7 +321,8 @@ static bool is_end(const struct source *source, long got) {
   if (got == -EINTR) return false;
   if (source->state == SOURCE_CLOSING) return true;
   /* A datagram socket has no end: its errors are those of single packets, and a datagram may be empty. */
-  if (source->is_datagram) return got == 0 ? was_shut_down(source->fd) : got == -EBADF || got == -ENOTSOCK;
+  if (source->is_datagram && (got == 0 || got == -EAGAIN)) return was_shut_down(source->fd);
+  if (source->is_datagram) return got == -EBADF || got == -ENOTSOCK;
   return got != -EAGAIN;
 }
 

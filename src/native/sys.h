@@ -50,6 +50,11 @@ static inline int sys_statx(int directory, const char *name, int flags, struct s
   return (int)CALL5(statx, directory, P(name), flags, STATX_BASIC_STATS, P(to));
 }
 static inline int sys_fcntl(int fd, int command, long value) { return (int)CALL3(fcntl, fd, command, value); }
+/* Whether the file can't shrink. Files that have no seals return an error. */
+static inline bool sys_is_sealed(int fd) {
+  int seals = sys_fcntl(fd, F_GET_SEALS, 0);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
 static inline int sys_ioctl(int fd, u32 request, void *value) { return (int)CALL3(ioctl, fd, request, P(value)); }
 static inline int sys_flock(int fd, int how) { return (int)CALL2(flock, fd, how); }
 static inline int sys_ftruncate(int fd, u64 bytes) { return (int)CALL2(ftruncate, fd, bytes); }
@@ -175,6 +180,10 @@ static inline u64 sys_set_signal(int number, u64 handler) {
   struct kernel_sigaction set = {handler, 0, 0, 0}, old = {0, 0, 0, 0};
   CALL4(rt_sigaction, number, P(&set), P(&old), 8);
   return old.handler;
+}
+static inline bool sys_is_ignored(int number) {
+  struct kernel_sigaction found = {0, 0, 0, 0};
+  return CALL4(rt_sigaction, number, 0, P(&found), 8) == 0 && found.handler == SIG_IGN;
 }
 __attribute__((noreturn)) static inline void sys_exit(int status) {
   for (;;) CALL1(exit_group, status);

@@ -104,3 +104,4 @@ static inline long clone_thread(long flags, void *stack, void (*run)(void *), vo
 #define NR_pidfd_getfd 438
 
 #define O_DIRECTORY 040000
+#define O_NOFOLLOW 0100000

@@ -102,3 +102,4 @@ static inline long clone_thread(long flags, void *stack, void (*run)(void *), vo
 #define NR_pidfd_getfd 438
 
 #define O_DIRECTORY 0200000
+#define O_NOFOLLOW 0400000

@@ -162,6 +162,12 @@ static void peer_text(struct text *text, const u8 *address) {
   else text_add(text, "unknown");
 }
 
+/* Whether another connection would be too many, in all or of this peer. */
+static bool has_too_many(const struct sources *sources, const struct text *peer) {
+  return sources->connections >= SYSLOG_CONNECTIONS_MAX ||
+         sources_named(sources, SOURCE_KIND_SYSLOG_TCP, peer->at, peer->bytes) >= SYSLOG_CONNECTIONS_PER_PEER_MAX;
+}
+
 void syslog_accept(struct syslog *syslog, int listener, struct sources *sources, u64 now_ms) {
   for (u32 turn = 0; turn < DATAGRAMS_PER_TURN; turn++) {
     u8 address[sizeof(struct sockaddr_in6)] __attribute__((aligned(8))) = {0};
@@ -175,7 +181,7 @@ void syslog_accept(struct syslog *syslog, int listener, struct sources *sources,
     if (fd < 0) continue;
     struct text name;
     peer_text(&name, address);
-    if (sources->connections >= SYSLOG_CONNECTIONS_MAX) {
+    if (has_too_many(sources, &name)) {
       sys_close(fd);
       event_count(sources->events, EVENT_SOURCES_FULL, 1, SOURCE_KIND_SYSLOG_TCP, name.at, name.bytes);
       continue;

@@ -107,7 +107,10 @@ static int receive_message(int from, u8 type, int *fds, u32 max) {
   u8 received = 0;
   struct iovec part = {&received, 1};
   struct msghdr message = {NULL, 0, &part, 1, control, sizeof control, 0};
-  if (sys_recvmsg(from, &message, MSG_CMSG_CLOEXEC) != 1) return -1;
+  long got = UNINTERRUPTED(sys_recvmsg(from, &message, MSG_CMSG_CLOEXEC));
+  /* This process may have been stopped while the answer came. */
+  if (got == -EAGAIN) got = sys_recvmsg(from, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (got != 1) return -1;
   u32 count = received_descriptors(&message, fds, max);
   bool is_whole = (message.flags & (MSG_CTRUNC | MSG_TRUNC)) == 0;
   if (received == type && count <= max && is_whole) return (int)count;
@@ -226,21 +229,41 @@ static bool send_all_descriptors(struct holdings *holdings, int peer, const stru
   return !batch.has_failed;
 }
 
-bool takeover_send(struct holdings *holdings, int peer) {
-  int state_fd = sys_memfd_create("memlogd-takeover", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (state_fd < 0) return false;
-  unix_set_timeouts(peer, SEND_MS);
-  struct state *state = NULL;
-  if (sys_ftruncate(state_fd, sizeof *state) == 0) state = sys_mmap(sizeof *state, MAP_SHARED, state_fd);
-  bool is_done = false;
-  if (state != NULL) {
-    sys_fcntl(state_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    write_state(holdings, state);
-    is_done = send_message(peer, MESSAGE_STATE, &state_fd, 1) && send_all_descriptors(holdings, peer, state) &&
-              receive_message(peer, MESSAGE_READY, NULL, 0) == 0 && send_message(peer, MESSAGE_GO, NULL, 0);
-    sys_munmap(state, sizeof *state);
+/* A file with the state that nobody can change or shrink. The descriptor, or -errno. */
+static int write_state_file(const struct state *state) {
+  int fd = sys_memfd_create("memlogd-takeover", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return fd;
+  const u8 *from = (const u8 *)state;
+  u64 done = 0;
+  int error = sys_ftruncate(fd, sizeof *state);
+  while (error == 0 && done < state->bytes) {
+    long put = UNINTERRUPTED(sys_write(fd, from + done, state->bytes - done));
+    if (put > 0) done += (u64)put;
+    else error = put < 0 ? (int)put : -EIO;
   }
-  sys_close(state_fd);
+  if (error == 0) error = sys_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+  if (error == 0) return fd;
+  sys_close(fd);
+  return error;
+}
+
+static bool send_state(struct holdings *holdings, int peer, const struct state *state) {
+  int fd = write_state_file(state);
+  if (fd < 0) return false;
+  bool is_sent = send_message(peer, MESSAGE_STATE, &fd, 1);
+  sys_close(fd);
+  return is_sent && send_all_descriptors(holdings, peer, state) && receive_message(peer, MESSAGE_READY, NULL, 0) == 0 &&
+         send_message(peer, MESSAGE_GO, NULL, 0);
+}
+
+bool takeover_send(struct holdings *holdings, int peer) {
+  /* In memory of our own: the peer has the file. */
+  struct state *state = sys_memory(sizeof *state);
+  if (state == NULL) return false;
+  unix_set_timeouts(peer, SEND_MS);
+  write_state(holdings, state);
+  bool is_done = send_state(holdings, peer, state);
+  sys_munmap(state, sizeof *state);
   return is_done;
 }
 
@@ -372,6 +395,20 @@ static const char *restore_descriptors(struct holdings *holdings, int peer, cons
   return NULL;
 }
 
+/* A private copy: the other side can still write into its file, after it has been checked. NULL if it can't be had. */
+static void *copy_file(int fd, u64 bytes) {
+  u8 *copy = sys_memory(bytes);
+  u64 done = 0;
+  while (copy != NULL && done < bytes) {
+    long got = UNINTERRUPTED(sys_pread(fd, copy + done, bytes - done, done));
+    if (got <= 0) break;
+    done += (u64)got;
+  }
+  if (copy == NULL || done == bytes) return copy;
+  sys_munmap(copy, bytes);
+  return NULL;
+}
+
 bool takeover_receive(struct holdings *holdings, const char *path, int *peer, struct text *error) {
   int state_fd = -1;
   *peer = ask(path);
@@ -382,9 +419,8 @@ bool takeover_receive(struct holdings *holdings, const char *path, int *peer, st
   zero_bytes(&status, sizeof status);
   sys_statx(state_fd, "", AT_EMPTY_PATH, &status);
   /* Without the seal the file could shrink while it is mapped, which would kill this process. */
-  bool is_sealed = (sys_fcntl(state_fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) != 0;
   bool has_size = status.size >= STATE_HEAD_BYTES && status.size <= STATE_BYTES_LIMIT;
-  struct state *state = is_sealed && has_size ? sys_mmap(status.size, MAP_PRIVATE, state_fd) : NULL;
+  struct state *state = sys_is_sealed(state_fd) && has_size ? copy_file(state_fd, status.size) : NULL;
   sys_close(state_fd);
   if (state == NULL) return fail(error, path, "the answer can't be used", 0);
   const char *fault = state_fault(state, status.size);

@@ -31,6 +31,7 @@ struct stream {
   bool is_cut;             /* the last line that was sent lacks its newline */
   bool sent_whole_line;    /* the last byte that was sent ended a line, or none was sent */
   u64 stalled_ms;          /* since when memlogd accepts nothing; 0: it does */
+  u32 owed_bytes;          /* in the pipe when the command ended: they are copied, however long that takes */
   u64 lost_lines, lost_bytes;
   char name[SOURCE_NAME_BYTES_MAX];
   u32 name_bytes;
@@ -45,6 +46,7 @@ struct tee {
   int signal_fd;
   bool has_ended;
   int wait_status;
+  u32 ended_by; /* the signal that ended us while we copied what was left, 0: none */
   u64 ended_ms;
   u64 now_ms;
 };
@@ -149,19 +151,27 @@ static bool waits_for_log(const struct stream *stream, u64 now_ms) {
   return stream->stalled_ms == 0 || now_ms < stream->stalled_ms + TEE_STALL_MS;
 }
 
-static bool wants_input(const struct stream *stream, u64 now_ms) {
-  return stream->from >= 0 && stream->held_bytes == 0 && !waits_for_log(stream, now_ms);
+/* After the command's end, its background children have some time; what the command has written has no limit. */
+static bool is_draining(const struct tee *tee, const struct stream *stream) {
+  return !tee->has_ended || stream->owed_bytes > 0 || tee->now_ms < tee->ended_ms + TEE_DRAIN_MS;
+}
+
+static bool wants_input(const struct tee *tee, const struct stream *stream) {
+  if (stream->from < 0 || stream->held_bytes > 0 || waits_for_log(stream, tee->now_ms)) return false;
+  return is_draining(tee, stream);
 }
 
 static void close_from(struct stream *stream) {
   if (stream->from >= 0) sys_close(stream->from);
   stream->from = -1;
+  stream->owed_bytes = 0;
 }
 
 static void read_output(struct stream *stream) {
   long got = sys_read(stream->from, stream->held, TEE_HELD_BYTES);
   if (got == -EAGAIN || got == -EINTR) return;
   if (got <= 0) return close_from(stream);
+  stream->owed_bytes -= (u32)got < stream->owed_bytes ? (u32)got : stream->owed_bytes;
   keep(stream, stream->held, (u32)got);
   stream->held_at = 0;
   stream->held_bytes = stream->to >= 0 ? (u32)got : 0;
@@ -184,16 +194,28 @@ static void write_output(struct stream *stream) {
 
 /* ---- signals ---- */
 
+static void note_end(struct tee *tee, int status) {
+  tee->has_ended = true;
+  tee->wait_status = status;
+  tee->ended_ms = tee->now_ms;
+  for (u32 n = 0; n < 2; n++) {
+    struct stream *stream = &tee->streams[n];
+    int bytes = 0;
+    if (stream->from >= 0 && sys_ioctl(stream->from, FIONREAD, &bytes) == 0) stream->owed_bytes = (u32)bytes;
+  }
+}
+
 static void read_signals(struct tee *tee) {
   struct signalfd_siginfo info;
   while (sys_read(tee->signal_fd, &info, sizeof info) == sizeof info) {
     if (info.signo == SIGCHLD) {
       int status = 0;
       if (tee->has_ended || sys_wait(tee->run.pid, &status, WNOHANG) != tee->run.pid) continue;
-      tee->has_ended = true;
-      tee->wait_status = status;
-      tee->ended_ms = tee->now_ms;
-    } else if (info.code != SI_KERNEL && !tee->has_ended) {
+      note_end(tee, status);
+    } else if (tee->has_ended) {
+      /* Nobody else is left to end: whoever reads our output may have stopped for good. */
+      if (info.signo != SIGUSR1 && info.signo != SIGUSR2) tee->ended_by = info.signo;
+    } else if (info.code != SI_KERNEL) {
       /* The terminal has sent its own signals to the command too. */
       sys_kill(tee->run.pid, (int)info.signo);
     }
@@ -208,23 +230,26 @@ static void choose(const struct tee *tee, struct pollfd *fds) {
   fds[ON_SIGNAL] = (struct pollfd){tee->signal_fd, POLLIN, 0};
   for (u32 n = 0; n < 2; n++) {
     const struct stream *stream = &tee->streams[n];
-    fds[ON_FROM + n] = (struct pollfd){wants_input(stream, tee->now_ms) ? stream->from : -1, POLLIN, 0};
+    fds[ON_FROM + n] = (struct pollfd){wants_input(tee, stream) ? stream->from : -1, POLLIN, 0};
     fds[ON_TO + n] = (struct pollfd){stream->held_bytes > 0 ? stream->to : -1, POLLOUT, 0};
     fds[ON_LOG + n] = (struct pollfd){stream->kept_bytes > 0 ? stream->log : -1, POLLOUT, 0};
   }
 }
 
 static bool is_done(const struct tee *tee) {
-  bool is_quiet = true;
-  for (u32 n = 0; n < 2; n++) is_quiet = is_quiet && tee->streams[n].from < 0 && tee->streams[n].held_bytes == 0;
   if (!tee->has_ended) return false;
-  return is_quiet || tee->now_ms >= tee->ended_ms + TEE_DRAIN_MS;
+  if (tee->ended_by != 0) return true;
+  for (u32 n = 0; n < 2; n++) {
+    const struct stream *stream = &tee->streams[n];
+    if (stream->held_bytes > 0 || (stream->from >= 0 && is_draining(tee, stream))) return false;
+  }
+  return true;
 }
 
 static i64 wait_ms(const struct tee *tee) {
   i64 wait = -1;
-  if (tee->has_ended)
-    wait = tee->ended_ms + TEE_DRAIN_MS > tee->now_ms ? (i64)(tee->ended_ms + TEE_DRAIN_MS - tee->now_ms) : 0;
+  u64 drained_ms = tee->ended_ms + TEE_DRAIN_MS;
+  if (tee->has_ended && drained_ms > tee->now_ms) wait = (i64)(drained_ms - tee->now_ms);
   for (u32 n = 0; n < 2; n++) {
     const struct stream *stream = &tee->streams[n];
     if (!waits_for_log(stream, tee->now_ms) || stream->stalled_ms == 0) continue;
@@ -387,5 +412,5 @@ __attribute__((noreturn)) void tee(const struct process *process, char *const *a
   sys_set_signal(SIGPIPE, SIG_IGN);
   copy_until_done(tee);
   for (u32 n = 0; n < 2; n++) finish(&tee->streams[n]);
-  sys_exit(exit_status(tee->wait_status));
+  sys_exit(tee->ended_by != 0 ? 128 + (int)tee->ended_by : exit_status(tee->wait_status));
 }

@@ -44,7 +44,7 @@ int send_descriptors(int to, const void *bytes, size_t byte_count, const int *fd
     message.control = control;
     message.control_bytes = CMSG_SPACE(fd_count * sizeof(int));
   }
-  long sent = sys_sendmsg(to, &message, flags | MSG_NOSIGNAL);
+  long sent = UNINTERRUPTED(sys_sendmsg(to, &message, flags | MSG_NOSIGNAL));
   if (sent < 0) return (int)sent;
   return (size_t)sent == byte_count ? 0 : -EIO;
 }

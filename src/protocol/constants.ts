@@ -20,6 +20,8 @@ export const descriptorsPerDatagramMax = 253
 export const sourcesMax = 4096
 /** Connections of remote syslog senders (TCP) at the same time. */
 export const syslogConnectionsMax = 256
+/** Those of one address. */
+export const syslogConnectionsPerPeerMax = 32
 /** A datagram of NUL and this name asks memlogd to hand over. */
 export const takeoverName = 'memlogd-takeover'
 export const takeoverMagic = 0x31544c4d // "MLT1", little-endian

@@ -94,21 +94,29 @@ def test_syslog_over_udp6():
 
 
 def test_syslog_over_tcp():
-    # Every connection is a source named by its peer. The 257th is refused and reported. A closed one makes room.
+    # Every connection is a source named by its peer. The 33rd of a peer and the 257th of all are refused and reported. A
+    # closed one makes room.
     port = free_port(socket.SOCK_STREAM)
     m = Memlogd({"syslog-tcp": address(port).hex()})
     before = m.fds()
-    peers = [socket.create_connection(("127.0.0.1", port)) for _ in range(256)]
+    connect = lambda host: socket.create_connection(("127.0.0.1", port), source_address=(host, 0))
+    hosts = ["127.0.0.%d" % n for n in range(1, 9)]
+    peers = [connect(hosts[n // 32]) for n in range(256)]
     for n, peer in enumerate(peers): peer.sendall(b"%d" % n)
-    assert len(m.opened("127.0.0.1", 256)) == 256 and m.opened("127.0.0.1")[0]["kind"] == 4
-    extra = socket.create_connection(("127.0.0.1", port))
+    opened = [f for host in hosts for f in m.opened(host, 32)]
+    assert len(opened) == 256 and opened[0]["kind"] == 4
+    extra = connect("127.0.0.9")
     until("it is reported", lambda: m.events("full"))
     assert extra.recv(1) == b"" and m.events("full")[0]["argument"] == 4
+    peers.pop().close()
+    until("there is room", lambda: len(m.frames("END")) == 1)
+    too_many = connect("127.0.0.1")
+    assert too_many.recv(1) == b""
     for peer in peers: peer.close()
-    for f in m.opened("127.0.0.1"): m.ended(f["id"])
-    assert sorted(int(m.data(f["id"])) for f in m.opened("127.0.0.1")) == list(range(256))
-    again = socket.create_connection(("127.0.0.1", port)); again.sendall(b"again"); again.close()
-    m.opened("127.0.0.1", 257)
+    for f in opened: m.ended(f["id"])
+    assert sorted(int(m.data(f["id"])) for f in opened) == list(range(256))
+    again = connect("127.0.0.1"); again.sendall(b"again"); again.close()
+    m.opened("127.0.0.1", 33)
     until("no descriptor stays", lambda: m.fds() == before)
     m.stop()
 

@@ -293,6 +293,56 @@ def test_stop():
         m.stop()
 
 
+def test_signals_that_the_caller_ignores_stay_ignored():
+    # `nohup memlogd`, or `memlogd &` in a script.
+    ignored = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    m = Memlogd(preexec_fn=lambda: [signal.signal(n, signal.SIG_IGN) for n in ignored])
+    for number in ignored: os.kill(m.pid, number)
+    m.round_trip()
+    m.stop()
+
+
+def test_signals_sent_by_mistake_do_nothing():
+    m = Memlogd()
+    faults = {signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS}
+    meant = {signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
+    for number in signal.valid_signals() - faults - meant: os.kill(m.pid, number)
+    m.round_trip()
+    m.stop()
+
+
+def test_a_datagram_source_survives_the_errors_of_packets():
+    # Nobody listens where the socket is connected to: each packet brings back ECONNREFUSED, until somebody does.
+    m = Memlogd()
+    ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); ours.bind(("127.0.0.1", 0))
+    other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); other.bind(("127.0.0.1", 0))
+    address = other.getsockname()
+    other.close()
+    ours.connect(address)
+    m.send(b"udp", [ours.fileno()])
+    id = m.opened("udp")[0]["id"]
+    for _ in range(3):
+        try: ours.send(b"refused")
+        except ConnectionRefusedError: pass
+        m.round_trip()
+    other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); other.bind(address)
+    other.sendto(b"hello", ours.getsockname())
+    until("it is read", lambda: m.data(id) == b"hello")
+    m.stop()
+
+
+def test_a_datagram_source_ends_when_it_is_shut_down():
+    m = Memlogd()
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    m.send(b"dgram", [b.fileno()])
+    id = m.opened("dgram")[0]["id"]
+    a.send(b""); a.send(b"text")
+    until("it is read", lambda: m.data(id) == b"text")
+    b.shutdown(socket.SHUT_RD)
+    assert m.ended(id)["detail"] == 0
+    m.stop()
+
+
 def test_stop_with_an_engine_that_hangs():
     m = Memlogd()
     os.kill(m.engines()[0]["started"], signal.SIGSTOP)

@@ -115,6 +115,73 @@ def test_invalid_answers():
     assert "one of its sources is invalid" in scene(same_slot)
 
 
+def ask(memlogd):
+    """Asks a memlogd to hand over; the connection."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    memlogd.send(NAME, [theirs.fileno()])
+    theirs.close()
+    return ours
+
+
+def test_the_state_cannot_be_changed_by_the_one_that_asks():
+    memlogd = Memlogd()
+    peer = ask(memlogd)
+    first, fds, _, _ = socket.recv_fds(peer, 1, 1)
+    assert first == b"S"
+    try: os.pwrite(fds[0], b"\xff" * 1000, 0)
+    except PermissionError: pass
+    else: raise AssertionError("the state was written to")
+    peer.close()
+    os.close(fds[0])
+    memlogd.round_trip()
+    memlogd.stop()
+
+
+def test_a_file_without_seals_is_not_taken_for_a_sealed_one():
+    def on_disk(running, peer, pipes):
+        state, fds = running.state(pipes)
+        file = tempfile.TemporaryFile(dir=os.path.dirname(os.path.abspath(__file__)))
+        file.write(state); file.flush()
+        socket.send_fds(peer, [b"S"], [file.fileno()])
+        socket.send_fds(peer, [b"D"], fds)
+    assert "can't be used" in scene(on_disk)
+
+
+def test_a_new_memlogd_that_is_stopped_for_a_moment_gets_its_go():
+    # SIGSTOP and SIGCONT interrupt a receive that has a time limit (signal(7)).
+    memlogd = Memlogd({"takeover": "1"}, start=False)
+    running = Running(memlogd)
+    memlogd.process = memlogd.spawn()
+    peer = running.asked()
+    pipes = [os.pipe() for _ in range(3)]
+    hand_over(peer, *running.state([reader for reader, _ in pipes]))
+    assert peer.recv(1) == b"R"
+    for _ in range(3):
+        os.kill(memlogd.pid, signal.SIGSTOP)
+        until("it is stopped", lambda: open(f"/proc/{memlogd.pid}/stat").read().split()[2] == "T")
+        os.kill(memlogd.pid, signal.SIGCONT)
+    peer.send(b"G")
+    until("its engine runs", memlogd.engines)
+    memlogd.process.terminate()
+    assert memlogd.process.wait(20) == 0
+    memlogd.check_sanitizer()
+
+
+def test_a_memlogd_that_is_about_to_stop_does_not_hand_over():
+    # The order to stop and the question come at the same moment.
+    old = Memlogd()
+    os.kill(old.pid, signal.SIGSTOP)
+    new = Memlogd(dict(old.config, takeover="1"), start=False)
+    process = new.spawn()
+    # It waits in recvmsg(2): number 47 on x86_64, 212 on aarch64.
+    until("the question is sent", lambda: open(f"/proc/{process.pid}/syscall").read().split()[0] in ("47", "212"))
+    os.kill(old.pid, signal.SIGTERM)
+    os.kill(old.pid, signal.SIGCONT)
+    printed = process.communicate(timeout=30)[1]
+    assert process.returncode == 1 and "does not hand over" in printed, (process.returncode, printed)
+    assert old.process.wait(20) == 0 and not os.path.exists(old.log)
+
+
 def test_any_damage_to_the_state():
     seed = int(os.environ.get("SEED", 1))
     for number in range(seed, seed + 60):

@@ -212,6 +212,43 @@ def test_background_children():
     m.stop()
 
 
+def until_its_command_has_ended(p):
+    """Waits until the command has written something and logwrite has waited for its end."""
+    select.select([p.stdout], [], [])
+    until("the command has ended", lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read() == "")
+
+
+def test_a_slow_stdout_gets_everything_after_the_end_of_the_command():
+    # More than the pipes hold together is impossible, so the command has ended while its last output is still on its way.
+    m = Memlogd()
+    text = b"".join(b"%d\n" % n for n in range(1, 23001))
+    p = spawn(m, "-socket", m.log, "-n", "seq", "seq", "1", "23000")
+    until_its_command_has_ended(p)
+    time.sleep(1)  # twice teeDrainMs: the limit for background children is not one for the command's own output
+    assert p.poll() is None
+    out, err = p.communicate(timeout=60)
+    assert (p.returncode, out, err) == (0, text, b"")
+    assert m.source("seq.stdout")[0] == text
+    m.stop()
+
+
+def test_a_signal_ends_the_wait_for_a_stopped_reader():
+    m = Memlogd()
+    p = spawn(m, "-socket", m.log, "seq", "1", "23000")
+    until_its_command_has_ended(p)
+    p.terminate()
+    assert p.wait(20) == 128 + signal.SIGTERM
+    m.stop()
+
+
+def test_a_background_child_that_never_stops_writing():
+    m = Memlogd()
+    p = spawn(m, "-socket", m.log, "-n", "bg", "sh", "-c", "echo first; yes & exit 4")
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 4 and out.startswith(b"first\n")
+    m.stop()
+
+
 def test_the_reader_of_stdout_goes_away():
     # `logwrite yes | head -1`: the command gets SIGPIPE as it would without logwrite.
     m = Memlogd()

@@ -24,8 +24,14 @@ const blobFlags = [
   '-Wl,--build-id=none',
 ]
 
-/** Atomic operations inline: the compiler's library, which would have them, is not linked. */
-const cpuFlags: Readonly<Record<Cpu, readonly string[]>> = { amd64: [], arm64: ['-mno-outline-atomics'] }
+/**
+ * Atomic operations inline: the compiler's library, which would have them, is not linked. Landing pads for BTI: the
+ * kernel guards the pages of the blob if those of Node are.
+ */
+const cpuFlags: Readonly<Record<Cpu, readonly string[]>> = {
+  amd64: [],
+  arm64: ['-mno-outline-atomics', '-mbranch-protection=bti'],
+}
 
 const hostedFlags = ['-O2', '-g', '-Wall', '-Wextra', '-Werror', '-DMEMLOGD_HOSTED']
 

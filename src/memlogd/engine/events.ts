@@ -22,6 +22,7 @@ import {
   sourceNameBytesMax,
   sourcesMax,
   syslogConnectionsMax,
+  syslogConnectionsPerPeerMax,
 } from '../../protocol/constants.ts'
 import type { FrameView } from '../../protocol/frame.ts'
 
@@ -73,7 +74,7 @@ export function eventText(event: IntakeEvent): string {
       return `${times('source name')} cut: longer than ${sourceNameBytesMax} bytes`
     case eventSourcesFull:
       return argument === sourceKindSyslogTcp
-        ? `refused ${times('connection')} of syslog over TCP: all ${syslogConnectionsMax}, or all sources, are in use`
+        ? `refused ${times('connection')} of syslog over TCP from ${text}: it has ${syslogConnectionsPerPeerMax}, or all ${syslogConnectionsMax} are in use`
         : `refused ${times('source')}: all ${sourcesMax} are in use`
     case eventSourceBlocked:
       return `a read of ${text} blocked: a thread of its own reads it, for a minute at least`
