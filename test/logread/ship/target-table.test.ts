@@ -46,13 +46,15 @@ test.each([
 test.each([
   [
     'http://host',
-    '--to "http://host": unknown kind of target; wanted one of dir:, syslog+udp://, syslog+tcp://, syslog+tls://, otlp+http://, otlp+https://, loki+http://, loki+https://, exec:',
+    '--to "http://host": unknown kind of target; wanted one of dir:, syslog+udp://, syslog+tcp://, syslog+tls://, ' +
+      'otlp+http://, otlp+https://, loki+http://, loki+https://, exec:',
   ],
   ['/var/log', /^--to "\/var\/log": unknown kind of target; wanted one of dir:, /],
   ['dir:', '--to "dir:": at its end: a directory is missing; wanted dir:/var/log'],
   [
     'dir:/x?max-sise=1M',
-    '--to "dir:/x": at character 8: unknown parameter "max-sise"; wanted one of max-size, max-files, compress, max-total',
+    '--to "dir:/x": at character 8: unknown parameter "max-sise"; ' +
+      'wanted one of max-size, max-files, compress, max-total',
   ],
   ['dir:/x?max-size=many', /at character 17: max-size is "many"; wanted a number of bytes from 4KiB to /],
   ['dir:/x?max-size=1K', /at character 17: max-size is "1K"; wanted a number of bytes from 4KiB/],

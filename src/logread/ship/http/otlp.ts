@@ -47,7 +47,8 @@ export class OtlpFormat implements HttpFormat {
 
   #resourceLogs(source: string, records: string[]): string {
     const attributes = [attribute('service.name', source), ...this.#resource].join(',')
-    return `{"resource":{"attributes":[${attributes}]},"scopeLogs":[{"scope":${this.#scope},"logRecords":[${records.join(',')}]}]}`
+    const scopeLogs = `{"scope":${this.#scope},"logRecords":[${records.join(',')}]}`
+    return `{"resource":{"attributes":[${attributes}]},"scopeLogs":[${scopeLogs}]}`
   }
 }
 
@@ -69,7 +70,8 @@ function record(entry: EntryView): string {
     attributes.push(attribute(key, value.toString()))
   }
   const body = JSON.stringify(entry.message.toString())
-  return `{"timeUnixNano":"${time}","observedTimeUnixNano":"${time}",${level}"body":{"stringValue":${body}},"attributes":[${attributes.join(',')}]}`
+  const times = `"timeUnixNano":"${time}","observedTimeUnixNano":"${time}"`
+  return `{${times},${level}"body":{"stringValue":${body}},"attributes":[${attributes.join(',')}]}`
 }
 
 function attribute(key: string, value: string): string {

@@ -1,7 +1,7 @@
 /**
  * The process that writes log files is killed (SIGKILL) before every single operation on the directory, one run for
- * each, torn writes included. The next start finds whatever the directory looks like and goes on from the kept checkpoint.
- * No line may be missing, none may be torn, and nothing half made may be left.
+ * each, torn writes included. The next start finds the directory as it is left and goes on from the saved checkpoint.
+ * No line may be missing, none may be torn, and no unfinished file may be left.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -48,6 +48,8 @@ export function makeCertificates(directory: string): { ca: string; certificate: 
   return { ca: path('ca.pem'), certificate: path('server.pem'), key: path('server.key') }
 }
 
+const recordFormat = '%pri%|%timestamp:::date-rfc3339%|%hostname%|%app-name%|%procid%|%msgid%|%structured-data%|%msg%'
+
 export class Rsyslog {
   readonly output: string
   readonly #directory: string
@@ -71,13 +73,14 @@ export class Rsyslog {
     const files =
       tls === undefined
         ? ''
-        : ` DefaultNetstreamDriver="ossl" DefaultNetstreamDriverCAFile="${tls.ca}" DefaultNetstreamDriverCertFile="${tls.certificate}" DefaultNetstreamDriverKeyFile="${tls.key}"`
+        : ` DefaultNetstreamDriver="ossl" DefaultNetstreamDriverCAFile="${tls.ca}"` +
+          ` DefaultNetstreamDriverCertFile="${tls.certificate}" DefaultNetstreamDriverKeyFile="${tls.key}"`
     writeFileSync(
       join(this.#directory, 'conf'),
       `global(workDirectory="${this.#directory}" maxMessageSize="64k"${files})
 module(load="${module}"${tls === undefined ? '' : secure})
 input(type="${module}" port="${port}" address="127.0.0.1")
-template(name="fields" type="string" string="%pri%|%timestamp:::date-rfc3339%|%hostname%|%app-name%|%procid%|%msgid%|%structured-data%|%msg%\\n")
+template(name="fields" type="string" string="${recordFormat}\\n")
 action(type="omfile" file="${this.output}" template="fields")
 `,
     )
