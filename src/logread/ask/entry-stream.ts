@@ -84,7 +84,7 @@ export class EntryStream {
 
   /** Size of the unfinished entry, or of its header while that is not whole. */
   #carryGoal(): number {
-    return this.#carryBytes < entryHeaderBytes ? entryHeaderBytes : this.#carry.readUInt32LE(0)
+    return this.#carryBytes < entryHeaderBytes ? entryHeaderBytes : entrySize(this.#carry, 0)
   }
 
   #isCarryWhole(): boolean {

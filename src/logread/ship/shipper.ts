@@ -4,7 +4,7 @@
  * stay in the ring, and those that were overwritten meanwhile arrive as a gap entry.
  */
 import { entryKindLine } from '../../protocol/constants.ts'
-import { EntryView } from '../../protocol/entry.ts'
+import { EntryView, entrySize } from '../../protocol/entry.ts'
 import type { Cursor } from '../../protocol/query.ts'
 import { errnoText } from '../../system/errno-text.ts'
 import { sleep, type World } from '../../system/world.ts'
@@ -316,6 +316,6 @@ function cursorAt(batch: Batch, offset: number): Cursor | undefined {
 
 function countEntries(bytes: Buffer, start: number, end: number): number {
   let count = 0
-  for (let at = start; at < end; at += bytes.readUInt32LE(at)) count++
+  for (let at = start; at < end; at += entrySize(bytes, at)) count++
   return count
 }

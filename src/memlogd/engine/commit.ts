@@ -28,7 +28,7 @@ const countersMax = 400
 const carryPlaceBytes = 16
 const numberBytes = 8
 /** Room for the numbers and counters of a record; carries make it longer. */
-const recordBytesMin = 4096
+const recordNumbersMin = 512
 
 export interface Commit {
   ring: RingState
@@ -47,10 +47,10 @@ interface ForeignCommit {
 export class CommitWriter {
   readonly #store: RingStore
   #generation: number
-  #record = Buffer.alloc(recordBytesMin)
-  /** The record's numbers, and the same as bytes: little-endian, as every processor here has them. */
-  readonly #numbers = new Float64Array(recordBytesMin / numberBytes)
-  readonly #head = Buffer.from(this.#numbers.buffer)
+  /** The record as numbers, as words and as bytes: little-endian, as every processor here has them. */
+  #numbers = new Float64Array(recordNumbersMin)
+  #words = new Uint32Array(this.#numbers.buffer)
+  #record = Buffer.from(this.#numbers.buffer)
 
   constructor(store: RingStore, generation: number) {
     this.#store = store
@@ -67,7 +67,7 @@ export class CommitWriter {
   ): void {
     const generation = ++this.#generation
     const bytes = countersOffset + counters.length * numberBytes + carries.size * carryPlaceBytes + numberBytes
-    if (bytes > commitSlotBytes) throw new RangeError(`a commit record of ${bytes} bytes`)
+    this.#reserve(bytes)
     const numbers = this.#numbers
     numbers[0] = generation
     numbers[1] = bytes
@@ -81,17 +81,25 @@ export class CommitWriter {
     numbers[9] = frameOffset
     numbers[10] = counters.length
     numbers[11] = carries.size
-    numbers.set(counters, countersOffset / numberBytes)
-    if (bytes > this.#record.length) this.#record = Buffer.alloc(2 * bytes)
-    const record = this.#record
-    let at = this.#head.copy(record, 0, 0, countersOffset + counters.length * numberBytes)
+    let at = countersOffset / numberBytes
+    numbers.set(counters, at)
+    at += counters.length
     for (const carry of carries.values()) {
-      at = record.writeUInt32LE(carry.source, at)
-      at = record.writeUInt32LE(carry.bytes, at)
-      at = record.writeDoubleLE(carry.offset, at)
+      this.#words[2 * at] = carry.source
+      this.#words[2 * at + 1] = carry.bytes
+      numbers[at + 1] = carry.offset
+      at += carryPlaceBytes / numberBytes
     }
-    record.writeDoubleLE(generation, at)
-    this.#store.writeCommit((generation % 2) as 0 | 1, record, bytes)
+    numbers[at] = generation
+    this.#store.writeCommit((generation % 2) as 0 | 1, this.#record, bytes)
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes > commitSlotBytes) throw new RangeError(`a commit record of ${bytes} bytes`)
+    if (bytes <= this.#record.length) return
+    this.#numbers = new Float64Array((2 * bytes) / numberBytes)
+    this.#words = new Uint32Array(this.#numbers.buffer)
+    this.#record = Buffer.from(this.#numbers.buffer)
   }
 }
 

@@ -1,6 +1,6 @@
 /** Entries to an HTTP server in batches: what OTLP and Loki share. */
 import { open } from 'node:fs/promises'
-import { EntryView } from '../../../protocol/entry.ts'
+import { EntryView, entrySize } from '../../../protocol/entry.ts'
 import { version } from '../../../protocol/version.ts'
 import { errnoText } from '../../../system/errno-text.ts'
 import { sleep, type World } from '../../../system/world.ts'
@@ -76,7 +76,7 @@ export class HttpTarget implements Target {
   #chunkEnd(bytes: Buffer, start: number, end: number): number {
     let at = start
     for (let count = 0; at < end && count < batchEntriesMax; count++) {
-      const next = at + bytes.readUInt32LE(at)
+      const next = at + entrySize(bytes, at)
       if (count > 0 && next - start > this.batchBytes) break
       at = next
     }
