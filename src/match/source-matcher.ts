@@ -2,13 +2,12 @@
  * Whether a source is wanted, by globs. The answer for each name is remembered under the name's bytes, so a line of a
  * known source costs a hash of these and makes no string.
  */
+import { hashOf } from '../protocol/hash.ts'
 import { Wanted } from '../protocol/wanted.ts'
 import { type Glob, globSteps, matchesGlob, parseGlob } from './glob.ts'
 
 /** Slots of the table, a power of two; a name that finds its slot taken takes it over. */
 const slots = 4096
-const fnvOffset = 0x811c9dc5
-const fnvPrime = 0x01000193
 
 interface Answer {
   name: Buffer
@@ -53,9 +52,7 @@ export class SourceMatcher {
 
   /** Whether the source whose name lies between `start` and `end` is wanted. */
   isWanted(bytes: Buffer, start: number, end: number): boolean {
-    let hash = fnvOffset
-    for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), fnvPrime)
-    const slot = hash & (slots - 1)
+    const slot = hashOf(bytes, start, end) & (slots - 1)
     const known = this.#answers[slot]
     if (known !== undefined && isSame(known.name, bytes, start, end)) return known.isWanted
     const name = Buffer.from(bytes.subarray(start, end))

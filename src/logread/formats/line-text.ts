@@ -1,6 +1,8 @@
 /** Source and message as the formats for people show them: on one line, in colour if that is wanted. */
+
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
+import { hashOf } from '../../protocol/hash.ts'
 import { severityOf } from '../../protocol/priority.ts'
 import type { ByteSink } from './byte-sink.ts'
 import type { FormatOptions } from './format.ts'
@@ -80,11 +82,9 @@ const gapColour = '\x1b[7;33m'
 /** Colours that can be read on dark and on light ground. */
 const sourceColours = ['\x1b[32m', '\x1b[34m', '\x1b[35m', '\x1b[36m', '\x1b[92m', '\x1b[94m', '\x1b[95m', '\x1b[96m']
 
-/** The same source has the same colour in every run: FNV-1a of its bytes. */
+/** The same source has the same colour in every run. */
 function sourceColour(bytes: Buffer, start: number, end: number): string {
-  let hash = 0x811c9dc5
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193) >>> 0
-  return sourceColours[hash % sourceColours.length] as string
+  return sourceColours[hashOf(bytes, start, end) % sourceColours.length] as string
 }
 
 /** Appends `SOURCE MESSAGE\n`. */
