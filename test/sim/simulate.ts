@@ -2,6 +2,8 @@
 import { InputSimulation } from './inputs/input-simulation.ts'
 import { plantedInputFaults } from './inputs/planted-faults.ts'
 import { plantedFaults } from './planted-faults.ts'
+import { plantedSessionFaults } from './session/planted-faults.ts'
+import { SessionSimulation } from './session/session-simulation.ts'
 import { plantedShipFaults } from './ship/planted-faults.ts'
 import { ShipSimulation } from './ship/ship-simulation.ts'
 import { Simulation } from './simulation.ts'
@@ -13,6 +15,8 @@ export interface Simulated {
   run(seed: number): Promise<Sums>
   /** Faults that the simulation must find: each is planted by a call, whose result removes it. */
   faults: Record<string, () => () => void>
+  /** It has real sockets: the kernel has a part in what a seed does. */
+  hasSockets?: boolean
   /** How many seeds `make test` runs. */
   seeds: number
 }
@@ -32,6 +36,12 @@ export const simulations: Record<string, Simulated> = {
     run: async (seed) => ({ ...(await new ShipSimulation(seed).run()) }),
     faults: plantedShipFaults,
     seeds: 200,
+  },
+  'sessions of logread': {
+    run: async (seed) => ({ ...(await new SessionSimulation(seed).run()) }),
+    faults: plantedSessionFaults,
+    hasSockets: true,
+    seeds: 1000,
   },
 }
 
