@@ -200,8 +200,8 @@ it('an engine that is killed under a running container loses and doubles nothing
   start('survivor', ['-d'], count)
   await eventually('20 lines', async () => (await entriesOf('survivor')).length >= 20)
   for (let turn = 0; turn < 3; turn++) {
-    const engine = daemon.enginePid
-    process.kill(engine ?? 0, 'SIGKILL')
+    const engine = await eventually('an engine', () => daemon.enginePid)
+    process.kill(engine, 'SIGKILL')
     const before = await eventually('another engine', async () => {
       const found = daemon.enginePid !== engine && (await entriesOf('survivor'))
       return found !== false && found.length > 0 && found

@@ -89,7 +89,7 @@ it("a second memlogd names the pid of the first one's intake, not that of its en
     run(join(binFolder, 'memlogd'), ['-daemonize', '-socket-log', logSocket, '-socket-query', querySocket]).stderr
   await statistics(querySocket)
   await eventually('the pid is named', () => second().includes(`another memlogd is listening (pid ${pid})`))
-  process.kill(daemon.enginePid ?? 0, 'SIGKILL')
+  daemon.signalEngine('SIGKILL')
   await statistics(querySocket)
   await eventually('the pid is named again', () => second().includes(`another memlogd is listening (pid ${pid})`))
 })
@@ -102,7 +102,7 @@ it('every line is stored and delivered once, in order, while a hundred engines d
   const followed = superviseLogread(daemon)
   await killEngines(daemon, 'a hundred', (kills) => kills === 100)
   // A reader that comes while no engine runs waits and is served.
-  process.kill(daemon.enginePid ?? 0, 'SIGKILL')
+  daemon.signalEngine('SIGKILL')
   expect(daemon.logread('-n', '1').status).toBe(0)
   load.child.stdin?.end('.')
   const written = await load.result
@@ -153,7 +153,7 @@ it('every line that was written under full load is stored and delivered while en
 
 it('an engine that no longer answers is killed and replaced, and the log says so', async () => {
   daemon = await Daemon.start()
-  const stalled = daemon.enginePid ?? 0
+  const stalled = daemon.enginePid as number
   process.kill(stalled, 'SIGSTOP')
   daemon.logwrite(['-n', 'waiting', 'echo', 'is kept'])
   await eventually('another engine runs', () => (daemon?.enginePid ?? stalled) !== stalled)
@@ -216,7 +216,7 @@ function mayLowerScores(): boolean {
 it('the intake is the last that the kernel kills for memory', async () => {
   daemon = await Daemon.start()
   const read = (pid: number, file: string): number => Number(readFileSync(`/proc/${pid}/${file}`, 'utf8'))
-  const engine = daemon.enginePid ?? 0
+  const engine = daemon.enginePid as number
   if (mayLowerScores()) expect(read(daemon.pid, 'oom_score_adj')).toBe(-999)
   expect(read(engine, 'oom_score_adj')).toBe(0)
   expect(read(daemon.pid, 'oom_score')).toBeLessThan(read(engine, 'oom_score'))

@@ -55,7 +55,7 @@ describe('/dev/kmsg', () => {
     expect(times[0]).toBeLessThan(60e9)
 
     const before = records.length
-    process.kill(daemon.enginePid ?? 0, 'SIGKILL')
+    daemon.signalEngine('SIGKILL')
     await eventually('another engine', async () => (await queryEntries(daemon?.querySocket ?? '')).some(isEngineEnd))
     expect((await kernelEntries(before)).slice(0, before).map(({ sequence }) => sequence)).toEqual(
       records.map(({ sequence }) => sequence),

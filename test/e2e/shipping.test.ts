@@ -160,7 +160,7 @@ test('every line arrives at several targets, one of them dead, though the engine
     'the first lines arrive',
     () => lokiTexts(loki.bodies).includes('line 1000') && fileTexts('app.stdout.log').length >= 1000,
   )
-  process.kill(on.enginePid ?? 0, 'SIGKILL')
+  on.signalEngine('SIGKILL')
   logSome(on, 1001, 1000)
   await eventually('lines after the engine’s death arrive', () => fileTexts('app.stdout.log').includes('line 2000'))
   await first.kill('SIGKILL')
@@ -269,10 +269,10 @@ test('without -f, logread ends with status 1 where no memlogd answers', async ()
     stderr: `logread: dir:${directory}/logs: /nowhere/query.sock: no memlogd is listening (no such file)\n`,
   })
   const on = await startDaemon()
-  process.kill(on.enginePid ?? 0, 'SIGSTOP')
+  on.signalEngine('SIGSTOP')
   const stopped = ship(on, '--to', `dir:${directory}/logs`)
   expect(await stopped.ended()).toMatchObject({ status: 1, stderr: expect.stringContaining('has not answered') })
-  process.kill(on.enginePid ?? 0, 'SIGCONT')
+  on.signalEngine('SIGCONT')
 })
 
 test('-f ends when --until has passed, and has shipped what came before', async () => {

@@ -81,7 +81,7 @@ function waitingConnections(path: string): number {
 it.each(Object.entries(waits))(
   'logread waits for a stopped engine: %s',
   async (_name, { args, status = 0, shows, file }) => {
-    const engine = daemon.enginePid ?? 0
+    const engine = daemon.enginePid as number
     process.kill(engine, 'SIGSTOP')
     const running = start(daemon.folder, [...args, ...(file === undefined ? ['-o', 'cat'] : [])])
     await continueLater(engine)
@@ -93,7 +93,7 @@ it.each(Object.entries(waits))(
 )
 
 it('the statistics come when the engine goes on', async () => {
-  const engine = daemon.enginePid ?? 0
+  const engine = daemon.enginePid as number
   process.kill(engine, 'SIGSTOP')
   const running = start(daemon.folder, ['--stats', '-o', 'json'])
   await continueLater(engine)

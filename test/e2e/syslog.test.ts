@@ -212,7 +212,7 @@ for i in range(int(sys.argv[3])): log.send(b"<14>Nov 23 03:46:57 %s[%d]: %d" % (
 
   it('blocks no sender while the engine is stopped, and every message is accounted for when it goes on', async () => {
     const before = lostIn(await queryEntries(daemon.querySocket))
-    const engine = daemon.enginePid ?? 0
+    const engine = daemon.enginePid as number
     process.kill(engine, 'SIGSTOP')
     // Senders end although nothing is read: the queue is full before they are through.
     expect(await sendAll('stall')).toEqual(allWell)

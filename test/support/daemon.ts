@@ -81,10 +81,19 @@ export class Daemon {
     return this.process.pid ?? 0
   }
 
-  /** The engine's pid: the only child of the intake that is left. */
+  /** The engine's pid: the only child of the intake that is left. Any thread of the intake may have started it. */
   get enginePid(): number | undefined {
-    const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim()
-    return children === '' ? undefined : Number(children.split(' ')[0])
+    const threads = readdirSync(`/proc/${this.pid}/task`)
+    const children = threads.map((thread) => readFileSync(`/proc/${this.pid}/task/${thread}/children`, 'utf8').trim())
+    const found = children.filter((text) => text !== '').join(' ')
+    return found === '' ? undefined : Number(found.split(' ')[0])
+  }
+
+  /** Throws if no engine runs: pid 0 would be this process's own group. */
+  signalEngine(signal: NodeJS.Signals): void {
+    const pid = this.enginePid
+    if (pid === undefined) throw new Error('no engine runs')
+    process.kill(pid, signal)
   }
 
   get openDescriptors(): number {
