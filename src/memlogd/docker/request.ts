@@ -24,7 +24,7 @@ const dockerdOptions = [
 const ownOptions = ['tag', 'labels', 'labels-regex', 'env', 'env-regex']
 
 export class DockerRequestError extends Error {
-  readonly code = 'DOCKER_REQUEST'
+  readonly code = 'docker-request'
 }
 
 export interface StartRequest {

@@ -87,7 +87,7 @@ describe('StartLogging', () => {
   for (const [name, body, message] of faults) {
     it(`refuses ${name}`, () => {
       expect(() => parseStart(Buffer.from(body))).toThrow(message)
-      expect(() => parseStart(Buffer.from(body))).toThrow(expect.objectContaining({ code: 'DOCKER_REQUEST' }))
+      expect(() => parseStart(Buffer.from(body))).toThrow(expect.objectContaining({ code: 'docker-request' }))
     })
   }
 
@@ -130,7 +130,7 @@ describe('StartLogging', () => {
       try {
         parseStart(bytes.subarray(0, random.chance(0.5) ? bytes.length : random.below(bytes.length)))
       } catch (error) {
-        expect(error).toMatchObject({ code: 'DOCKER_REQUEST' })
+        expect(error).toMatchObject({ code: 'docker-request' })
       }
     }
   })
