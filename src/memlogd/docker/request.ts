@@ -23,9 +23,8 @@ const dockerdOptions = [
 ]
 const ownOptions = ['tag', 'labels', 'labels-regex', 'env', 'env-regex']
 
-export class DockerRequestError extends Error {
-  readonly code = 'docker-request'
-}
+/** The request is answered with the message: dockerd shows it to its user. */
+export class DockerRequestError extends Error {}
 
 export interface StartRequest {
   file: string
