@@ -74,7 +74,8 @@ export function eventText(event: IntakeEvent): string {
       return `${times('source name')} cut: longer than ${sourceNameBytesMax} bytes`
     case eventSourcesFull:
       return argument === sourceKindSyslogTcp
-        ? `refused ${times('connection')} of syslog over TCP from ${text}: it has ${syslogConnectionsPerPeerMax}, or all ${syslogConnectionsMax} are in use`
+        ? `refused ${times('connection')} of syslog over TCP: ` +
+            `all ${syslogConnectionsMax}, or all ${syslogConnectionsPerPeerMax} of ${text}, are in use`
         : `refused ${times('source')}: all ${sourcesMax} are in use`
     case eventSourceBlocked:
       return `a read of ${text} blocked: a thread of its own reads it, for a minute at least`
