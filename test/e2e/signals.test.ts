@@ -1,6 +1,9 @@
-// memlogd's processes are stopped and continued at any moment: that costs neither a line nor a takeover.
+// Signals: those that were ignored at memlogd's start stay ignored, and being stopped and continued at any moment costs
+// neither a line nor a takeover.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
 import { binFolder, Daemon } from '../support/daemon.ts'
 import { startFollower, startWriters, stopLoads } from '../support/load.ts'
@@ -14,6 +17,29 @@ afterEach(async () => {
   await daemon?.stop()
   daemon = undefined
   await stopCommands()
+})
+
+describe('a signal that was ignored at the start', () => {
+  it.each(['HUP', 'INT', 'QUIT'] as const)('SIG%s does not end memlogd', async (name) => {
+    daemon = await Daemon.startBy(['sh', '-c', `trap '' ${name}; exec "$@"`, 'sh'])
+    process.kill(daemon.pid, `SIG${name}`)
+    expect(daemon.logwrite(['-n', 'after', 'echo', 'the signal']).status).toBe(0)
+    await eventually('it goes on', () => daemon?.messages('after.stdout').includes('the signal'))
+    expect(await daemon.stop()).toBe(0)
+  })
+
+  it('SIGHUP does not end a memlogd that nohup has started', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'memlogd-'))
+    const [log, query] = ['log.sock', 'query.sock'].map((name) => join(directory, name))
+    const args = ['-socket-log', log ?? '', '-socket-query', query ?? '']
+    const running = startCommand('nohup', [join(binFolder, 'memlogd'), ...args])
+    await eventually('it serves', () => statistics(query ?? '').catch(() => undefined))
+    running.child.kill('SIGHUP')
+    expect((await statistics(query ?? '')).ring.stored).toBeGreaterThan(0)
+    running.child.kill('SIGTERM')
+    expect((await running.finished).status).toBe(0)
+    rmSync(directory, { recursive: true, force: true })
+  })
 })
 
 /** Stops and continues a process at random moments for as long as `isOn`. */

@@ -1,5 +1,5 @@
 // Standard output whose reader is slow, is stopped, or never reads: nothing is cut, and a signal ends the command.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
@@ -29,13 +29,29 @@ async function logNumbers(): Promise<void> {
 }
 
 describe('logwrite', () => {
-  it('is ended by a signal to its command while the reader does not read', async () => {
+  it('copies the whole output of a command that has ended to a slow reader, and logs all of it', async () => {
+    const ran = shell(`${logwrite} -socket ${daemon.logSocket} seq 1 ${lines} | (sleep ${slowSeconds}; cat)`)
+    expect(ran).toMatchObject({ status: 0, stderr: '' })
+    expect(ran.stdout).toBe(run('seq', ['1', String(lines)]).stdout)
+    await eventually('all is logged', () => daemon.messages('seq.stdout').length === lines)
+  })
+
+  it('copies the whole standard error of a command that has ended to a slow reader', () => {
+    const command = `${logwrite} -socket ${daemon.logSocket} sh -c 'seq 1 ${lines} >&2'`
+    const ran = shell(`${command} 2>&1 >/dev/null | (sleep ${slowSeconds}; cat)`)
+    expect(ran.stdout).toBe(run('seq', ['1', String(lines)]).stdout)
+  })
+
+  it('waits for a reader that does not read when its command was ended by a signal, until the next signal', async () => {
     const fifo = join(daemon.folder, 'fifo')
     expect(run('mkfifo', [fifo]).status).toBe(0)
     // The shell holds the FIFO open for reading and reads nothing.
     const script = `exec 3<>${fifo}; exec ${logwrite} -socket ${daemon.logSocket} -n endless yes >${fifo}`
     const running = startCommand('bash', ['-c', script])
     await eventually('the output is full', () => daemon.messages('endless.stdout').length > 0)
+    const { pid } = running.child
+    running.child.kill('SIGTERM')
+    await eventually('the command has ended', () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8') === '')
     running.child.kill('SIGTERM')
     expect((await running.finished).status).toBe(143)
   })

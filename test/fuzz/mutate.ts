@@ -1,4 +1,4 @@
-/** Inputs that nobody would send: pieces of the corpus, damaged in the ways that find mistakes in parsers. */
+/** Inputs for parsers: pieces of the corpus, damaged in the ways that find mistakes. */
 import type { Random } from '../support/random.ts'
 
 const inputBytesMax = 8192

@@ -56,7 +56,7 @@ export class ConnectionModel implements Connection {
     return this.#writes.length > 0
   }
 
-  /** The bytes are those of the engine's own buffer, looked at as late as possible: whoever reuses it too early is found out. */
+  /** The bytes are those of the engine's own buffer, looked at as late as possible, so that a reuse that comes too early is found. */
   receive(limit: number): Buffer {
     const write = this.#writes[0]
     if (write === undefined) return Buffer.alloc(0)
@@ -76,7 +76,7 @@ export class ConnectionModel implements Connection {
     this.#writes.length = 0
   }
 
-  /** The engine is told that the connection is gone: once, and later than it happened. */
+  /** The engine learns that the connection is closed: once, and later than it happened. */
   tellClosed(): void {
     if (this.#isClosed) return
     this.#isClosed = true

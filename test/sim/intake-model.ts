@@ -116,7 +116,7 @@ export class IntakeModel implements FrameQueue {
     return true
   }
 
-  /** The writer has gone, and everything was read. OPEN and END always find room: that is what is reserved for them. */
+  /** The writer has closed its end, and everything was read. OPEN and END always find room: that is what is reserved for them. */
   end(source: SimulatedSource): void {
     const stamp = this.#put(frameKindEnd, source, noPayload, 0)
     this.#truth.ended(source.id, source.name, stamp)

@@ -35,7 +35,7 @@ export class Life {
     this.#left = left
   }
 
-  /** One system call: true if it must not be finished. Whoever gets true does a part of it and throws Killed. */
+  /** One system call: true if it must not be finished: the caller does a part of it and throws Killed. */
   endsHere(): boolean {
     return this.#left-- <= 0
   }

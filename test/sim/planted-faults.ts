@@ -33,7 +33,7 @@ function replaceGetter<T extends object>(prototype: T, key: keyof T, get: (this:
   return () => Object.defineProperty(prototype, key, original)
 }
 
-/** What a store was told to write and has not written yet. */
+/** Writes that a store received and has not done yet. */
 const late = new WeakMap<MortalStore, (() => void)[]>()
 
 export const plantedFaults: Record<string, () => () => void> = {

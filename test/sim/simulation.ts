@@ -75,7 +75,7 @@ export class Simulation {
   readonly #steps: number
   #process: Process | undefined
   #peers: Peer[] = []
-  /** The position that a DOORBELL told the engine, and the one that an ACK on its way names. */
+  /** The position of the last notification, and that of an ACK on its way. */
   #rung: number | undefined
   #acknowledged: number | undefined
   /** Entries that must be in the ring when everything up to a queue position was handled. */

@@ -1,6 +1,6 @@
 /**
- * A memlogd of its own for a test, on sockets in a temporary folder. The executables are those that
- * `make build` made, dist/bin; MEMLOGD_TEST_BIN names another folder with memlogd, logread and logwrite.
+ * A memlogd of its own for a test, on sockets in a temporary directory. The executables are those that
+ * `make build` made, dist/bin; MEMLOGD_TEST_BIN names another directory with memlogd, logread and logwrite.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** A dockerd of its own for a test: no network, everything in a temporary folder, one image made of busybox. */
+/** A dockerd of its own for a test: no network, everything in a temporary directory, one image made of busybox. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { type Ran, run } from './daemon.ts'
 import { eventually } from './wait.ts'
 
-/** Where dockerd looks for plugins; the folder can't be chosen. */
+/** Where dockerd looks for plugins; the directory can't be chosen. */
 export const pluginFolder = '/run/docker/plugins'
 /** Where it makes a plugin's FIFOs. A dockerd that is killed, or refused by the plugin, leaves them behind. */
 const fifoFolder = '/run/docker/logging'

@@ -53,7 +53,7 @@ function start<T>(args: readonly string[]): Load<T> {
       else reject(new Error(`load.py ${args[0]} ended with ${status}: ${errors}`))
     })
   })
-  // Whoever waits for it hears of a failure; until then it is no unhandled one.
+  // Who awaits it sees a failure; until then it is no unhandled one.
   result.catch(() => {})
   return { child, result }
 }
