@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { canIsolate } from '../support/isolated.ts'
+import { testMs } from '../support/wait.ts'
 import { baseNode, executable, root } from './machine.ts'
 import { median, percentile } from './measures.ts'
 
@@ -15,7 +16,7 @@ const isBuilt = existsSync(executable) && existsSync(baseNode)
 function bench(...words: string[]) {
   return spawnSync(process.execPath, [join(root, 'test/bench/bench.ts'), ...words], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: testMs,
   })
 }
 
@@ -35,7 +36,7 @@ describe('samples', () => {
 })
 
 describe.runIf(canIsolate && isBuilt)('make bench', () => {
-  it('gives a row of finite numbers for each measure', { timeout: 60_000 }, () => {
+  it('gives a row of finite numbers for each measure', () => {
     const { status, stdout, stderr } = bench('--runs', '1', '--scale', '0.002', ...quick)
     expect({ status, stderr }).toEqual({ status: 0, stderr: quick.map((name) => `${name}\n`).join('') })
     const rows = stdout.split('\n').filter((line) => /^\| [^w-]/.test(line))

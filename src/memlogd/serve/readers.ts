@@ -34,7 +34,7 @@ export class Readers implements ReaderParts {
     this.scheduler.committed()
   }
 
-  /** Frames were stored, which took `ms`: readers may use as much time while more frames wait. */
+  /** Frames were stored, which took `ms`: readers may use a part of that while more frames wait. */
   stored(ms: number): void {
     this.scheduler.stored(ms)
   }

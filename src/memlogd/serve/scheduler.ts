@@ -1,7 +1,7 @@
 /**
  * Turns of the readers. A reader that can do something is only marked; it runs when its turn comes, in steps of a
- * bounded length. Storing comes first: while frames wait, readers together get as much time as storing took, and all of
- * the time otherwise. Among each other they take turns by the time that each has used.
+ * bounded length. Storing comes first: while frames wait, readers together get half as much time as storing took,
+ * and all of the time otherwise. Among each other they take turns by the time that each has used.
  */
 import type { World } from '../../system/world.ts'
 
@@ -9,6 +9,11 @@ import type { World } from '../../system/world.ts'
 const stepMs = 2
 /** Readers together give way to pending I/O after this long: frames may have come. */
 const sliceMs = 1
+/**
+ * Time for readers, as a part of the time that storing took. Below 1, because their clients and the kernel take time
+ * from writers too.
+ */
+const creditPart = 0.5
 /** Time that readers did not use while frames were stored is kept up to this much. */
 const creditMsMax = 10
 
@@ -61,7 +66,7 @@ export class Scheduler {
   /** Frames were stored, which took `ms`. */
   stored(ms: number): void {
     this.#isStoring = true
-    this.#creditMs = Math.min(this.#creditMs + ms, creditMsMax)
+    this.#creditMs = Math.min(this.#creditMs + ms * creditPart, creditMsMax)
   }
 
   #mark(task: Task): void {
