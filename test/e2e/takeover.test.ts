@@ -135,7 +135,7 @@ it('a successor that receives everything and then dies leaves everything to the 
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()]); theirs.close()
 print(socket.recv_fds(ours, 10, 10)[0])`)
-  await eventually('the log says so', () => daemon?.messages('memlogd').includes('could not hand over, and went on'))
+  await eventually('the log says so', () => daemon?.messages('memlogd').includes('could not hand over, and continues'))
   daemon.logwrite(['-n', 'still', 'echo', 'here'])
   await eventually('lines are stored', () => daemon?.messages('still.stdout').includes('here'))
 })
