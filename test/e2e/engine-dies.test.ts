@@ -124,7 +124,7 @@ it('every line is stored and delivered once, in order, while a hundred engines d
   expect([...numbers.values()].map((last) => last + 1).toSorted()).toEqual(written.lines.toSorted())
   // The log says so, and the statistics went on counting.
   expect(books.messages.memlogd?.join('\n')).toMatch(
-    /the engine ended \(signal 9\) and is started again; what was logged is kept/,
+    /the engine ended \(signal 9\) and is restarted; what was logged is kept/,
   )
   expect((await statistics(querySocket)).counters.engineStarts).toBeGreaterThan(50)
 })
@@ -197,7 +197,7 @@ it('an engine that cannot start is tried again, ever more slowly, and the log sa
     for (const [index, pause] of pauses.entries()) expect(pause).toBeGreaterThan(engineRestartMs * 2 ** index - 3)
     rmSync(join(folder, 'refuse'))
     const text = run(join(binFolder, 'logread'), ['-socket', query]).stdout
-    expect(text).toMatch(/memlogd the engine ended \(exit status 3\) and is started again/)
+    expect(text).toMatch(/memlogd the engine ended \(exit status 3\) and is restarted/)
     expect(text).toMatch(/memlogd\.engine no engine today/)
     expect(text).toMatch(/early\S* is kept/)
   } finally {
