@@ -10,7 +10,8 @@ const launcherCommand = defineCommand({
   summary: 'The in-memory log of a LinuxKit machine: three commands in one executable',
   usage: ['APPLET [ARGUMENT]...', '--list', '--install [-f] DIR'],
   description: [
-    'The command that runs is the one whose name the executable is called by, through a link; under any other name it is the first argument.',
+    'The command that runs is the one whose name the executable is called by, through a link; under any other ' +
+      'name it is the first argument.',
     ...applets.map((applet) => `  ${applet.name.padEnd(10)}${applet.help}`),
   ],
   flags: {

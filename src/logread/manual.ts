@@ -5,9 +5,12 @@ import { querySocketPath } from '../protocol/constants.ts'
 export const logreadManual: Manual = {
   section: 1,
   description: [
-    'A line is shown as its time in UTC, its source and its message: 2017-04-15T15:37:37Z rngd.stderr Unable to open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ends.',
-    'Flags may be written with one dash or two, with the value after = or as the next word; single letters can be combined: -fn5.',
-    'On a terminal, bytes of a message that could control the terminal are escaped. Piped output has the bytes as they were logged.',
+    'A line is shown as its time in UTC, its source and its message: 2017-04-15T15:37:37Z rngd.stderr Unable to ' +
+      'open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ends.',
+    'Flags may be written with one dash or two, with the value after = or as the next word; single letters can ' +
+      'be combined: -fn5.',
+    'On a terminal, bytes of a message that could control the terminal are escaped. Piped output has the bytes ' +
+      'as they were logged.',
     'logread works with the original memlogd too: what that does not filter, logread filters.',
   ],
   more: [
@@ -17,23 +20,31 @@ export const logreadManual: Manual = {
       rows: [
         [
           'GLOB',
-          'Matches whole names: * anything, ? one character, [a-z] one of a range. A name must match one of the globs without an exclamation mark, if there are any, and none of those with one.',
+          'Matches whole names: * anything, ? one character, [a-z] one of a range. A name must match one of the ' +
+            'globs without an exclamation mark, if there are any, and none of those with one.',
         ],
         [
           'LEVEL',
-          'emerg, alert, crit, err, warning, notice, info, debug, or 0 to 7: this severity and worse. A..B is a range. Lines without a priority count as info.',
+          'emerg, alert, crit, err, warning, notice, info, debug, or 0 to 7: this severity and worse. A..B is a ' +
+            'range. Lines without a priority count as info.',
         ],
         ['RE', 'A regular expression of JavaScript.'],
         [
           'TIME',
-          '2017-04-15T15:37:37Z, "2017-04-15 15:37", 14:00, "today 14:00", yesterday, 10m or -10m (ago), +10m, @1492270657, now, boot. Of a local time that comes twice, when the clock is put back, --since takes the first, --until the second.',
+          '2017-04-15T15:37:37Z, "2017-04-15 15:37", 14:00, "today 14:00", yesterday, 10m or -10m (ago), +10m, ' +
+            '@1492270657, now, boot. Of a local time that comes twice, when the clock is put back, --since takes ' +
+            'the first, --until the second.',
         ],
       ],
     },
     {
       title: 'FORMATS',
       paragraphs: [
-        'The first five are for people, the others for programs; --file reads json, json-seq and export. JSON has the keys time, source and msg in every line, and where they apply: seq (the number of the line), monotonic (seconds since boot), priority, severity, facility, kind (gap where lines were lost), cut (bytes that were cut from a long line), unterminated, msg64 (the message in base64 if it is not valid UTF-8), fields. With --file, export and syslog name no host: the file may be from another machine.',
+        'The first five are for people, the others for programs; --file reads json, json-seq and export. JSON ' +
+          'has the keys time, source and msg in every line, and where they apply: seq (the number of the line), ' +
+          'monotonic (seconds since boot), priority, severity, facility, kind (gap where lines were lost), cut ' +
+          '(bytes that were cut from a long line), unterminated, msg64 (the message in base64 if it is not valid ' +
+          'UTF-8), fields. With --file, export and syslog name no host: the file may be from another machine.',
       ],
       rows: [
         ['short', '2017-04-15T15:37:37Z rngd.stderr Unable to open file'],
@@ -51,16 +62,22 @@ export const logreadManual: Manual = {
     {
       title: 'TARGETS',
       paragraphs: [
-        'With --to each line is delivered to a target at least once: delivery to a target that is away is retried while memlogd holds the lines, and lines that it no longer holds are reported at the target as lost. With --state the next run goes on where this one stopped. Options of a target follow a question mark, joined by ampersands. Without -f, logread ends when all that is buffered has been delivered and the commands have ended; the exit status is 1 if lines were refused or dropped, or may not have arrived.',
+        'With --to each line is delivered to a target at least once: delivery to a target that is away is ' +
+          'retried while memlogd holds the lines, and lines that it no longer holds are reported at the target as ' +
+          'lost. With --state the next run goes on where this one stopped. Options of a target follow a question ' +
+          'mark, joined by ampersands. Without -f, logread ends when all that is buffered has been delivered and ' +
+          'the commands have ended; the exit status is 1 if lines were refused or dropped, or may not have arrived.',
       ],
       rows: [
         [
           'dir:DIRECTORY',
-          'One file per source, as the logwrite service of LinuxKit writes them. max-size (1M), max-files (10), compress=gzip, max-total.',
+          'One file per source, as the logwrite service of LinuxKit writes them. max-size (1M), max-files (10), ' +
+            'compress=gzip, max-total.',
         ],
         [
           'syslog+udp://HOST[:PORT], syslog+tcp:, syslog+tls:',
-          'RFC 5424, or format=3164; TCP and TLS with octet counting, or framing=lf. hostname; for UDP max-size (1452); for TLS ca, cert, key, servername.',
+          'RFC 5424, or format=3164; TCP and TLS with octet counting, or framing=lf. hostname; for UDP max-size ' +
+            '(1452); for TLS ca, cert, key, servername.',
         ],
         [
           'otlp+http://HOST[:PORT][/PATH], otlp+https:',
@@ -79,7 +96,9 @@ export const logreadManual: Manual = {
     {
       title: 'HOOKS',
       paragraphs: [
-        'With --on and --run a command is run for each line that matches: one at a time, ten in a row, then one a second, each for 30 seconds at most. 64 matches wait; more are dropped, which is reported. The line is in the environment of the command:',
+        'With --on and --run a command is run for each line that matches: one at a time, ten in a row, then one ' +
+          'a second, each for 30 seconds at most. 64 matches wait; more are dropped, which is reported. The line ' +
+          'is in the environment of the command:',
       ],
       rows: [
         ['LOG_TIME, LOG_SOURCE, LOG_MESSAGE, LOG_SEQUENCE', 'Set for every line.'],
@@ -100,14 +119,16 @@ export const logreadManual: Manual = {
     ['NO_COLOR', 'If set and not empty, --color=auto means never.'],
     [
       'LOGREAD_PAGER, PAGER',
-      'The program that shows the lines on a terminal; empty or cat for none. Without either: less, or more. ^C is for the pager.',
+      'The program that shows the lines on a terminal; empty or cat for none. Without either: less, or more. ^C ' +
+        'is for the pager.',
     ],
   ],
   files: [[querySocketPath, "memlogd's query socket."]],
   limits: [
     [
       'slow readers',
-      'They cost memlogd nothing. Lines that are evicted before they were read are shown as one entry of the source memlogd, with their number.',
+      'They cost memlogd nothing. Lines that are evicted before they were read are shown as one entry of the ' +
+        'source memlogd, with their number.',
     ],
   ],
   examples: [

@@ -239,7 +239,9 @@ export const logreadCommand = defineCommand({
       type: 'strings',
       value: 'URL',
       check: checkNotEmpty,
-      help: 'send the lines to a target: dir:, syslog+udp:, syslog+tcp:, syslog+tls:, otlp+http(s):, loki+http(s):, exec:',
+      help:
+        'send the lines to a target: dir:, syslog+udp:, syslog+tcp:, syslog+tls:, otlp+http(s):, loki+http(s):, ' +
+        'exec:',
       section: shipping,
     },
     state: {

@@ -21,7 +21,8 @@ export const logwriteCommand = defineCommand({
   summary: 'Run a command and log its output',
   usage: [usage],
   description: [
-    "What COMMAND writes to its standard output and standard error goes to logwrite's own and, line by line, to memlogd. Everything after COMMAND is the command's.",
+    "What COMMAND writes to its standard output and standard error goes to logwrite's own and, line by line, to " +
+      "memlogd. Everything after COMMAND is the command's.",
   ],
   flags: {
     name: {

@@ -7,8 +7,11 @@ import { logSocketPath, sourceNameBytesMax, teeBufferBytes, teeDrainMs, teeStall
 export const logwriteManual: Manual = {
   section: 1,
   description: [
-    "The command keeps its standard input, and its output is copied unchanged to logwrite's own output. In the log its lines have the sources NAME.stdout and NAME.stderr. SIGTERM, SIGINT and SIGHUP are forwarded to the command.",
-    'A memlogd that is slow or dies while the command runs neither blocks nor ends the command. Lines that could not be logged are counted, and logwrite reports the number on standard error at the end.',
+    "The command keeps its standard input, and its output is copied unchanged to logwrite's own output. In the " +
+      'log its lines have the sources NAME.stdout and NAME.stderr. SIGTERM, SIGINT and SIGHUP are forwarded to the ' +
+      'command.',
+    'A memlogd that is slow or dies while the command runs neither blocks nor ends the command. Lines that could ' +
+      'not be logged are counted, and logwrite reports the number on standard error at the end.',
   ],
   more: [],
   exitStatus: [
@@ -25,7 +28,8 @@ export const logwriteManual: Manual = {
     ['NAME', `${sourceNameBytesMax} bytes.`],
     [
       'lines waiting for memlogd',
-      `${showBytes(teeBufferBytes)} for each of the two streams; logwrite waits ${teeStallMs} ms for a memlogd that does not read.`,
+      `${showBytes(teeBufferBytes)} for each of the two streams; logwrite waits ${teeStallMs} ms for a memlogd ` +
+        'that does not read.',
     ],
     ["output of the command's background children", `Copied for ${teeDrainMs} ms after the command has ended.`],
   ],

@@ -1,4 +1,5 @@
-// The benchmarks' own parts, with a handful of lines: every measure gives numbers, beside its baseline. How fast anything is
+// The benchmarks' own parts, with a handful of lines: every measure gives numbers, beside its baseline. How fast
+// anything is
 // is no matter of tests.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

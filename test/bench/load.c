@@ -1,17 +1,23 @@
 /*
  * The load generator and stopwatch of the benchmarks; everything that is timed is timed here, in one clock.
  *
- *   load pass LOG QUERY SOURCES LINES PER_WRITE BYTES   passes a pipe for each source to memlogd's log socket; two numbers:
+ *   load pass LOG QUERY SOURCES LINES PER_WRITE BYTES   passes a pipe for each source to memlogd's log socket; two
+ * numbers:
  *                                                       seconds until all is written, and until memlogd has stored it
- *   load cat SOURCES LINES PER_WRITE BYTES              the same writers into the one pipe of a `cat >/dev/null`: seconds until it ends
+ *   load cat SOURCES LINES PER_WRITE BYTES              the same writers into the one pipe of a `cat >/dev/null`:
+ * seconds until it ends
  *   load datagrams PATH SOURCES LINES BYTES             a syslog datagram for each line: seconds until all are sent
  *   load print SOURCE LINES BYTES                       writes `2017-04-15T15:37:37Z SOURCE LINE` to standard output
- *   load follow QUERY                                   follows by upstream's protocol as fast as it can, until it is killed
+ *   load follow QUERY                                   follows by upstream's protocol as fast as it can, until it is
+ * killed
  *   load time COMMAND...                                runs the command: seconds from fork to its end
- *   load latency LOG LINES GAP_US COMMAND...            runs the command (a follower) on a terminal of its own and writes a line every
- *                                                       GAP_US microseconds: for each, the microseconds until it is on the terminal
+ *   load latency LOG LINES GAP_US COMMAND...            runs the command (a follower) on a terminal of its own and
+ * writes a line every
+ *                                                       GAP_US microseconds: for each, the microseconds until it is on
+ * the terminal
  *
- * SOURCES processes write LINES lines each, PER_WRITE lines a write, BYTES bytes a line with its newline. Lines are numbered.
+ * SOURCES processes write LINES lines each, PER_WRITE lines a write, BYTES bytes a line with its newline. Lines are
+ * numbered.
  */
 #define _GNU_SOURCE
 #include <errno.h>

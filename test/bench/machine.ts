@@ -1,4 +1,7 @@
-/** The machine of the benchmarks: a memlogd of the packaged executable in namespaces of its own, and what /proc says of it. */
+/**
+ * The machine of the benchmarks: a memlogd of the packaged executable in namespaces of its own, and what /proc says of
+ * it.
+ */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'

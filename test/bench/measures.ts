@@ -1,4 +1,7 @@
-/** What is measured, each beside its baseline; every measure takes its samples in turns with it, so that both see the same machine. */
+/**
+ * What is measured, each beside its baseline; every measure takes its samples in turns with it, so that both see the
+ * same machine.
+ */
 import { spawn } from 'node:child_process'
 import { rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -122,7 +125,9 @@ const followers: readonly Followers[] = [
   { count: 8, what: '`logread -f`', ...logreadFollower, partMin: 0.5, rateMin: 0, target: 'half of it' },
 ]
 
-/** Followers that read as fast as they can, beside the same load without them; lines that they miss must be reported. */
+/**
+ * Followers that read as fast as they can, beside the same load without them; lines that they miss must be reported.
+ */
 function storedWhileFollowed(options: Options): Row[] {
   return followers.flatMap((each) => withMemlogd([], (daemon) => followedRows(daemon, each, options)))
 }

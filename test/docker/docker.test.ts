@@ -125,7 +125,8 @@ it('long lines are joined, binary bytes survive, and the limit is kept', async (
   start(
     'long',
     [],
-    'head -c 40000 /dev/zero | tr "\\0" x; echo; head -c 100000 /dev/zero | tr "\\0" y; echo; printf "\\000\\001\\377\\r\\t"',
+    'head -c 40000 /dev/zero | tr "\\0" x; echo; head -c 100000 /dev/zero | tr "\\0" y; echo; printf ' +
+      '"\\000\\001\\377\\r\\t"',
   )
   const lines = logs('long').out.split('\n')
   expect(lines.map((line) => line.length)).toEqual([40_000, 65_536, 5, 0])

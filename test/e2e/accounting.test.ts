@@ -1,4 +1,5 @@
-// Twenty writers log a million lines while two followers read: one as fast as it can, one only when all is written. Every
+// Twenty writers log a million lines while two followers read: one as fast as it can, one only when all is written.
+// Every
 // line is stored, and each follower gets it or a gap that counts it.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
@@ -8,7 +9,9 @@ import { eventually } from '../support/wait.ts'
 const writers = 20
 const linesEach = 50_000
 
-/** Reads the extended protocol by the book, in another language: prints delivered, lost, and what the end entry says. */
+/**
+ * Reads the extended protocol by the book, in another language: prints delivered, lost, and what the end entry says.
+ */
 const follower = `
 import socket, struct, sys, time, json
 is_late, want = sys.argv[2] == "late", int(sys.argv[3])

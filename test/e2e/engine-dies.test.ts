@@ -1,4 +1,5 @@
-// The engine is killed a hundred times in a row while eight programs log. No program notices, no line is lost or doubled,
+// The engine is killed a hundred times in a row while eight programs log. No program notices, no line is lost or
+// doubled,
 // and followers go on where they were. Then: an engine that can't start, one that no longer answers, and which process
 // the kernel kills first when memory runs out.
 import { spawn } from 'node:child_process'
@@ -65,7 +66,8 @@ function killIfAlive(pid: number): void {
 }
 
 /**
- * A logread that follows. It gives up after seconds without an engine that lives long enough, which a busy machine has: then
+ * A logread that follows. It gives up after seconds without an engine that lives long enough, which a busy machine has:
+ * then
  * it is started again, as a supervisor would, and goes on by its cursor. Returns what all of them have shown.
  */
 function superviseLogread({ querySocket, folder }: Daemon): () => string {

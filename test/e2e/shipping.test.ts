@@ -301,7 +301,8 @@ test('the words of a server cannot control a terminal or forge a line', async ()
   const { status, stderr } = await service.ended()
   expect(status).toBe(1)
   expect(stderr).toBe(
-    `logread: otlp+http://127.0.0.1:${port}: 1 lines were refused for good: \\u001b[2J\\u000alogread: forged line\\u202e\n`,
+    `logread: otlp+http://127.0.0.1:${port}: 1 lines were refused for good: \\u001b[2J\\u000alogread: forged ` +
+      'line\\u202e\n',
   )
 })
 

@@ -61,7 +61,8 @@ it('five takeovers in a row under full load lose nothing and fail no writer', as
   command.stdin?.end('after\n')
   expect(await ended(command)).toBe(0)
   python(
-    'import socket,sys; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(sys.argv[1]); s.send(b"<13>by syslog: still")',
+    'import socket,sys; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(sys.argv[1]); ' +
+      's.send(b"<13>by syslog: still")',
     [syslogSocket],
   )
   await eventually('syslog is read', () => daemon?.logread('-n', '20').stdout.includes(' still'))

@@ -1,4 +1,5 @@
-// Every parser of outside bytes, with damaged pieces of the corpus. FUZZ_INPUTS says how many for each, SEED where to begin:
+// Every parser of outside bytes, with damaged pieces of the corpus. FUZZ_INPUTS says how many for each, SEED where to
+// begin:
 // `make fuzz INPUTS=1000000 SEED=7`. An input that finds something is printed; its place is in the corpus then.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// Random senders and a random engine around the real intake, under ASan and UBSan. MEMLOGD_FUZZ_OPERATIONS makes it longer,
+// Random senders and a random engine around the real intake, under ASan and UBSan. MEMLOGD_FUZZ_OPERATIONS makes it
+// longer,
 // MEMLOGD_FUZZ_SEED is the first seed; the seed is in every test's name.
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'

@@ -29,7 +29,8 @@ async function bootMachine({ cpu, kernelPackage }: TestMachine): Promise<BootRes
   writeFileSync(join(layout.cache, 'qemu', `${kernelPackage}.console`), result.console)
   console.log(
     [
-      `${cpu}, kernel ${kernel.version}, ${isStatic ? 'static' : 'dynamic, with its libraries'}, ${memoryMegabytes} MB: ${result.seconds.toFixed(1)} s`,
+      `${cpu}, kernel ${kernel.version}, ${isStatic ? 'static' : 'dynamic, with its libraries'}, ` +
+        `${memoryMegabytes} MB: ${result.seconds.toFixed(1)} s`,
       ...result.console.split('\n').filter((line) => line.startsWith('info ')),
     ].join('\n'),
   )

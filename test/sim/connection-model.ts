@@ -56,7 +56,10 @@ export class ConnectionModel implements Connection {
     return this.#writes.length > 0
   }
 
-  /** The bytes are those of the engine's own buffer, looked at as late as possible, so that a reuse that comes too early is found. */
+  /**
+   * The bytes are those of the engine's own buffer, looked at as late as possible, so that a reuse that comes too early
+   * is found.
+   */
   receive(limit: number): Buffer {
     const write = this.#writes[0]
     if (write === undefined) return Buffer.alloc(0)

@@ -1,6 +1,7 @@
 /**
  * The intake as the engine sees it, with the native half's rules: a frame area that wraps, frames kept until they are
- * acknowledged and overwritten after that, slots of the source table that are free again once their END was acknowledged.
+ * acknowledged and overwritten after that, slots of the source table that are free again once their END was
+ * acknowledged.
  */
 import type { FrameQueue } from '../../src/memlogd/engine/engine.ts'
 import type { IntakeEvent } from '../../src/memlogd/engine/events.ts'
@@ -116,7 +117,10 @@ export class IntakeModel implements FrameQueue {
     return true
   }
 
-  /** The writer has closed its end, and everything was read. OPEN and END always find room: that is what is reserved for them. */
+  /**
+   * The writer has closed its end, and everything was read. OPEN and END always find room: that is what is reserved for
+   * them.
+   */
   end(source: SimulatedSource): void {
     const stamp = this.#put(frameKindEnd, source, noPayload, 0)
     this.#truth.ended(source.id, source.name, stamp)

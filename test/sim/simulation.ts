@@ -310,7 +310,9 @@ export class Simulation {
     this.#life.outside(() => this.#verify(engine, engine.ring.tailSequence))
   }
 
-  /** Compares what is stored, from `sequence` on, with the truth. The spy is no part of the engine: it can't be killed. */
+  /**
+   * Compares what is stored, from `sequence` on, with the truth. The spy is no part of the engine: it can't be killed.
+   */
   #verify(engine: Engine, sequence: number): void {
     const { ring } = engine
     must(ring.committedSequence - 1 <= this.#truth.entries.length, 'more is stored than was sent')
@@ -388,7 +390,10 @@ export class Simulation {
     else this.#receive(peer)
   }
 
-  /** A plain request is one byte; what comes of the extended one is cut anywhere, but the first two bytes arrive together. */
+  /**
+   * A plain request is one byte; what comes of the extended one is cut anywhere, but the first two bytes arrive
+   * together.
+   */
   #sendRequest(peer: Peer): void {
     const { random } = this
     const length = peer.unsent.length

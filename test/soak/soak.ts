@@ -1,7 +1,9 @@
 /**
- * node test/soak/soak.ts MINUTES: everything at once for a long time. Writers that come and go, readers that come and go, a
+ * node test/soak/soak.ts MINUTES: everything at once for a long time. Writers that come and go, readers that come and
+ * go, a
  * follower that ships into rotated files, engines that are killed, memlogds that take over. The memory of both
- * processes is printed every ten seconds; after the first minute it may not grow. Ends with 1 and says why if anything is wrong.
+ * processes is printed every ten seconds; after the first minute it may not grow. Ends with 1 and says why if anything
+ * is wrong.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -136,7 +138,8 @@ async function watch(): Promise<void> {
       () => 'no answer just now',
     )
     console.log(
-      `${samples.length * 10} s: intake ${sample.intake} kB, engine ${sample.engine} kB, ${sample.descriptors} descriptors; ${ring}`,
+      `${samples.length * 10} s: intake ${sample.intake} kB, engine ${sample.engine} kB, ${sample.descriptors} ` +
+        `descriptors; ${ring}`,
     )
   }
   checkFlat(samples)

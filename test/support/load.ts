@@ -58,7 +58,10 @@ function start<T>(args: readonly string[]): Load<T> {
   return { child, result }
 }
 
-/** Starts `count` writers of numbered lines; end their standard input to stop them earlier. `perSecond` 0: as fast as they can. */
+/**
+ * Starts `count` writers of numbered lines; end their standard input to stop them earlier. `perSecond` 0: as fast as
+ * they can.
+ */
 export function startWriters(socket: string, count: number, lines: number, perSecond: number): Load<Written> {
   return start(['writers', socket, String(count), String(lines), String(perSecond)])
 }

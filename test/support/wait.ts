@@ -1,7 +1,8 @@
 /** Tests wait for an event, never for a time. This file is the one place that knows how long a test is patient. */
 
 /**
- * Milliseconds after which something that must happen counts as never happening. Only a failing test waits this long, so
+ * Milliseconds after which something that must happen counts as never happening. Only a failing test waits this long,
+ * so
  * it is generous: a test passes on a machine that is busy with other work. TEST_SLOWNESS multiplies it.
  */
 export const waitMs = 60_000 * Number(process.env.TEST_SLOWNESS ?? 1)

@@ -25,9 +25,14 @@ import {
 export const memlogdManual: Manual = {
   section: 8,
   description: [
-    'A program whose output is to be logged is started with a pipe or socket as its output; the other end is sent, as a file descriptor, to the log socket, in a datagram that holds the name of the source. memlogd reads lines from it until it ends. LinuxKit does so for every container when the log socket is there.',
-    'Two processes do the work. The intake owns the sockets and all descriptors, reads them and adds time stamps; the engine splits lines, stores them and serves readers. If the engine dies, the intake restarts it: no writer notices, and all stored lines are still there.',
-    'Lost lines are reported in the log itself, where they are missing, by an entry of the source memlogd that says how many were lost and why. Messages of memlogd itself are logged under the same name.',
+    'A program whose output is to be logged is started with a pipe or socket as its output; the other end is ' +
+      'sent, as a file descriptor, to the log socket, in a datagram that holds the name of the source. memlogd ' +
+      'reads lines from it until it ends. LinuxKit does so for every container when the log socket is there.',
+    'Two processes do the work. The intake owns the sockets and all descriptors, reads them and adds time ' +
+      'stamps; the engine splits lines, stores them and serves readers. If the engine dies, the intake restarts ' +
+      'it: no writer notices, and all stored lines are still there.',
+    'Lost lines are reported in the log itself, where they are missing, by an entry of the source memlogd that ' +
+      'says how many were lost and why. Messages of memlogd itself are logged under the same name.',
   ],
   more: [
     {
@@ -36,19 +41,25 @@ export const memlogdManual: Manual = {
       rows: [
         [
           'syslog',
-          "Messages from libc's syslog(), from logger, and from any sender of RFC 3164 or RFC 5424. The source is the message's tag; priority, facility and pid, and the sender's pid and user as the kernel reports them, are fields. The time is the time of receipt.",
+          "Messages from libc's syslog(), from logger, and from any sender of RFC 3164 or RFC 5424. The source " +
+            "is the message's tag; priority, facility and pid, and the sender's pid and user as the kernel reports " +
+            'them, are fields. The time is the time of receipt.',
         ],
         [
           'the kernel',
-          "Source kernel, from the first record of the boot. The time is the kernel's own; records that it overwrote before they were read are reported as lost.",
+          "Source kernel, from the first record of the boot. The time is the kernel's own; records that it " +
+            'overwrote before they were read are reported as lost.',
         ],
         [
           'Docker',
-          "docker run --log-driver memlogd. Sources are the container's name with .stdout and .stderr; --log-opt tag, labels and env are supported. docker logs is answered out of memory, so it reaches as far back as the ring does.",
+          "docker run --log-driver memlogd. Sources are the container's name with .stdout and .stderr; --log-opt " +
+            'tag, labels and env are supported. docker logs is answered out of memory, so it reaches as far back ' +
+            'as the ring does.',
         ],
         [
           'priorities of streams',
-          'A line that begins with <N> has priority N, facility * 8 + severity, as daemons write it for systemd; the prefix itself is removed.',
+          'A line that begins with <N> has priority N, facility * 8 + severity, as daemons write it for systemd; ' +
+            'the prefix itself is removed.',
         ],
       ],
     },
@@ -58,7 +69,8 @@ export const memlogdManual: Manual = {
       rows: [
         [
           'SIGTERM, SIGINT',
-          'Store everything written so far, disconnect the readers, remove the sockets and exit with 0, within a second.',
+          'Store everything written so far, disconnect the readers, remove the sockets and exit with 0, within a ' +
+            'second.',
         ],
       ],
     },
@@ -67,11 +79,13 @@ export const memlogdManual: Manual = {
     ['0', 'Terminated by a signal; or, with -daemonize, the sockets exist and memlogd continues in the background.'],
     [
       '1',
-      'A socket could not be created (another memlogd is running, permission denied) or the engine could not be started; one line on standard error says why.',
+      'A socket could not be created (another memlogd is running, permission denied) or the engine could not be ' +
+        'started; one line on standard error says why.',
     ],
     [
       '2',
-      'The command line is wrong. That includes a path where no socket can be (its directory is missing, something else is there) and an address that is not one of this machine.',
+      'The command line is wrong. That includes a path where no socket can be (its directory is missing, ' +
+        'something else is there) and an address that is not one of this machine.',
     ],
     ['101', 'A bug in memlogd: please report it.'],
   ],
@@ -89,19 +103,23 @@ export const memlogdManual: Manual = {
     ['-max-bytes', `Up to ${showBytes(maxBytesLimit)}.`],
     [
       '-max-line-len',
-      `1 byte to ${showBytes(maxLineBytesLimit)}. Longer lines are truncated; the entry records how many bytes were cut.`,
+      `1 byte to ${showBytes(maxLineBytesLimit)}. Longer lines are truncated; the entry records how many bytes ` +
+        'were cut.',
     ],
     [
       'lines waiting for the engine',
-      `${showBytes(queueBytesDefault)}; beyond that writers block, and senders of datagrams for ${datagramWaitMs} ms before datagrams are dropped.`,
+      `${showBytes(queueBytesDefault)}; beyond that writers block, and senders of datagrams for ` +
+        `${datagramWaitMs} ms before datagrams are dropped.`,
     ],
     [
       'query clients',
-      `${queryClientsMax} at the same time, ${queryClientsPerUserMax} per user; a request of at most ${showBytes(requestBytesMax)}, within ${requestMs / 1000} seconds.`,
+      `${queryClientsMax} at the same time, ${queryClientsPerUserMax} per user; a request of at most ` +
+        `${showBytes(requestBytesMax)}, within ${requestMs / 1000} seconds.`,
     ],
     [
       'silent readers',
-      `A reader that reads nothing for ${readerStallMs / 60_000} minutes is disconnected; logread reconnects and continues where it stopped.`,
+      `A reader that reads nothing for ${readerStallMs / 60_000} minutes is disconnected; logread reconnects and ` +
+        'continues where it stopped.',
     ],
     [
       'restart of the engine',

@@ -49,7 +49,8 @@ export const memlogdCommand = defineCommand({
   summary: 'Keep the log of this machine in memory',
   usage: ['[FLAG]...'],
   description: [
-    'Containers pass their output as file descriptors to the log socket; logread reads the lines from the query socket. Nothing is written to disk: when the memory for the log is full, the oldest lines are overwritten.',
+    'Containers pass their output as file descriptors to the log socket; logread reads the lines from the query ' +
+      'socket. Nothing is written to disk: when the memory for the log is full, the oldest lines are overwritten.',
   ],
   flags: {
     daemonize: {
@@ -62,7 +63,9 @@ export const memlogdCommand = defineCommand({
     takeover: {
       name: 'takeover',
       type: 'boolean',
-      help: 'replace the memlogd that runs on -socket-log, with its sockets, sources and log; nothing is lost, no program notices',
+      help:
+        'replace the memlogd that runs on -socket-log, with its sockets, sources and log; nothing is lost, no ' +
+        'program notices',
     },
     maxLines: {
       name: 'max-lines',
@@ -198,7 +201,9 @@ export const memlogdCommand = defineCommand({
       name: 'priority-prefix',
       type: 'boolean',
       default: true,
-      help: 'a line of a stream that begins with <N> has syslog priority N; -priority-prefix=false keeps such lines unchanged',
+      help:
+        'a line of a stream that begins with <N> has syslog priority N; -priority-prefix=false keeps such lines ' +
+        'unchanged',
       section: inputs,
     },
   },

@@ -1,5 +1,6 @@
 /**
- * The shipper among targets that fail, a ring that overwrites and deaths of its own process, all by one seed. At the end each
+ * The shipper among targets that fail, a ring that overwrites and deaths of its own process, all by one seed. At the
+ * end each
  * line has arrived, or a gap counts it, or the target has refused it for good; and none that arrived before the last
  * checkpoint is sent again.
  */
