@@ -56,10 +56,10 @@ const buffered = /^\S+Z memlogd memlogd started\n\S+Z echo\.stdout login: someth
 const expected: Readonly<Record<string, Expected>> = {
   'Start at boot, as an init script does, with syslog and the kernel log:': { shows: /^$/ },
   'Keep more:': { shows: /^$/ },
-  'Try it out without root:': { shows: /^\S+Z memlogd memlogd started\n\S+Z echo\.stdout testing123\n$/ },
-  'Everything, then what comes:': { shows: buffered, until: 'no entropy' },
+  'Try it without root:': { shows: /^\S+Z memlogd memlogd started\n\S+Z echo\.stdout testing123\n$/ },
+  'Everything, then new lines:': { shows: buffered, until: 'no entropy' },
   'The last twenty lines:': { shows: buffered },
-  'Only what comes from now on:': {
+  'Only new lines:': {
     shows: /^(\S+Z echo\.stdout later\n)+$/,
     until: 'later',
     meanwhile: 'logwrite echo later',
@@ -67,7 +67,7 @@ const expected: Readonly<Record<string, Expected>> = {
   "A container's errors of the last ten minutes:": { shows: /^\S+Z rngd\.stdout no entropy\n$/ },
   'For a program:': { shows: /^\{.*"login: something".*\}\n\{.*"no entropy".*\}\n$/m },
   'A boot test:': { shows: /^\S+Z echo\.stdout login: something\n$/ },
-  'A command when memory runs out:': {
+  'Run a command when memory runs out:': {
     shows: /^(kernel\.stdout: Out of memory: no page\n)+$/,
     file: '/run/oom',
     until: 'no page',
