@@ -193,7 +193,9 @@ export class Shipper {
         }
         if (!failure.retryable) {
           this.#reject(batch, start, failure)
-          break
+          // It is no delivery: those before it stay unconfirmed.
+          this.#cursor = batch.next
+          return true
         }
         if (this.#mustRewind(batch)) throw failure
         this.#fail(failure.message)

@@ -96,7 +96,7 @@ export class TargetModel implements Target {
   #fail(bytes: Buffer, start: number, end: number): never {
     const kind = this.#random.below(10)
     // Only targets whose protocol acknowledges each delivery refuse lines for good.
-    if (kind === 0 && this.#trouble.unconfirmedMax === 0) {
+    if (kind === 0) {
       for (const { first, lines } of entriesOf(bytes, start, end))
         for (let line = first; line < first + lines; line++) this.#receiver.refused.add(line)
       throw new TargetError('refused', { retryable: false })
