@@ -1,6 +1,5 @@
 // The build's one entry: `node build.mjs [build|static|image|release]`. It installs what package-lock.json names if
-// that is
-// not there, goes on under the project's own Node 24, and leaves everything else to src/build.
+// that is not there, goes on under the project's own Node 24, and leaves everything else to src/build.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

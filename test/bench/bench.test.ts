@@ -1,6 +1,5 @@
 // The benchmarks' own parts, with a handful of lines: every measure gives numbers, beside its baseline. How fast
-// anything is
-// is no matter of tests.
+// anything is does not matter here.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

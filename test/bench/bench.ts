@@ -4,8 +4,7 @@
  *   bench.ts [--runs N] [--scale X] [--write] [MEASURE]...
  *
  * --runs: samples of which the median is taken (5); --scale: part of the usual number of lines (1); --write: the table
- * goes
- * to docs/BENCHMARKS.md too. It runs itself again in namespaces of its own, with empty /run and /dev: no other
+ * goes to docs/BENCHMARKS.md too. It runs itself again in namespaces of its own, with empty /run and /dev: no other
  * daemon is seen or disturbed.
  */
 import { spawnSync } from 'node:child_process'

@@ -1,6 +1,5 @@
 // Twenty writers log a million lines while two followers read: one as fast as it can, one only when all is written.
-// Every
-// line is stored, and each follower gets it or a gap that counts it.
+// Every line is stored, and each follower gets it or a gap that counts it.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
 import { Daemon } from '../support/daemon.ts'

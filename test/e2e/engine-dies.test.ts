@@ -1,7 +1,6 @@
 // The engine is killed a hundred times in a row while eight programs log. No program notices, no line is lost or
-// doubled,
-// and followers go on where they were. Then: an engine that can't start, one that no longer answers, and which process
-// the kernel kills first when memory runs out.
+// doubled, and followers go on where they were. Then: an engine that can't start, one that no longer answers, and which
+// process the kernel kills first when memory runs out.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -67,8 +66,7 @@ function killIfAlive(pid: number): void {
 
 /**
  * A logread that follows. It gives up after seconds without an engine that lives long enough, which a busy machine has:
- * then
- * it is started again, as a supervisor would, and goes on by its cursor. Returns what all of them have shown.
+ * then it is started again, as a supervisor would, and goes on by its cursor. Returns what all of them have shown.
  */
 function superviseLogread({ querySocket, folder }: Daemon): () => string {
   const args = ['-socket', querySocket, '-f', '--cursor-file', join(folder, 'cursor')]

@@ -1,6 +1,5 @@
 // The engine is stopped (SIGSTOP) while a logread waits for it, for longer than any pause of a healthy one. When it
-// goes on,
-// logread shows what there was and ends with the status that this deserves.
+// goes on, logread shows what there was and ends with the status that this deserves.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'

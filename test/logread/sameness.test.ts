@@ -1,7 +1,6 @@
 /**
  * The same question gives the same lines whether memlogd applies it, or logread does to everything that memlogd has:
- * the real
- * engine and query server answer both ways, and the answers are compared.
+ * the real engine and query server answer both ways, and the answers are compared.
  */
 import { describe, expect, it } from 'vitest'
 import { EntryStream } from '../../src/logread/ask/entry-stream.ts'

@@ -1,7 +1,6 @@
 /**
  * node test/soak/soak.ts MINUTES: everything at once for a long time. Writers that come and go, readers that come and
- * go, a
- * follower that ships into rotated files, engines that are killed, memlogds that take over. The memory of both
+ * go, a follower that ships into rotated files, engines that are killed, memlogds that take over. The memory of both
  * processes is printed every ten seconds; after the first minute it may not grow. Ends with 1 and says why if anything
  * is wrong.
  */

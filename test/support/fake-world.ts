@@ -1,7 +1,6 @@
 /**
  * A world that the test decides: clocks move only when the test moves them, timers run in the order in which they are
- * due,
- * and random bytes come from a seed. It starts at 2023-11-14T22:13:20Z, one hour after boot.
+ * due, and random bytes come from a seed. It starts at 2023-11-14T22:13:20Z, one hour after boot.
  */
 import type { Stamp } from '../../src/protocol/timestamp.ts'
 import type { World } from '../../src/system/world.ts'

@@ -2,8 +2,7 @@
 
 /**
  * Milliseconds after which something that must happen counts as never happening. Only a failing test waits this long,
- * so
- * it is generous: a test passes on a machine that is busy with other work. TEST_SLOWNESS multiplies it.
+ * so it is generous: a test passes on a machine that is busy with other work. TEST_SLOWNESS multiplies it.
  */
 export const waitMs = 60_000 * Number(process.env.TEST_SLOWNESS ?? 1)
 

@@ -1,7 +1,6 @@
 /**
  * A ring that a memlogd of the first release's format wrote, kept as a file: every later engine must read it, or say
- * that it has
- * another format. `MEMLOGD_KEEP_RING=1` writes the file anew, once for each format.
+ * that it has another format. `MEMLOGD_KEEP_RING=1` writes the file anew, once for each format.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'

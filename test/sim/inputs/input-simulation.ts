@@ -1,9 +1,8 @@
 /**
  * The inputs that keep a state between two reads, among engines that die and successors that take over: syslog over
- * TCP,
- * the kernel's log, Docker's lines in pieces. One seed decides everything. Each message must be stored once, in order,
- * and
- * whole but for what a limit cuts: text stored + bytes cut = text sent, whatever limits the engines have had meanwhile.
+ * TCP, the kernel's log, Docker's lines in pieces. One seed decides everything. Each message must be stored once, in
+ * order, and whole but for what a limit cuts: text stored + bytes cut = text sent, whatever limits the engines have had
+ * meanwhile.
  */
 import { Engine } from '../../../src/memlogd/engine/engine.ts'
 import { entryKindGap } from '../../../src/protocol/constants.ts'

@@ -1,8 +1,7 @@
 /**
  * A session of logread with a memlogd whose connections break anywhere, whose ring overwrites, and whose lines are
- * received
- * slowly, by one seed; the sockets are real, the clock is not. Each line is passed on once, in order, or a gap counts
- * it.
+ * received slowly, by one seed; the sockets are real, the clock is not. Each line is passed on once, in order, or a gap
+ * counts it.
  */
 import { Session } from '../../../src/logread/ask/session.ts'
 import { entryKindGap, queryModeDump, queryModeDumpFollow } from '../../../src/protocol/constants.ts'

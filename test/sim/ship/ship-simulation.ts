@@ -1,8 +1,7 @@
 /**
  * The shipper among targets that fail, a ring that overwrites and deaths of its own process, all by one seed. At the
- * end each
- * line has arrived, or a gap counts it, or the target has refused it for good; and none that arrived before the last
- * checkpoint is sent again.
+ * end each line has arrived, or a gap counts it, or the target has refused it for good; and none that arrived before
+ * the last checkpoint is sent again.
  */
 import { Shipper } from '../../../src/logread/ship/shipper.ts'
 import type { Cursor } from '../../../src/protocol/query.ts'

@@ -1,8 +1,7 @@
 /**
  * Checks of JSON bodies, written from the published schemas: opentelemetry-proto's logs.proto, common.proto and
  * resource.proto with the JSON mapping of its docs/specification.md; Loki's docs/sources/reference/loki-http-api.md.
- * Each
- * check throws with the path of what is wrong.
+ * Each check throws with the path of what is wrong.
  */
 
 type Check = (value: unknown, at: string) => void
