@@ -2,7 +2,7 @@
  * Globs for source names: `*` is anything, `?` one character, `[a-z]` one of these, `[!a-z]` one that is none of
  * these, `\` takes the next character literally. A glob matches the whole name; letters count as they are.
  *
- * Matching takes at most `globSteps` steps, whoever wrote the glob or the name.
+ * Matching takes at most `globSteps` steps, for any glob and any name.
  */
 import { sourceNameBytesMax } from '../protocol/constants.ts'
 import { Wanted } from '../protocol/wanted.ts'

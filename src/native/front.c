@@ -34,7 +34,7 @@ static bool listen_and_start(struct intake *intake, const struct config *config,
   return false;
 }
 
-/* Until the running memlogd has gone, everything is still its own: a failure before leaves it as it was. */
+/* Until the running memlogd has exited, it still owns everything: an earlier failure changes nothing. */
 static bool take_over(struct intake *intake, const struct config *config, struct text *error) {
   int peer = -1;
   const char *path = config_value(config, "log-path");

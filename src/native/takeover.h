@@ -9,7 +9,7 @@
 
 /* ---- the running one ---- */
 
-/* Whether whoever holds the other end of `peer` may take over: root, and our own user. */
+/* Whether the process at the other end of `peer` may take over: only root and our own user may. */
 bool takeover_is_allowed(int peer);
 /* Hands everything over. True if the other side has confirmed it; then it is memlogd, and the caller must exit. */
 bool takeover_send(struct holdings *holdings, int peer);

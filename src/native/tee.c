@@ -213,7 +213,7 @@ static void read_signals(struct tee *tee) {
       if (tee->has_ended || sys_wait(tee->run.pid, &status, WNOHANG) != tee->run.pid) continue;
       note_end(tee, status);
     } else if (tee->has_ended) {
-      /* Nobody else is left to end: whoever reads our output may have stopped for good. */
+      /* The command has ended, and the reader of our output may never continue. */
       if (info.signo != SIGUSR1 && info.signo != SIGUSR2) tee->ended_by = info.signo;
     } else if (info.code != SI_KERNEL) {
       /* The terminal has sent its own signals to the command too. */

@@ -88,7 +88,7 @@ function section(title: string, files: readonly string[]): string {
   return `\n${rule}\n${title}\n${rule}\n\n${files.map((file) => `${readFileSync(file, 'utf8').trim()}\n`).join('\n')}`
 }
 
-/** Licences of the parts of Node by the names of `process.versions`; what is not here is told by Node's LICENSE. */
+/** Licences of the parts of Node by the names of `process.versions`; the others are in Node's LICENSE. */
 const nodeParts: Readonly<Record<string, string>> = {
   acorn: 'MIT',
   ada: 'MIT',

@@ -249,7 +249,7 @@ export class Session implements Feed {
     this.#held = held.then(done, done)
   }
 
-  /** A daemon that has come further is not away, whatever becomes of the connection. */
+  /** A daemon that has come further is running, even if the connection breaks. */
   #advance(cursor: Cursor | undefined): void {
     if (cursor === undefined) return
     if (this.cursor === undefined || cursor.ring !== this.cursor.ring || cursor.sequence > this.cursor.sequence) {
