@@ -176,6 +176,7 @@ describe('logread', () => {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, LOGREAD_PAGER: pager },
     })
+    const closed = once(terminal, 'close')
     let shown = ''
     terminal.stdout.on('data', (chunk) => {
       shown += chunk
@@ -186,7 +187,7 @@ describe('logread', () => {
     terminal.stdin.write('yes\n')
     await eventually('the status', () => shown.includes('status'))
     terminal.stdin.end()
-    await once(terminal, 'close')
+    await closed
     expect(shown.replaceAll('\r', '')).toMatch(/\nend .*\nstatus 0\n$/)
   })
 
