@@ -277,7 +277,7 @@ test('without -f, logread ends with status 1 where no memlogd answers', async ()
 
 test('-f ends when --until has passed, and has shipped what came before', async () => {
   const on = await startDaemon()
-  const service = ship(on, '-f', '-U', '+3s', '-s', 'app*', '--to', `dir:${directory}/logs`)
+  const service = ship(on, '-f', '-U', '+12s', '-s', 'app*', '--to', `dir:${directory}/logs`)
   await eventually('logread follows', async () => (await on.statistics()).readers.length === 1)
   logSome(on, 1, 10)
   expect(await service.ended()).toEqual({ status: 0, stderr: '' })
