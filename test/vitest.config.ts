@@ -3,7 +3,7 @@ import { ClosingLine } from './closing-line.ts'
 import { testMs, waitMs } from './support/wait.ts'
 
 /** Suites that build, boot or start daemons: one after another, when the quick ones are done. */
-const slow = ['packaged', 'image', 'docker', 'qemu'].map((folder) => `test/${folder}/**/*.test.ts`)
+const slow = ['packaged', 'image', 'docker', 'qemu'].map((directory) => `test/${directory}/**/*.test.ts`)
 
 export default defineConfig({
   test: {

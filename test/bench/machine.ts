@@ -8,8 +8,8 @@ import { join, resolve } from 'node:path'
 import { logSocketPath, querySocketPath } from '../../src/protocol/constants.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
-const cacheFolder = join(root, '.cache/bench')
-export const load = join(cacheFolder, 'load')
+const cacheDirectory = join(root, '.cache/bench')
+export const load = join(cacheDirectory, 'load')
 export const bin = join(root, 'dist/bin')
 const cpu = process.arch === 'arm64' ? 'arm64' : 'amd64'
 export const executable = join(root, `dist/memlogd-linux-${cpu}`)
@@ -19,7 +19,7 @@ export const baseNode = join(root, '.cache/base', cpu, 'node')
 const commandSeconds = 120
 
 export function buildLoad(): void {
-  mkdirSync(cacheFolder, { recursive: true })
+  mkdirSync(cacheDirectory, { recursive: true })
   run('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', load, join(import.meta.dirname, 'load.c'), '-lutil'])
 }
 

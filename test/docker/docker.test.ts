@@ -4,11 +4,11 @@ import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { Daemon } from '../support/daemon.ts'
-import { Dockerd, image, pluginFolder } from '../support/dockerd.ts'
+import { Dockerd, image, pluginDirectory } from '../support/dockerd.ts'
 import { queryEntries, type WireEntry } from '../support/query-entries.ts'
 import { eventually } from '../support/wait.ts'
 
-const socket = join(pluginFolder, `memlogd-test-${process.pid}.sock`)
+const socket = join(pluginDirectory, `memlogd-test-${process.pid}.sock`)
 const driver = basename(socket, '.sock')
 const flags = [
   '-docker',

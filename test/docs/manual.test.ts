@@ -10,7 +10,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { documented } from '../../src/build/documents/documents.ts'
 import type { Command } from '../../src/cli/flag-table.ts'
 import { parseFlags } from '../../src/cli/flags.ts'
-import { binFolder } from '../support/daemon.ts'
+import { binDirectory } from '../support/daemon.ts'
 import { canIsolate, runIsolated } from '../support/isolated.ts'
 
 const commands: Readonly<Record<string, Command>> = Object.fromEntries(
@@ -116,13 +116,13 @@ wait $follower
 }
 
 describe.skipIf(!canIsolate)('typed', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'memlogd-manual-'))
-  afterAll(() => rmSync(folder, { recursive: true }))
+  const directory = mkdtempSync(join(tmpdir(), 'memlogd-manual-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
 
   test.each(examples)('%s: %s', (name, text, typed) => {
     const wanted = expected[text]
     if (wanted === undefined) throw new Error(`this test does not know what the example shows: ${text}`)
-    const { status, signal, stdout, stderr } = runIsolated(scriptOf(name, typed, wanted), binFolder, folder)
+    const { status, signal, stdout, stderr } = runIsolated(scriptOf(name, typed, wanted), binDirectory, directory)
     expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' })
     expect(stdout.replace(/^testing123\n/, '')).toMatch(wanted.shows)
   })

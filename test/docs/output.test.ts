@@ -36,9 +36,9 @@ test.each([
 })
 
 test('the cursor file', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'docs-'))
-  const path = join(folder, 'cursor')
+  const directory = mkdtempSync(join(tmpdir(), 'docs-'))
+  const path = join(directory, 'cursor')
   writeFileSync(path, `${examples[4]?.trimEnd()}\n`)
   expect(new CursorFile(path).load()).toEqual({ ring: '0123456789abcdef0123456789abcdef', sequence: 8 })
-  rmSync(folder, { recursive: true })
+  rmSync(directory, { recursive: true })
 })

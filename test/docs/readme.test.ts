@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readmeWithTables } from '../../src/build/documents/readme.ts'
-import { binFolder } from '../support/daemon.ts'
+import { binDirectory } from '../support/daemon.ts'
 import { canIsolate, runIsolated } from '../support/isolated.ts'
 
 const readme = readFileSync('README.md', 'utf8')
@@ -80,18 +80,18 @@ const cpu = process.arch === 'x64' ? 'amd64' : 'arm64'
 const separator = '-- next command --'
 
 describe.skipIf(!canIsolate)('the sessions', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'memlogd-readme-'))
-  afterAll(() => rmSync(folder, { recursive: true }))
-  const executable = join(folder, `memlogd-linux-${cpu}`)
+  const directory = mkdtempSync(join(tmpdir(), 'memlogd-readme-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
+  const executable = join(directory, `memlogd-linux-${cpu}`)
   try {
-    linkSync(join(binFolder, '..', `memlogd-linux-${cpu}`), executable)
+    linkSync(join(binDirectory, '..', `memlogd-linux-${cpu}`), executable)
   } catch {
-    copyFileSync(join(binFolder, '..', `memlogd-linux-${cpu}`), executable)
+    copyFileSync(join(binDirectory, '..', `memlogd-linux-${cpu}`), executable)
   }
 
   test.each(sessions().map((typed) => [typed[0]?.command, typed]))('%s', (_, typed) => {
     const script = typed.map((one) => `${scriptOf(one)}\necho '${separator}'`).join('\n')
-    const { status, stdout, stderr } = runIsolated(setup + script, binFolder, folder)
+    const { status, stdout, stderr } = runIsolated(setup + script, binDirectory, directory)
     expect(status).toBe(0)
     expect(stderr.replace('to stderr\n', '')).toBe('')
     const outputs = stdout.split(`${separator}\n`).slice(0, -1)

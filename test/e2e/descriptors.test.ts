@@ -70,7 +70,7 @@ for r, w in pipes: os.write(w, b"x\\n")`)
   })
 
   it('a regular file, read to its end', async () => {
-    writeFileSync(join(daemon.folder, 'file'), Array.from({ length: 500 }, (_, index) => `line ${index}\n`).join(''))
+    writeFileSync(join(daemon.directory, 'file'), Array.from({ length: 500 }, (_, index) => `line ${index}\n`).join(''))
     daemon.client(`send(b"file", [os.open(directory + "/file", os.O_RDONLY)])`)
     expect((await messages('file', 500)).at(-1)).toBe('line 499')
   })

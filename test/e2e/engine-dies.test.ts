@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { engineRestartMs } from '../../src/protocol/constants.ts'
 import { type RunningCommand, startCommand, stopCommands } from '../support/command.ts'
-import { binFolder, Daemon, run } from '../support/daemon.ts'
+import { binDirectory, Daemon, run } from '../support/daemon.ts'
 import { startFollower, startWriters, stopLoads } from '../support/load.ts'
 import { randomFrom, seedFor } from '../support/random.ts'
 import { statistics } from '../support/statistics.ts'
@@ -68,11 +68,11 @@ function killIfAlive(pid: number): void {
  * A logread that follows. It gives up after seconds without an engine that lives long enough, which a busy machine has:
  * then it is started again, as a supervisor would, and goes on by its cursor. Returns what all of them have shown.
  */
-function superviseLogread({ querySocket, folder }: Daemon): () => string {
-  const args = ['-socket', querySocket, '-f', '--cursor-file', join(folder, 'cursor')]
+function superviseLogread({ querySocket, directory }: Daemon): () => string {
+  const args = ['-socket', querySocket, '-f', '--cursor-file', join(directory, 'cursor')]
   const runs: RunningCommand[] = []
   const start = async (): Promise<void> => {
-    const run = startCommand(join(binFolder, 'logread'), args)
+    const run = startCommand(join(binDirectory, 'logread'), args)
     runs.push(run)
     if ((await run.finished).status === 1) await start()
   }
@@ -86,7 +86,7 @@ it("a second memlogd names the pid of the first one's intake, not that of its en
   daemon = await Daemon.start()
   const { logSocket, querySocket, pid } = daemon
   const second = (): string =>
-    run(join(binFolder, 'memlogd'), ['-daemonize', '-socket-log', logSocket, '-socket-query', querySocket]).stderr
+    run(join(binDirectory, 'memlogd'), ['-daemonize', '-socket-log', logSocket, '-socket-query', querySocket]).stderr
   await statistics(querySocket)
   await eventually('the pid is named', () => second().includes(`another memlogd is listening (pid ${pid})`))
   daemon.signalEngine('SIGKILL')
@@ -167,8 +167,8 @@ const reluctantNode = `#!/bin/bash
 role=memlogd-config
 case "$2" in "{"*)
     role=memlogd-engine
-    echo "$EPOCHREALTIME" >>FOLDER/starts
-    if [ -e FOLDER/refuse ]; then
+    echo "$EPOCHREALTIME" >>DIRECTORY/starts
+    if [ -e DIRECTORY/refuse ]; then
         echo 'no engine today' >&2
         exit 3
     fi ;;
@@ -177,33 +177,35 @@ exec -a "$role" NODE "$@"
 `
 
 it('an engine that cannot start is tried again, ever more slowly, and the log says why', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'memlogd-'))
-  const node = join(folder, 'node')
-  const [log, query] = [join(folder, 'log.sock'), join(folder, 'query.sock')]
-  writeFileSync(node, reluctantNode.replaceAll('FOLDER', folder).replace('NODE', process.execPath), { mode: 0o755 })
-  writeFileSync(join(folder, 'refuse'), '')
+  const directory = mkdtempSync(join(tmpdir(), 'memlogd-'))
+  const node = join(directory, 'node')
+  const [log, query] = [join(directory, 'log.sock'), join(directory, 'query.sock')]
+  writeFileSync(node, reluctantNode.replaceAll('DIRECTORY', directory).replace('NODE', process.execPath), {
+    mode: 0o755,
+  })
+  writeFileSync(join(directory, 'refuse'), '')
   const memlogd = spawn(join(root, 'dist/native/memlogd'), ['-socket-log', log, '-socket-query', query], {
     env: { ...process.env, MEMLOGD_NODE: node, MEMLOGD_BUNDLE: join(root, 'dist/memlogd.cjs') },
     stdio: 'ignore',
   })
   try {
-    const starts = (): string[] => readFileSync(join(folder, 'starts'), 'utf8').split('\n').slice(0, -1)
-    await eventually('the engine is tried', () => existsSync(join(folder, 'starts')) && starts().length >= 3)
-    run(join(binFolder, 'logwrite'), ['-socket', log, '-n', 'early', 'echo', 'is kept'])
+    const starts = (): string[] => readFileSync(join(directory, 'starts'), 'utf8').split('\n').slice(0, -1)
+    await eventually('the engine is tried', () => existsSync(join(directory, 'starts')) && starts().length >= 3)
+    run(join(binDirectory, 'logwrite'), ['-socket', log, '-n', 'early', 'echo', 'is kept'])
     await eventually('six starts', () => starts().length >= 6)
     const times = starts().map(Number)
     const pauses = times.slice(1).map((time, index) => (time - (times[index] ?? time)) * 1000)
     // The intake rounds to milliseconds.
     for (const [index, pause] of pauses.entries()) expect(pause).toBeGreaterThan(engineRestartMs * 2 ** index - 3)
-    rmSync(join(folder, 'refuse'))
-    const text = run(join(binFolder, 'logread'), ['-socket', query]).stdout
+    rmSync(join(directory, 'refuse'))
+    const text = run(join(binDirectory, 'logread'), ['-socket', query]).stdout
     expect(text).toMatch(/memlogd the engine ended \(exit status 3\) and is restarted/)
     expect(text).toMatch(/memlogd\.engine no engine today/)
     expect(text).toMatch(/early\S* is kept/)
   } finally {
     memlogd.kill()
     await new Promise((done) => memlogd.once('exit', done))
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
   }
 })
 

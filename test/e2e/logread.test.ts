@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
-import { binFolder, Daemon } from '../support/daemon.ts'
+import { binDirectory, Daemon } from '../support/daemon.ts'
 import { eventually } from '../support/wait.ts'
 
 let daemon: Daemon
@@ -17,7 +17,7 @@ afterEach(async () => {
 })
 
 const startLogread = (...args: string[]) =>
-  startCommand(join(binFolder, 'logread'), ['--socket', daemon.querySocket, ...args])
+  startCommand(join(binDirectory, 'logread'), ['--socket', daemon.querySocket, ...args])
 
 const write = (from: number, to: number) =>
   daemon.logwrite(['-n', 'count', 'seq', '-f', 'number-%05g', String(from), String(to)])
@@ -59,7 +59,7 @@ describe('a reader that follows', () => {
 
 describe('a cursor file', () => {
   it('goes on across runs, and says what was lost when memlogd was started again', async () => {
-    const path = join(daemon.folder, 'cursor')
+    const path = join(daemon.directory, 'cursor')
     const next = () => daemon.logread('--cursor-file', path, '-s', 'count.*', '-o', 'cat').stdout
     write(1, 10)
     expect(numbers(next())).toEqual(upTo(10))
@@ -81,7 +81,7 @@ describe('a cursor file', () => {
   it('reports how many lines were overwritten between two runs', async () => {
     const small = await Daemon.start('-max-lines', '20')
     try {
-      const path = join(small.folder, 'cursor')
+      const path = join(small.directory, 'cursor')
       const next = () => small.logread('--cursor-file', path, '-o', 'cat').stdout
       next()
       small.logwrite(['-n', 'count', 'seq', '-f', 'number-%g', '1', '100'])
@@ -121,7 +121,7 @@ describe('a saved log', () => {
   it('answers as memlogd did', () => {
     write(1, 50)
     for (const format of ['json', 'export']) {
-      const path = join(daemon.folder, `saved.${format}`)
+      const path = join(daemon.directory, `saved.${format}`)
       writeFileSync(path, daemon.logread('-o', format).stdout, 'latin1')
       for (const question of [
         ['-n', '5'],

@@ -4,10 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
-import { binFolder, Daemon, run } from '../support/daemon.ts'
+import { binDirectory, Daemon, run } from '../support/daemon.ts'
 import { eventually } from '../support/wait.ts'
 
-const logwrite = join(binFolder, 'logwrite')
+const logwrite = join(binDirectory, 'logwrite')
 let daemon: Daemon
 beforeAll(async () => {
   daemon = await Daemon.start()
@@ -44,7 +44,7 @@ describe('the command', () => {
 
   it('may put out any bytes', async () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index))
-    const file = join(daemon.folder, 'bytes')
+    const file = join(daemon.directory, 'bytes')
     writeFileSync(file, bytes)
     expect(Buffer.from(daemon.logwrite(['-n', 'binary', 'cat', file]).stdout, 'latin1')).toEqual(bytes)
     const dump = await eventually('both lines', () => {
@@ -90,9 +90,9 @@ describe('the command', () => {
   })
 
   it('may leave a child behind: what that writes at once is copied, then logwrite ends without it', () => {
-    const pidFile = join(daemon.folder, 'orphan')
+    const pidFile = join(daemon.directory, 'orphan')
     // The command holds the FIFO open: the child goes on when the command has ended.
-    const fifo = join(daemon.folder, 'fifo')
+    const fifo = join(daemon.directory, 'fifo')
     const child = `read end <'${fifo}'; echo late; exec sleep 1000`
     const script = `mkfifo '${fifo}'; (${child}) & echo $! >'${pidFile}'; exec 7>'${fifo}'; echo early`
     const ran = daemon.logwrite(['-n', 'orphans', 'sh', '-c', script])
@@ -105,7 +105,7 @@ describe('the command', () => {
 
 describe('memlogd', () => {
   it('is not there: one line and status 1, or a warning with -best-effort', () => {
-    const nowhere = join(daemon.folder, 'nowhere')
+    const nowhere = join(daemon.directory, 'nowhere')
     const refused = run(logwrite, ['-socket', nowhere, 'echo', 'x'])
     expect(refused).toMatchObject({ status: 1, stdout: '' })
     expect(refused.stderr).toMatch(/^logwrite: .*nowhere.*\n$/)

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { checkLoki, checkOtlp } from '../logread/ship/http/schema.ts'
-import { binFolder, Daemon } from '../support/daemon.ts'
+import { binDirectory, Daemon } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { eventually } from '../support/wait.ts'
 
@@ -41,7 +41,7 @@ class Service {
   readonly #ended: Promise<number | null>
 
   constructor(querySocket: string, args: readonly string[]) {
-    this.child = spawn(join(binFolder, 'logread'), ['-socket', querySocket, ...args], {
+    this.child = spawn(join(binDirectory, 'logread'), ['-socket', querySocket, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.child.stderr?.on('data', (bytes: Buffer) => {

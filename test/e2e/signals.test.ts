@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
-import { binFolder, Daemon } from '../support/daemon.ts'
+import { binDirectory, Daemon } from '../support/daemon.ts'
 import { startFollower, startWriters, stopLoads } from '../support/load.ts'
 import { randomFrom, seedFor } from '../support/random.ts'
 import { statistics } from '../support/statistics.ts'
@@ -32,7 +32,7 @@ describe('a signal that was ignored at the start', () => {
     const directory = mkdtempSync(join(tmpdir(), 'memlogd-'))
     const [log, query] = ['log.sock', 'query.sock'].map((name) => join(directory, name))
     const args = ['-socket-log', log ?? '', '-socket-query', query ?? '']
-    const running = startCommand('nohup', [join(binFolder, 'memlogd'), ...args])
+    const running = startCommand('nohup', [join(binDirectory, 'memlogd'), ...args])
     await eventually('it serves', () => statistics(query ?? '').catch(() => undefined))
     running.child.kill('SIGHUP')
     expect((await statistics(query ?? '')).ring.stored).toBeGreaterThan(0)
@@ -84,7 +84,7 @@ it.each(['the running memlogd', 'its successor'])(
     daemon.logwrite(['-n', 'early', 'echo', 'kept'])
     await eventually('it is stored', () => daemon?.messages('early.stdout').includes('kept'))
     const args = ['-takeover', '-socket-log', logSocket, '-socket-query', querySocket]
-    const next = startCommand(join(binFolder, 'memlogd'), args)
+    const next = startCommand(join(binDirectory, 'memlogd'), args)
     let isOn = true
     old.once('exit', () => {
       isOn = false

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
-import { binFolder, Daemon, run } from '../support/daemon.ts'
+import { binDirectory, Daemon, run } from '../support/daemon.ts'
 import { statistics } from '../support/statistics.ts'
 import { eventually } from '../support/wait.ts'
 
@@ -11,7 +11,7 @@ const lines = 23_000
 /** Longer than logwrite waits for a command's children, and than logread once waited for more lines. */
 const slowSeconds = 3
 
-const [logwrite, logread] = ['logwrite', 'logread'].map((name) => join(binFolder, name))
+const [logwrite, logread] = ['logwrite', 'logread'].map((name) => join(binDirectory, name))
 let daemon: Daemon
 beforeEach(async () => {
   daemon = await Daemon.start('-max-lines', '1000000', '-max-bytes', '64m')
@@ -43,7 +43,7 @@ describe('logwrite', () => {
   })
 
   it('waits for a reader that does not read when its command was ended by a signal, until the next signal', async () => {
-    const fifo = join(daemon.folder, 'fifo')
+    const fifo = join(daemon.directory, 'fifo')
     expect(run('mkfifo', [fifo]).status).toBe(0)
     // The shell holds the FIFO open for reading and reads nothing.
     const script = `exec 3<>${fifo}; exec ${logwrite} -socket ${daemon.logSocket} -n endless yes >${fifo}`
@@ -65,7 +65,7 @@ describe('logread', () => {
     ['--cursor-file -U now', '--cursor-file CURSOR -U now'],
   ])('shows every line of %s to a slow reader', async (_name, flags) => {
     await logNumbers()
-    const words = flags.replace('CURSOR', join(daemon.folder, 'cursor'))
+    const words = flags.replace('CURSOR', join(daemon.directory, 'cursor'))
     const command = `${logread} -socket ${daemon.querySocket} -s 'numbers*' -o cat ${words}`
     const ran = shell(`set -o pipefail; ${command} | (sleep ${slowSeconds}; cat)`)
     expect({ ...ran, stdout: '' }).toMatchObject({ status: 0, stderr: '' })
@@ -74,7 +74,7 @@ describe('logread', () => {
 
   it('shows every line to a reader that is stopped and continued', async () => {
     await logNumbers()
-    const out = join(daemon.folder, 'out')
+    const out = join(daemon.directory, 'out')
     const script = `exec 3> >(exec cat >${out}); reader=$!
 ${logread} -socket ${daemon.querySocket} -s 'numbers*' -o cat -f -U +2s >&3 & follower=$!; exec 3>&-
 for i in $(seq 10); do kill -STOP $reader; sleep 0.15; kill -CONT $reader; sleep 0.05; done 2>/dev/null
@@ -89,9 +89,9 @@ wait $follower && wait $reader`
     ['-f -g', ['-g', '.']],
   ])('%s is ended by SIGTERM while nothing reads its output', async (_name, flags) => {
     await logNumbers()
-    const fifo = join(daemon.folder, 'fifo')
+    const fifo = join(daemon.directory, 'fifo')
     expect(run('mkfifo', [fifo]).status).toBe(0)
-    const words = flags.map((word) => word.replace('CURSOR', join(daemon.folder, 'cursor')))
+    const words = flags.map((word) => word.replace('CURSOR', join(daemon.directory, 'cursor')))
     const script = `exec 3<>${fifo}; exec "$@" >${fifo}`
     const args = ['-socket', daemon.querySocket, '-f', ...words]
     const running = startCommand('bash', ['-c', script, 'bash', logread ?? '', ...args])
@@ -105,7 +105,7 @@ wait $follower && wait $reader`
 
 /** True when a FIFO has no room for another page. */
 function isFull(fifo: string): boolean {
-  const program = join(daemon.folder, 'is-full.py')
+  const program = join(daemon.directory, 'is-full.py')
   writeFileSync(
     program,
     `import os, select, sys

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
-import { binFolder, Daemon, run } from '../support/daemon.ts'
+import { binDirectory, Daemon, run } from '../support/daemon.ts'
 import { statistics } from '../support/statistics.ts'
 import { eventually } from '../support/wait.ts'
 
@@ -62,7 +62,7 @@ const waits: Record<string, Wait> = {
 
 function start(directory: string, args: readonly string[]) {
   const words = args.map((word) => word.replace('DIRECTORY', directory))
-  return startCommand(join(binFolder, 'logread'), ['-socket', daemon.querySocket, ...words])
+  return startCommand(join(binDirectory, 'logread'), ['-socket', daemon.querySocket, ...words])
 }
 
 /** Lets the stopped engine go on when a client has waited for it long enough. */
@@ -83,10 +83,10 @@ it.each(Object.entries(waits))(
   async (_name, { args, status = 0, shows, file }) => {
     const engine = daemon.enginePid as number
     process.kill(engine, 'SIGSTOP')
-    const running = start(daemon.folder, [...args, ...(file === undefined ? ['-o', 'cat'] : [])])
+    const running = start(daemon.directory, [...args, ...(file === undefined ? ['-o', 'cat'] : [])])
     await continueLater(engine)
     const finished = await running.finished
-    const shown = file === undefined ? finished.stdout : readFileSync(join(daemon.folder, file), 'utf8')
+    const shown = file === undefined ? finished.stdout : readFileSync(join(daemon.directory, file), 'utf8')
     expect({ status: finished.status, stderr: finished.stderr, shown }).toEqual({ status, stderr: '', shown: shows })
     expect(daemon.enginePid).toBe(engine)
   },
@@ -95,7 +95,7 @@ it.each(Object.entries(waits))(
 it('the statistics come when the engine goes on', async () => {
   const engine = daemon.enginePid as number
   process.kill(engine, 'SIGSTOP')
-  const running = start(daemon.folder, ['--stats', '-o', 'json'])
+  const running = start(daemon.directory, ['--stats', '-o', 'json'])
   await continueLater(engine)
   const { status, stdout } = await running.finished
   expect(status).toBe(0)

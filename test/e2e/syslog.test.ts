@@ -148,8 +148,8 @@ describe.each(['gcc', 'musl-gcc'])('a C program made by %s', (compiler) => {
   it('writes with syslog(3)', async (context) => {
     context.skip(!has(compiler), `no ${compiler} here (Debian: gcc, musl-tools)`)
     context.skip(!canUnshare, noNamespace)
-    const source = join(daemon.folder, 'sender.c')
-    const program = join(daemon.folder, `sender-${compiler}`)
+    const source = join(daemon.directory, 'sender.c')
+    const program = join(daemon.directory, `sender-${compiler}`)
     writeFileSync(source, senderSource)
     expect(run(compiler, ['-static', '-o', program, source])).toMatchObject({ status: 0 })
     withDevLog(`${program} c-${compiler} 'from ${compiler}' ''`)

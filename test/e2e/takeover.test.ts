@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { binFolder, Daemon, python, run } from '../support/daemon.ts'
+import { binDirectory, Daemon, python, run } from '../support/daemon.ts'
 import { startFollower, startWriters, stopLoads } from '../support/load.ts'
 import { statistics } from '../support/statistics.ts'
 import { eventually } from '../support/wait.ts'
@@ -34,7 +34,7 @@ function ended(child: ChildProcess, signal?: NodeJS.Signals): Promise<number | n
 /** Starts a memlogd that takes over; its exit status is null as long as it runs. */
 function successor(of: Daemon, ...flags: string[]): ChildProcess {
   const args = ['-takeover', '-socket-log', of.logSocket, '-socket-query', of.querySocket, ...flags]
-  const child = spawn(join(binFolder, 'memlogd'), args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(join(binDirectory, 'memlogd'), args, { stdio: ['ignore', 'inherit', 'inherit'] })
   successors.push(child)
   return child
 }
@@ -45,7 +45,7 @@ it('five takeovers in a row under full load lose nothing and fail no writer', as
   const { logSocket, querySocket, syslogSocket } = daemon
   const follower = startFollower(querySocket, 'last.stdout')
   const load = startWriters(logSocket, writers, linesEach, 0)
-  const command = spawn(join(binFolder, 'logwrite'), ['-socket', logSocket, '-n', 'early', 'cat'], {
+  const command = spawn(join(binDirectory, 'logwrite'), ['-socket', logSocket, '-n', 'early', 'cat'], {
     stdio: ['pipe', 'ignore', 'inherit'],
   })
   command.stdin?.write('before\n')
@@ -101,21 +101,21 @@ it('a memlogd with smaller limits keeps what fits, and a longer line from before
 })
 
 it('memlogd -takeover ends with 1 and says so where no memlogd runs', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'memlogd-'))
-  const memlogd = join(binFolder, 'memlogd')
-  const paths = ['-socket-log', join(folder, 'log.sock'), '-socket-query', join(folder, 'query.sock')]
+  const directory = mkdtempSync(join(tmpdir(), 'memlogd-'))
+  const memlogd = join(binDirectory, 'memlogd')
+  const paths = ['-socket-log', join(directory, 'log.sock'), '-socket-query', join(directory, 'query.sock')]
   const { status, stderr } = run(memlogd, ['-takeover', ...paths])
   expect(status).toBe(1)
   expect(stderr).toMatch(/^memlogd: takeover: .*log\.sock: no memlogd can be asked: [^\n]*\n$/)
   expect(run(memlogd, ['-takeover', '-fd-log', '3']).status).toBe(2)
-  rmSync(folder, { recursive: true })
+  rmSync(directory, { recursive: true })
 })
 
 it.skipIf(process.getuid?.() !== 0)(
   'only root and its own user may take over; the log says when somebody else asks',
   async () => {
     daemon = await Daemon.start('-socket-mode', '0666')
-    chmodSync(daemon.folder, 0o755)
+    chmodSync(daemon.directory, 0o755)
     // nobody can't run the executable in a directory that is closed to it: the request is made by hand.
     const reply = daemon.client(`
 os.setgid(65534); os.setuid(65534)

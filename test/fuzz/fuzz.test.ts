@@ -10,13 +10,13 @@ import { targets } from './targets.ts'
 
 const inputs = Number(process.env.FUZZ_INPUTS ?? 2000)
 const firstSeed = Number(process.env.SEED ?? 1)
-const corpusFolder = join(import.meta.dirname, 'corpus')
+const corpusDirectory = join(import.meta.dirname, 'corpus')
 
 function readCorpus(name: string): Buffer[] {
-  const folder = join(corpusFolder, name)
-  return readdirSync(folder)
+  const directory = join(corpusDirectory, name)
+  return readdirSync(directory)
     .sort()
-    .map((file) => readFileSync(join(folder, file)))
+    .map((file) => readFileSync(join(directory, file)))
 }
 
 describe('no input is too much for', () => {

@@ -29,12 +29,12 @@ import { headerLine, ringId, type StandIn, standIn, upstreamStandIn } from '../s
 import { eventually } from '../support/wait.ts'
 
 let server: StandIn | undefined
-let folder = ''
+let directory = ''
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'logread-'))
+  directory = mkdtempSync(join(tmpdir(), 'logread-'))
 })
 afterEach(async () => {
-  rmSync(folder, { recursive: true })
+  rmSync(directory, { recursive: true })
   await server?.close()
   server = undefined
 })
@@ -95,7 +95,7 @@ describe('logread --cursor-file', () => {
       const isResumed = request.kind === 'extended' && request.request.cursor !== undefined
       socket.end(isResumed ? Buffer.concat([head, gap(4, 2, { first: '4', last: '5' }), sample(6), endEntry(1)]) : dump)
     })
-    const path = join(folder, 'cursor')
+    const path = join(directory, 'cursor')
     expect((await ask('--cursor-file', path)).stdout.split('\n')).toHaveLength(4)
     expect(readFileSync(path, 'utf8')).toBe(`{"ring":"${ringId}","sequence":4}\n`)
     const resumed = await ask('--cursor-file', path, '-o', 'cat')
@@ -106,14 +106,14 @@ describe('logread --cursor-file', () => {
 
   it('remembers the last line that was shown, not the last that was sent', async () => {
     server = await standIn((socket) => socket.end(dump))
-    const path = join(folder, 'cursor')
+    const path = join(directory, 'cursor')
     expect((await ask('--cursor-file', path, '-g', 'line', '-c', '1')).stdout).toContain('line 1')
     expect(readFileSync(path, 'utf8')).toContain('"sequence":2}')
   })
 
   it('is written when a signal ends the run', async () => {
     server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))
-    const path = join(folder, 'cursor')
+    const path = join(directory, 'cursor')
     const running = startApplet('logread', ['-f', '--cursor-file', path, '--socket', server.path])
     await eventually('the last line', () => running.stdout().includes('line 3'))
     running.child.kill('SIGTERM')
@@ -123,14 +123,14 @@ describe('logread --cursor-file', () => {
 
   it('needs a server that numbers its lines', async () => {
     server = await upstreamStandIn('{"time":"2017-04-15T15:37:37Z","source":"a","msg":"b"}\n')
-    const ran = await ask('--cursor-file', join(folder, 'cursor'))
+    const ran = await ask('--cursor-file', join(directory, 'cursor'))
     expect([ran.status, ran.stdout]).toEqual([1, ''])
     expect(ran.stderr).toContain('knows no cursors')
   })
 
   it('goes on with what --until left out', async () => {
     server = await standIn((socket) => socket.end(dump))
-    const path = join(folder, 'cursor')
+    const path = join(directory, 'cursor')
     // The second of the three lines is the first one after that time.
     const until = ['--until', `@${baseSeconds + 1}.5`]
     expect((await ask('--cursor-file', path, '-o', 'cat', ...until)).stdout).toBe('line 1\n')
@@ -160,8 +160,8 @@ const many = Array.from({ length: 20_000 }, (_, index) => sample(index + 1))
 describe('an output that nobody empties', () => {
   it('keeps no signal from ending the run, and the cursor stays before what was not printed', async () => {
     server = await standIn((socket) => socket.write(Buffer.concat([headerLine({ next: 20_001 }), ...many])))
-    const path = join(folder, 'cursor')
-    const fifo = join(folder, 'fifo')
+    const path = join(directory, 'cursor')
+    const fifo = join(directory, 'fifo')
     execFileSync('mkfifo', [fifo])
     const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK)
     const writer = openSync(fifo, constants.O_WRONLY)
@@ -182,7 +182,7 @@ describe('an output that nobody empties', () => {
       socket.write(Buffer.concat([head, ...three]))
       goAway = () => socket.end(endEntry(3, 'stopping'))
     })
-    const fifo = join(folder, 'fifo')
+    const fifo = join(directory, 'fifo')
     execFileSync('mkfifo', [fifo])
     const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK)
     const filler = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK)
@@ -190,7 +190,7 @@ describe('an output that nobody empties', () => {
       for (;;) writeSync(filler, Buffer.alloc(4096))
     }).toThrow('EAGAIN')
     const writer = openSync(fifo, constants.O_WRONLY)
-    const args = [mainPath, '-f', '--cursor-file', join(folder, 'cursor'), '--socket', server.path]
+    const args = [mainPath, '-f', '--cursor-file', join(directory, 'cursor'), '--socket', server.path]
     const child = spawn(process.execPath, args, { argv0: 'logread', stdio: ['ignore', 'ignore', writer] })
     await eventually('its signal handlers', () => isCaught(child.pid as number, os.constants.signals.SIGHUP))
     await eventually('its request', () => server?.requests.length === 1)
@@ -222,7 +222,7 @@ describe('an output that nobody empties', () => {
 
 describe('an error', () => {
   it('is reported after everything that came before it, however slow the reader', async () => {
-    const path = join(folder, 'log')
+    const path = join(directory, 'log')
     writeFileSync(path, `${formattedBytes(jsonFormat, many).toString()}{"x":1}\n`)
     const script = `{ (exec -a logread "$0" "$1" --file "$2" -o cat) 2>&1; } | { sleep 1; tail -n 2; }`
     const shell = spawn('bash', ['-c', script, process.execPath, mainPath, path])
@@ -237,7 +237,7 @@ describe('an error', () => {
 
 describe('logread --file', () => {
   it('does not block on a pipe: time-outs and signals have their turn', async () => {
-    const fifo = join(folder, 'fifo')
+    const fifo = join(directory, 'fifo')
     execFileSync('mkfifo', [fifo])
     const writer = openSync(fifo, constants.O_RDWR)
     expect(await runApplet('logread', ['--file', fifo, '--wait', 'never', '--timeout', '10ms'])).toMatchObject({
@@ -262,8 +262,8 @@ describe('logread --file', () => {
   })
 
   it('answers from a saved file', async () => {
-    const json = join(folder, 'log.json')
-    const journal = join(folder, 'log.export')
+    const json = join(directory, 'log.json')
+    const journal = join(directory, 'log.export')
     writeFileSync(json, formattedBytes(jsonFormat, three))
     writeFileSync(journal, formattedBytes(exportFormat, three))
     for (const path of [json, journal]) {
@@ -285,7 +285,7 @@ describe('logread --file', () => {
   })
 
   it('reports what is wrong with the file', async () => {
-    const path = join(folder, 'log')
+    const path = join(directory, 'log')
     writeFileSync(path, `${formattedBytes(jsonFormat, three).toString()}{"x":1}\n`)
     expect(await runApplet('logread', ['--file', path])).toMatchObject({
       status: 1,

@@ -19,8 +19,8 @@ const sampleMs = 10_000
 /** What a process may have gained since the first minute: the engine's heap breathes. */
 const growthKilobytesMax = 12 * 1024
 
-const folder = mkdtempSync(join(tmpdir(), 'soak-'))
-const [log, query] = [join(folder, 'log.sock'), join(folder, 'query.sock')]
+const directory = mkdtempSync(join(tmpdir(), 'soak-'))
+const [log, query] = [join(directory, 'log.sock'), join(directory, 'query.sock')]
 const sockets = ['-socket-log', log, '-socket-query', query]
 const children = new Set<ChildProcess>()
 const faults: string[] = []
@@ -161,7 +161,7 @@ function checkFlat(samples: Sample[]): void {
 
 async function main(): Promise<void> {
   while (!existsSync(query)) await pause(20)
-  const shipping = start('logread', ['-socket', query, '-f', '--to', `dir:${join(folder, 'logs')}`])
+  const shipping = start('logread', ['-socket', query, '-f', '--to', `dir:${join(directory, 'logs')}`])
   const works = [writers(), writers(), readers(), readers(), deaths(), takeovers()]
   await watch()
   isOver = true
@@ -173,7 +173,7 @@ async function main(): Promise<void> {
   shipping.kill('SIGKILL')
   memlogd.kill('SIGTERM')
   if ((await ended(memlogd)) !== 0) faults.push('memlogd did not end well')
-  if (readdirSync(folder).some((name) => name.endsWith('.sock'))) faults.push('a socket was left behind')
+  if (readdirSync(directory).some((name) => name.endsWith('.sock'))) faults.push('a socket was left behind')
 }
 
 try {
@@ -182,7 +182,7 @@ try {
   faults.push(String(error))
 } finally {
   for (const child of children) child.kill('SIGKILL')
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true })
 }
 for (const fault of faults) console.error(`soak: ${fault}`)
 process.exitCode = faults.length === 0 ? 0 : 1

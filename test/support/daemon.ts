@@ -12,7 +12,7 @@ import { eventually, waitMs } from './wait.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const clientProgram = join(import.meta.dirname, 'client.py')
-export const binFolder = resolve(process.env.MEMLOGD_TEST_BIN ?? join(root, 'dist/bin'))
+export const binDirectory = resolve(process.env.MEMLOGD_TEST_BIN ?? join(root, 'dist/bin'))
 
 export interface Ran {
   status: number | null
@@ -40,7 +40,7 @@ export function python(code: string, args: readonly string[] = []): string {
 }
 
 export class Daemon {
-  readonly folder: string
+  readonly directory: string
   readonly logSocket: string
   readonly querySocket: string
   /** A flag `{syslog}` stands for this path. */
@@ -48,14 +48,14 @@ export class Daemon {
   readonly process: ChildProcess
   stderr = ''
 
-  private constructor(folder: string, flags: readonly string[], prefix: readonly string[] = []) {
-    this.folder = folder
-    this.logSocket = join(folder, 'log.sock')
-    this.querySocket = join(folder, 'query.sock')
-    this.syslogSocket = join(folder, 'syslog.sock')
+  private constructor(directory: string, flags: readonly string[], prefix: readonly string[] = []) {
+    this.directory = directory
+    this.logSocket = join(directory, 'log.sock')
+    this.querySocket = join(directory, 'query.sock')
+    this.syslogSocket = join(directory, 'syslog.sock')
     const args = ['-socket-log', this.logSocket, '-socket-query', this.querySocket]
     for (const flag of flags) args.push(flag === '{syslog}' ? this.syslogSocket : flag)
-    const [command = '', ...words] = [...prefix, join(binFolder, 'memlogd'), ...args]
+    const [command = '', ...words] = [...prefix, join(binDirectory, 'memlogd'), ...args]
     this.process = spawn(command, words, { stdio: ['ignore', 'inherit', 'pipe'] })
     this.process.stderr?.on('data', (bytes: Buffer) => {
       this.stderr += bytes.toString()
@@ -101,7 +101,7 @@ export class Daemon {
   }
 
   logread(...args: string[]): Ran {
-    return run(join(binFolder, 'logread'), ['-socket', this.querySocket, ...args])
+    return run(join(binDirectory, 'logread'), ['-socket', this.querySocket, ...args])
   }
 
   /** What logread prints, as [source, message] without the stamps. */
@@ -123,12 +123,12 @@ export class Daemon {
   }
 
   logwrite(args: readonly string[], options: { input?: string } = {}): Ran {
-    return run(join(binFolder, 'logwrite'), ['-socket', this.logSocket, ...args], options)
+    return run(join(binDirectory, 'logwrite'), ['-socket', this.logSocket, ...args], options)
   }
 
   /** Runs Python text that may use what test/support/client.py defines; returns what it prints. */
   client(text: string): string {
-    const paths = [this.logSocket, this.querySocket, this.folder]
+    const paths = [this.logSocket, this.querySocket, this.directory]
     const ran = run('python3', [clientProgram, text, ...paths, String(waitMs / 1000)], { timeout: 2 * waitMs })
     if (ran.status !== 0) throw new Error(`the client ended with ${ran.status ?? ran.signal}: ${ran.stderr}`)
     return ran.stdout
@@ -145,7 +145,7 @@ export class Daemon {
       this.process.kill(signal)
       await ended
     }
-    rmSync(this.folder, { recursive: true, force: true })
+    rmSync(this.directory, { recursive: true, force: true })
     return this.process.exitCode
   }
 }

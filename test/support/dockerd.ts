@@ -16,9 +16,9 @@ import { type Ran, run } from './daemon.ts'
 import { eventually } from './wait.ts'
 
 /** Where dockerd looks for plugins; the directory can't be chosen. */
-export const pluginFolder = '/run/docker/plugins'
+export const pluginDirectory = '/run/docker/plugins'
 /** Where it makes a plugin's FIFOs. A dockerd that is killed, or refused by the plugin, leaves them behind. */
-const fifoFolder = '/run/docker/logging'
+const fifoDirectory = '/run/docker/logging'
 export const image = 'busybox-of-a-test'
 const applets = ['sh', 'echo', 'sleep', 'printf', 'head', 'cat', 'tr', 'seq', 'date', 'yes', 'true']
 
@@ -28,13 +28,13 @@ function pathOf(command: string): string | undefined {
 }
 
 export class Dockerd {
-  readonly folder: string
+  readonly directory: string
   #process: ChildProcess
   #log = ''
   readonly #fifosBefore = fifos()
 
-  private constructor(folder: string) {
-    this.folder = folder
+  private constructor(directory: string) {
+    this.directory = directory
     this.#process = this.#spawn()
   }
 
@@ -58,7 +58,7 @@ export class Dockerd {
   }
 
   docker(...args: string[]): Ran {
-    return run('docker', ['-H', `unix://${this.folder}/docker.sock`, ...args], { timeout: 40_000 })
+    return run('docker', ['-H', `unix://${this.directory}/docker.sock`, ...args], { timeout: 40_000 })
   }
 
   /** The same, to be waited for. */
@@ -68,7 +68,7 @@ export class Dockerd {
 
   /** The same; its output so far is in `ran`. */
   dockerStart(...args: string[]): { ran: Ran; end: Promise<Ran> } {
-    const child = spawn('docker', ['-H', `unix://${this.folder}/docker.sock`, ...args])
+    const child = spawn('docker', ['-H', `unix://${this.directory}/docker.sock`, ...args])
     const ran: Ran = { status: null, signal: null, stdout: '', stderr: '' }
     child.stdout.setEncoding('latin1').on('data', (text: string) => {
       ran.stdout += text
@@ -85,7 +85,7 @@ export class Dockerd {
   async isUp(): Promise<void> {
     await eventually('dockerd answers', () => {
       if (this.#process.exitCode !== null) throw new Error(this.#log.trim().split('\n').slice(-1).join(''))
-      const host = `unix://${this.folder}/docker.sock`
+      const host = `unix://${this.directory}/docker.sock`
       return run('docker', ['-H', host, 'version'], { timeout: 3000 }).status === 0
     })
   }
@@ -103,9 +103,10 @@ export class Dockerd {
     if (left.length > 0) this.docker('rm', '-f', ...left)
     await this.#end('SIGTERM')
     // What dockerd mounted is gone with it, unless it was killed.
-    spawnSync('sh', ['-c', `grep -o ' ${this.folder}[^ ]*' /proc/mounts | xargs -r umount -l`])
-    for (const fifo of fifos()) if (!this.#fifosBefore.includes(fifo)) rmSync(join(fifoFolder, fifo), { force: true })
-    rmSync(this.folder, { recursive: true, force: true })
+    spawnSync('sh', ['-c', `grep -o ' ${this.directory}[^ ]*' /proc/mounts | xargs -r umount -l`])
+    for (const fifo of fifos())
+      if (!this.#fifosBefore.includes(fifo)) rmSync(join(fifoDirectory, fifo), { force: true })
+    rmSync(this.directory, { recursive: true, force: true })
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -116,14 +117,14 @@ export class Dockerd {
       await ended
     }
     // A dockerd that was killed has left its containerd behind, which the next one would not get on with.
-    const containerd = join(this.folder, 'exec/containerd/containerd.pid')
+    const containerd = join(this.directory, 'exec/containerd/containerd.pid')
     if (!existsSync(containerd)) return
     endProcess(Number(readFileSync(containerd, 'utf8')), signal)
-    for (const file of [containerd, join(this.folder, 'dockerd.pid')]) rmSync(file, { force: true })
+    for (const file of [containerd, join(this.directory, 'dockerd.pid')]) rmSync(file, { force: true })
   }
 
   #spawn(): ChildProcess {
-    const at = (name: string) => join(this.folder, name)
+    const at = (name: string) => join(this.directory, name)
     const places = ['--data-root', at('data'), '--exec-root', at('exec'), '-p', at('dockerd.pid')]
     const args = ['--iptables=false', '--bridge=none', ...places, '-H', `unix://${at('docker.sock')}`]
     const dockerd = spawn('dockerd', args, { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -135,18 +136,18 @@ export class Dockerd {
   }
 
   #importImage(): void {
-    const root = join(this.folder, 'rootfs')
+    const root = join(this.directory, 'rootfs')
     mkdirSync(join(root, 'bin'), { recursive: true })
     copyFileSync(pathOf('busybox') ?? '', join(root, 'bin/busybox'))
     for (const applet of applets) symlinkSync('busybox', join(root, 'bin', applet))
-    const host = `unix://${this.folder}/docker.sock`
+    const host = `unix://${this.directory}/docker.sock`
     const ran = run('sh', ['-c', `tar -C ${root} -c . | docker -H ${host} import - ${image}`])
     if (ran.status !== 0) throw new Error(`docker import: ${ran.stderr.trim()}`)
   }
 }
 
 function fifos(): string[] {
-  return existsSync(fifoFolder) ? readdirSync(fifoFolder) : []
+  return existsSync(fifoDirectory) ? readdirSync(fifoDirectory) : []
 }
 
 function endProcess(pid: number, signal: NodeJS.Signals): void {

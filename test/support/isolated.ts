@@ -8,11 +8,11 @@ const mounts = 'for at in /run /var/log; do mount -t tmpfs tmpfs $at || exit; do
 export const canIsolate = spawnSync('unshare', [...namespaces, 'sh', '-c', mounts]).status === 0
 
 /** Everything that it started is gone when it returns. */
-export function runIsolated(script: string, binFolder: string, cwd: string): SpawnSyncReturns<string> {
+export function runIsolated(script: string, binDirectory: string, cwd: string): SpawnSyncReturns<string> {
   return spawnSync('unshare', [...namespaces, 'bash', '-c', `${mounts}${script}`], {
     cwd,
     encoding: 'utf8',
     timeout: waitMs,
-    env: { ...process.env, PATH: `${binFolder}:${cwd}:${process.env.PATH}` },
+    env: { ...process.env, PATH: `${binDirectory}:${cwd}:${process.env.PATH}` },
   })
 }

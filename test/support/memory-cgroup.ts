@@ -16,32 +16,32 @@ export interface MemoryCgroup {
 export function memoryCgroup(name: string, bytes: number): MemoryCgroup | string {
   const failures: string[] = []
   for (const parent of ['/sys/fs/cgroup/memory', '/sys/fs/cgroup']) {
-    const folder = join(parent, name)
+    const directory = join(parent, name)
     const isFirst = parent.endsWith('memory')
     try {
-      mkdirSync(folder)
+      mkdirSync(directory)
     } catch (error) {
       failures.push(String(error))
       continue
     }
     try {
-      writeFileSync(join(folder, isFirst ? 'memory.limit_in_bytes' : 'memory.max'), String(bytes))
+      writeFileSync(join(directory, isFirst ? 'memory.limit_in_bytes' : 'memory.max'), String(bytes))
     } catch (error) {
       failures.push(String(error))
-      rmdirSync(folder)
+      rmdirSync(directory)
       continue
     }
-    return group(folder, isFirst)
+    return group(directory, isFirst)
   }
   return failures.join('; ')
 }
 
-function group(folder: string, isFirst: boolean): MemoryCgroup {
-  const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
+function group(directory: string, isFirst: boolean): MemoryCgroup {
+  const read = (file: string): string => readFileSync(join(directory, file), 'utf8')
   return {
-    prefix: ['sh', '-c', 'echo $$ >"$0"/cgroup.procs; exec "$@"', folder],
+    prefix: ['sh', '-c', 'echo $$ >"$0"/cgroup.procs; exec "$@"', directory],
     peak: () => Number(read(isFirst ? 'memory.max_usage_in_bytes' : 'memory.peak')),
     kills: () => Number(/^oom_kill (\d+)$/m.exec(read(isFirst ? 'memory.oom_control' : 'memory.events'))?.[1]),
-    remove: () => rmdirSync(folder),
+    remove: () => rmdirSync(directory),
   }
 }

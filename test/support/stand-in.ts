@@ -31,15 +31,15 @@ export type Serve = (socket: Socket, request: ParsedRequest, connection: number)
 
 export interface StandIn {
   path: string
-  folder: string
+  directory: string
   requests: ParsedRequest[]
   close(): Promise<void>
 }
 
 /** Listens; calls `serve` with each parsed request. */
 export async function standIn(serve: Serve, name = 'memlogq.sock'): Promise<StandIn> {
-  const folder = mkdtempSync(join(tmpdir(), 'logread-'))
-  const path = join(folder, name)
+  const directory = mkdtempSync(join(tmpdir(), 'logread-'))
+  const path = join(directory, name)
   const requests: ParsedRequest[] = []
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -61,11 +61,11 @@ export async function standIn(serve: Serve, name = 'memlogq.sock'): Promise<Stan
     new Promise<void>((resolve) => {
       for (const socket of sockets) socket.destroy()
       server.close(() => {
-        rmSync(folder, { recursive: true, force: true })
+        rmSync(directory, { recursive: true, force: true })
         resolve()
       })
     })
-  return { path, folder, requests, close }
+  return { path, directory, requests, close }
 }
 
 const upstreamScript = fileURLToPath(new URL('./upstream.py', import.meta.url))
@@ -76,9 +76,9 @@ const upstreamScript = fileURLToPath(new URL('./upstream.py', import.meta.url))
  * reads ahead.
  */
 export async function upstreamStandIn(lines: string | Buffer, name = 'memlogq.sock'): Promise<StandIn> {
-  const folder = mkdtempSync(join(tmpdir(), 'logread-'))
-  const path = join(folder, name)
-  const linesPath = join(folder, 'lines')
+  const directory = mkdtempSync(join(tmpdir(), 'logread-'))
+  const path = join(directory, name)
+  const linesPath = join(directory, 'lines')
   writeFileSync(linesPath, lines)
   const child = spawn('python3', [upstreamScript, path, linesPath], { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(child.stdout, 'data')
@@ -86,7 +86,7 @@ export async function upstreamStandIn(lines: string | Buffer, name = 'memlogq.so
     const ended = once(child, 'close')
     child.kill()
     await ended
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
   }
-  return { path, folder, requests: [], close }
+  return { path, directory, requests: [], close }
 }

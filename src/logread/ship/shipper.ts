@@ -34,7 +34,7 @@ const failuresMax = 100
 /** Longest wait that a target may ask for (`Retry-After`). */
 export const retryAfterMsMax = 300_000
 
-/** Waits between tries: exponential, with full jitter, so that many machines do not come back in step. */
+/** Waits between tries: exponential, with full jitter, so that many machines do not retry at the same moment. */
 export class Backoff {
   #failures = 0
   /** From 0 to 1. */

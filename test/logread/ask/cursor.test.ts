@@ -27,13 +27,13 @@ describe('the cursor after', () => {
   })
 })
 
-let folder = ''
+let directory = ''
 let path = ''
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'cursor-'))
-  path = join(folder, 'cursor')
+  directory = mkdtempSync(join(tmpdir(), 'cursor-'))
+  path = join(directory, 'cursor')
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => rmSync(directory, { recursive: true }))
 
 describe('a cursor in a file', () => {
   const cursor = { ring: ringId, sequence: 4711 }
@@ -102,10 +102,10 @@ describe('a cursor file', () => {
   })
 
   it('names the file that cannot be written', () => {
-    const file = new CursorFile(join(folder, 'none', 'cursor'))
+    const file = new CursorFile(join(directory, 'none', 'cursor'))
     expect(() => file.progress({ ring: ringId, sequence: 1 }, 5000)).toThrow(
-      `${folder}/none/cursor: no such file or directory`,
+      `${directory}/none/cursor: no such file or directory`,
     )
-    expect(() => new CursorFile(folder).load()).toThrow(`${folder}: is a directory`)
+    expect(() => new CursorFile(directory).load()).toThrow(`${directory}: is a directory`)
   })
 })

@@ -85,8 +85,8 @@ describe('a query', () => {
 
   it("finds an upstream server under upstream's name beside ours", async () => {
     server = await upstreamStandIn(plainLines, 'memlogdq.sock')
-    expect((await ask(join(server.folder, 'memlogq.sock'))).messages).toEqual(['one', 'two'])
-    await expect(ask(join(server.folder, 'other.sock'))).rejects.toMatchObject({ code: 'not-listening' })
+    expect((await ask(join(server.directory, 'memlogq.sock'))).messages).toEqual(['one', 'two'])
+    await expect(ask(join(server.directory, 'other.sock'))).rejects.toMatchObject({ code: 'not-listening' })
   })
 
   it('distinguishes an empty reply from a whole one', async () => {
@@ -129,18 +129,18 @@ describe('a query', () => {
   })
 
   it('names the socket and the reason if nobody listens', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'logread-'))
-    const file = join(folder, 'file')
+    const directory = mkdtempSync(join(tmpdir(), 'logread-'))
+    const file = join(directory, 'file')
     writeFileSync(file, '')
-    await expect(ask(join(folder, 'memlogq.sock'))).rejects.toMatchObject({
+    await expect(ask(join(directory, 'memlogq.sock'))).rejects.toMatchObject({
       code: 'not-listening',
-      message: `${folder}/memlogq.sock: no memlogd is listening (no such file)`,
+      message: `${directory}/memlogq.sock: no memlogd is listening (no such file)`,
     })
     await expect(ask(file)).rejects.toMatchObject({
       message: `${file}: no memlogd is listening (connection refused)`,
     })
     await expect(ask(`/${'x'.repeat(200)}`)).rejects.toMatchObject({ code: 'refused' })
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
   })
 
   it('gives up on a daemon that does not answer a dump', async () => {

@@ -27,14 +27,14 @@ const entries = [
 
 describe(`the journal export format${missing}`, () => {
   it.skipIf(missing !== '')('is taken by systemd-journal-remote', { timeout: 60_000 }, () => {
-    const folder = mkdtempSync(join(tmpdir(), 'journal-'))
-    const input = join(folder, 'log.export')
-    const journal = join(folder, 'remote.journal')
+    const directory = mkdtempSync(join(tmpdir(), 'journal-'))
+    const input = join(directory, 'log.export')
+    const journal = join(directory, 'remote.journal')
     writeFileSync(input, formattedBytes(exportFormat, entries, { hostname: 'vm', bootId: 'ab'.repeat(16) }))
     const taken = spawnSync(remote as string, ['--output', journal, input], { encoding: 'utf8' })
     expect([taken.status, taken.stderr]).toEqual([0, expect.not.stringContaining('ailed')])
     const shown = spawnSync('journalctl', ['--file', journal, '-o', 'json', '--all'], { encoding: 'utf8' })
-    rmSync(folder, { recursive: true })
+    rmSync(directory, { recursive: true })
     const found = shown.stdout
       .trimEnd()
       .split('\n')

@@ -128,8 +128,8 @@ describe('an output', () => {
   })
 })
 
-const folder = mkdtempSync(join(tmpdir(), 'output-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const directory = mkdtempSync(join(tmpdir(), 'output-'))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 /** Bytes that are there; 0 if there are none yet. */
 function readSome(fd: number): number {
@@ -146,7 +146,7 @@ const much = Buffer.alloc(1024 * 1024, 'x')
 
 describe('an output that nobody empties', () => {
   it('does not block on a FIFO, and leaves its flags as they are', async () => {
-    const path = join(folder, 'fifo')
+    const path = join(directory, 'fifo')
     execFileSync('mkfifo', [path])
     const reader = openSync(path, flags.O_RDONLY | flags.O_NONBLOCK)
     const fd = openSync(path, flags.O_WRONLY)

@@ -19,8 +19,8 @@ describe('a pager', () => {
   })
 
   it('gets everything, however slow it is', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'pager-'))
-    const pager = new Pager('sleep 0.2; wc -c >"$FOLDER/count"', { ...process.env, FOLDER: folder })
+    const directory = mkdtempSync(join(tmpdir(), 'pager-'))
+    const pager = new Pager('sleep 0.2; wc -c >"$DIRECTORY/count"', { ...process.env, DIRECTORY: directory })
     const bytes = Buffer.alloc(64 * 1024, 'x')
     let waits = 0
     for (let round = 0; round < 100; round++) {
@@ -29,8 +29,8 @@ describe('a pager', () => {
       await pager.busy
     }
     await pager.finish()
-    const count = Number(readFileSync(join(folder, 'count'), 'utf8'))
-    rmSync(folder, { recursive: true })
+    const count = Number(readFileSync(join(directory, 'count'), 'utf8'))
+    rmSync(directory, { recursive: true })
     expect(count).toBe(100 * bytes.length)
     expect(waits).toBeGreaterThan(0)
     expect(pager.hasReader).toBe(false)

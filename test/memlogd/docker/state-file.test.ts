@@ -5,16 +5,16 @@ import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { isFifo, readState } from '../../../src/memlogd/docker/state-file.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'state-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const directory = mkdtempSync(join(tmpdir(), 'state-'))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 it('reads a whole file, and nothing from one that is too large, or not there', () => {
-  const path = join(folder, 'large')
+  const path = join(directory, 'large')
   writeFileSync(path, '123456')
   expect(readState(path, 6)).toBe('123456')
   expect(readState(path, 5)).toBe('')
-  expect(readState(join(folder, 'absent'), 5)).toBe('')
-  expect(readState(folder, 1 << 20)).toBe('')
+  expect(readState(join(directory, 'absent'), 5)).toBe('')
+  expect(readState(directory, 1 << 20)).toBe('')
 })
 
 it.each([
@@ -28,10 +28,10 @@ it.each([
 })
 
 it('knows a FIFO, and never waits for one', () => {
-  const path = join(folder, 'fifo')
+  const path = join(directory, 'fifo')
   expect(spawnSync('mkfifo', [path]).status).toBe(0)
   expect(isFifo(path)).toBe(true)
   expect(readState(path, 100)).toBe('')
-  expect(isFifo(join(folder, 'large'))).toBe(false)
-  expect(isFifo(join(folder, 'absent'))).toBe(false)
+  expect(isFifo(join(directory, 'large'))).toBe(false)
+  expect(isFifo(join(directory, 'absent'))).toBe(false)
 })

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runApplet } from '../../../support/applet.ts'
 
 /** A server of the original protocol, whose names nobody has cleaned. */
-const folder = mkdtempSync(join(tmpdir(), 'memlogd-names-'))
-const path = join(folder, 'q.sock')
+const directory = mkdtempSync(join(tmpdir(), 'memlogd-names-'))
+const path = join(directory, 'q.sock')
 const names = [
   'rngd.stderr',
   'dhcpcd.stdout',
@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => {
   server.close()
-  rmSync(folder, { recursive: true })
+  rmSync(directory, { recursive: true })
 })
 
 test('names, each once, sorted, without those that a shell or a terminal could stumble over', async () => {
@@ -42,7 +42,7 @@ test('names, each once, sorted, without those that a shell or a terminal could s
 })
 
 test('without a daemon there are none, and the reason is said', async () => {
-  const { status, stdout, stderr } = await runApplet('logread', ['--source-names', '--socket', join(folder, 'no')])
+  const { status, stdout, stderr } = await runApplet('logread', ['--source-names', '--socket', join(directory, 'no')])
   expect([status, stdout]).toEqual([1, ''])
   expect(stderr).toMatch(/^logread: .*no memlogd is listening/)
 })
