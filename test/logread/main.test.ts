@@ -157,7 +157,7 @@ describe('logread', () => {
     const command = `exec -a logread '${process.execPath}' '${mainPath}' --color=never -socket '${server.path}'`
     const terminal = spawn('script', ['-qec', `bash -c "${command}"`, '/dev/null'], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, LOGREAD_PAGER: 'sed s/^/page:/' },
+      env: { ...process.env, SHELL: '/bin/bash', LOGREAD_PAGER: 'sed s/^/page:/' },
     })
     let shown = ''
     terminal.stdout.on('data', (chunk) => {
@@ -172,9 +172,10 @@ describe('logread', () => {
     const command = `exec -a logread '${process.execPath}' '${mainPath}' --color=never -socket '${server.path}'`
     // It is not ended by the interrupt, and asks the terminal for one line more, as less does for keys.
     const pager = `trap 'echo interrupted' INT; cat; echo shown; until read answer </dev/tty; do :; done; echo "end $answer"`
+    // script(1) runs the user's shell: an interrupt ends dash, where bash waits for its command.
     const terminal = spawn('script', ['-qec', `bash -c "${command}"; echo "status $?"`, '/dev/null'], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, LOGREAD_PAGER: pager },
+      env: { ...process.env, SHELL: '/bin/bash', LOGREAD_PAGER: pager },
     })
     const closed = once(terminal, 'close')
     let shown = ''
@@ -199,6 +200,7 @@ describe('logread', () => {
     const command = `exec -a logread '${process.execPath}' '${mainPath}' --color=never --no-pager -socket '${server.path}'`
     const terminal = spawn('script', ['-qec', `bash -c "${command}"`, '/dev/null'], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, SHELL: '/bin/bash' },
     })
     let shown = ''
     terminal.stdout.on('data', (chunk) => {
