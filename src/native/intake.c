@@ -218,6 +218,8 @@ static void note_reports(struct guard *guard) {
 static void handle(struct intake *intake, const struct pollfd *fds) {
   struct holdings *holdings = &intake->holdings;
   struct sources *sources = &holdings->sources;
+  /* Nothing else was polled in this turn. Busy sources wait for the next one, or they would use up all new room. */
+  bool was_full = is_full(intake);
   /* What makes room comes first, then what must never wait, then the rest. */
   if (fds[ON_CONTROL].revents != 0 && intake->engine.control == fds[ON_CONTROL].fd)
     control_read(&intake->engine, holdings, intake->now_ms);
@@ -234,8 +236,8 @@ static void handle(struct intake *intake, const struct pollfd *fds) {
   if (fds[ON_TCP].revents != 0) syslog_accept(&holdings->syslog, holdings->listeners.tcp, sources, intake->now_ms);
   if (fds[ON_KMSG].revents != 0 && holdings->listeners.kmsg >= 0)
     kmsg_read(&holdings->listeners.kmsg, holdings->kmsg_slot, sources);
+  if (!was_full && !is_stopping(intake)) sources_read_busy(sources, intake->now_ms);
   if (!intake->streams_first && fds[ON_SOURCES].revents != 0) sources_read(sources, intake->now_us);
-  if (!is_stopping(intake)) sources_read_busy(sources, intake->now_ms);
 }
 
 static void rewind_when_quiet(struct intake *intake) {

@@ -381,7 +381,9 @@ void sources_read(struct sources *sources, u64 now_us) {
 
 void sources_read_busy(struct sources *sources, u64 now_ms) {
   u32 turns = sources->busy_count < READS_PER_TURN ? sources->busy_count : READS_PER_TURN;
+  u32 half = (queue_fitting_reads(sources->queue) + 1) / 2;
   if (turns == 0 || now_ms < sources->pacing.busy_after_ms) return;
+  if (turns > half) turns = half;
   bool had_any = queue_is_full(sources->queue);
   for (; turns > 0 && sources->busy_count > 0 && !queue_is_full(sources->queue); turns--) {
     sources->busy_next = (sources->busy_next + 1) % sources->busy_count;

@@ -74,7 +74,7 @@ void source_end(struct sources *sources, u32 slot, int error);
 void source_close_when_read(struct sources *sources, u32 id);
 /* Reads each source that epoll reports once. */
 void sources_read(struct sources *sources, u64 now_us);
-/* Reads some of the busy sources once. */
+/* Reads some of the busy sources once. They get at most half of the room, since files always have more to read. */
 void sources_read_busy(struct sources *sources, u64 now_ms);
 /* The worker that was to read this source is abandoned: from now on it reads this source alone. */
 void source_leave_alone(struct sources *sources, const struct operation *operation);

@@ -43,6 +43,26 @@ def test_flags_of_shared_descriptions_stay():
     m.stop()
 
 
+def test_files_leave_room_for_streams():
+    # Regular files always have something to read, and fill the queue whenever the engine, like the real one, makes a little
+    # room. A pipe that is passed with 16 of them is read before half of the files' bytes are.
+    m = Memlogd(engine={"batch": 4})
+    m.hold()
+    read, chunk = 32 * 1024, 1024 * 1024
+    for n in range(16):
+        fd = os.memfd_create("large"); os.write(fd, b"f" * chunk); os.lseek(fd, 0, 0); m.send(b"file-%d" % n, [fd]); os.close(fd)
+    r, w = os.pipe(); fcntl.fcntl(w, fcntl.F_SETPIPE_SZ, 8 * read)
+    assert os.write(w, b"p" * 8 * read) == 8 * read
+    m.send(b"pipe", [r]); os.close(r); os.close(w)
+    m.release()
+    piped, end = m.source("pipe")
+    assert piped == b"p" * 8 * read
+    for n in range(16): m.source("file-%d" % n)
+    after = sum(len(f["data"]) for f in m.frames("DATA") if f["at"] > end["at"])
+    assert after > 8 * chunk, after
+    m.stop()
+
+
 def fifo(m, name):
     path = f"{m.dir}/{name}"
     os.mkfifo(path)

@@ -3,8 +3,8 @@ Stands in for the JavaScript roles in tests of the native half: started as MEMLO
 MEMLOGD_BUNDLE. As a config role it answers with $STAND_IN_CONFIG (JSON object; {"exit": N} to fail). As the engine it
 reads the queue by docs/PROTOCOL.md and writes every frame to a file, one JSON object a line.
 
-The engine's option is JSON: {"out": file, "mode": what to do wrong}. It keeps its position in the ring descriptor, as the real one does:
-u64 position, written after the frames are in the file and before the ACK.
+The engine's option is JSON: {"out": file, "mode": what to do wrong, "batch": frames for each ACK}. It keeps its position
+in the ring descriptor, as the real one does: u64 position, written after the frames are in the file and before the ACK.
 """
 import itertools, json, os, select, socket, struct, sys, time
 
@@ -88,14 +88,14 @@ class Engine:
             self.position += step
 
     def handle(self, end):
-        frames = self.frames(end)
+        frames, most = self.frames(end), self.options.get("batch", 500)
         while True:
             # In parts, so that a busy machine does not take this process for one that hangs.
-            lines = [json.dumps(record) for record in itertools.islice(frames, 500)]
+            lines = [json.dumps(record) for record in itertools.islice(frames, most)]
             if lines: os.write(self.out, ("\n".join(lines) + "\n").encode())
             os.pwrite(5, struct.pack("<Q", self.position), 0)
             self.send(3, 0, self.position)
-            if len(lines) < 500: break
+            if len(lines) < most: break
 
     def commands(self):
         """Requests of the test: JSON lines in a file, done once each."""
