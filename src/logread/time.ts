@@ -8,6 +8,7 @@
  *   now, boot, @1492270657                                 boot: everything, since memory holds nothing older
  */
 
+import { parseDuration } from '../cli/duration.ts'
 import { dateFromDays, type Moment, type OffsetOf, parseStamp } from '../protocol/timestamp.ts'
 import { Wanted } from '../protocol/wanted.ts'
 
@@ -24,47 +25,6 @@ const nanosPerSecond = 1_000_000_000
 
 const wanted =
   'a time such as 2017-04-15T15:37:37Z, "2017-04-15 15:37", "today 14:00", 10m (ago), +10m, @1492270657, now or boot'
-
-/** Seconds in each unit. */
-const units: ReadonlyMap<string, number> = new Map([
-  ['ns', 1e-9],
-  ['us', 1e-6],
-  ['ms', 1e-3],
-  ['s', 1],
-  ['sec', 1],
-  ['second', 1],
-  ['seconds', 1],
-  ['m', 60],
-  ['min', 60],
-  ['minute', 60],
-  ['minutes', 60],
-  ['h', 3600],
-  ['hour', 3600],
-  ['hours', 3600],
-  ['d', secondsPerDay],
-  ['day', secondsPerDay],
-  ['days', secondsPerDay],
-  ['w', 7 * secondsPerDay],
-  ['week', 7 * secondsPerDay],
-  ['weeks', 7 * secondsPerDay],
-])
-
-const durationWanted = 'a number and a unit (ms, s, m, h, d, w), such as 30s or 1h30m'
-
-/** `1h30m`, `30s`, `500ms` in seconds; `base` is where the text begins in what the user wrote. */
-export function parseDuration(text: string, base = 0): number | Wanted {
-  let seconds = 0
-  let at = 0
-  if (text.trim() === '') return new Wanted(durationWanted, base)
-  while (at < text.length) {
-    const part = /^\s*([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*([a-z]+)\s*/.exec(text.slice(at))
-    const unitSeconds = units.get(part?.[2] ?? '')
-    if (part === null || unitSeconds === undefined) return new Wanted(durationWanted, base + at)
-    seconds += Number(part[1]) * unitSeconds
-    at += part[0].length
-  }
-  return seconds
-}
 
 /** The moment `seconds` later; never before 1970, which is earlier than every entry. */
 export function addSeconds(moment: Moment, seconds: number): Moment {

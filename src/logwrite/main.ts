@@ -3,16 +3,29 @@ import { resolve } from 'node:path'
 import { currentDirectory, openCommand } from '../cli/command.ts'
 import { completionFlag } from '../cli/completion.ts'
 import { type Config, writeConfig } from '../cli/config-pipe.ts'
+import { parseDuration } from '../cli/duration.ts'
 import { ExitError, exitOk, quoted, UsageError } from '../cli/errors.ts'
 import { defineCommand } from '../cli/flag-table.ts'
 import { checkSocketPath, checkSourceName, socketPathBytesMax } from '../cli/flag-values.ts'
 import type { ParsedFlags } from '../cli/flags.ts'
-import { logSocketPath } from '../protocol/constants.ts'
+import { logSocketPath, teeWaitForever, teeWaitMs } from '../protocol/constants.ts'
+import { Wanted } from '../protocol/wanted.ts'
 
 /** The config's keys, in the order in which they are written. */
-export const logwriteConfigKeys = ['socket', 'name', 'best-effort', 'skip'] as const
+export const logwriteConfigKeys = ['socket', 'name', 'best-effort', 'wait-ms', 'skip'] as const
 
 export type LogwriteConfig = Config<(typeof logwriteConfigKeys)[number]>
+
+const waitMsMax = 24 * 3600 * 1000
+const waitDefault = `${teeWaitMs / 1000}s`
+
+/** The milliseconds of `-wait`, rounded up. */
+function parseWait(text: string): number | Wanted {
+  if (text === 'forever') return teeWaitForever
+  const seconds = text === '0' ? 0 : parseDuration(text)
+  const ms = seconds instanceof Wanted ? Number.NaN : Math.ceil(seconds * 1000)
+  return ms <= waitMsMax ? ms : new Wanted('a time of at most 24h, such as 10s or 500ms, 0 or forever')
+}
 
 const usage = '[FLAG]... COMMAND [ARGUMENT]...'
 
@@ -46,6 +59,17 @@ export const logwriteCommand = defineCommand({
       type: 'boolean',
       help: 'without a memlogd run the command unlogged',
     },
+    wait: {
+      name: 'wait',
+      type: 'string',
+      default: waitDefault,
+      value: 'TIME',
+      check: (text) => {
+        const ms = parseWait(text)
+        return ms instanceof Wanted ? ms : undefined
+      },
+      help: 'let the command wait for a memlogd that receives nothing, before lines are dropped; 0 or forever',
+    },
     completion: completionFlag,
   },
   dashes: '-',
@@ -63,7 +87,13 @@ export function logwriteConfig(
   if (Buffer.byteLength(socket) > socketPathBytesMax) {
     throw new UsageError(`-socket: ${quoted(socket)}: wanted a path of at most ${socketPathBytesMax} bytes`)
   }
-  return { socket, name: values.name, 'best-effort': values.bestEffort ? '1' : undefined, skip: String(skip) }
+  return {
+    socket,
+    name: values.name,
+    'best-effort': values.bestEffort ? '1' : undefined,
+    'wait-ms': values.wait === waitDefault ? undefined : String(parseWait(values.wait)),
+    skip: String(skip),
+  }
 }
 
 /** The config role: options in, `key=value` strings out. */

@@ -2,7 +2,7 @@
 
 import { showBytes } from '../cli/flag-values.ts'
 import type { Manual } from '../cli/manual.ts'
-import { logSocketPath, sourceNameBytesMax, teeBufferBytes, teeDrainMs, teeStallMs } from '../protocol/constants.ts'
+import { logSocketPath, sourceNameBytesMax, teeBufferBytes, teeDrainMs, teeWaitMs } from '../protocol/constants.ts'
 
 export const logwriteManual: Manual = {
   section: 1,
@@ -10,8 +10,10 @@ export const logwriteManual: Manual = {
     "The command keeps its standard input, and its output is copied unchanged to logwrite's own output. In the " +
       'log its lines have the sources NAME.stdout and NAME.stderr. SIGTERM, SIGINT and SIGHUP are forwarded to the ' +
       'command.',
-    'A memlogd that is slow or dies while the command runs neither blocks nor ends the command. Lines that could ' +
-      'not be logged are counted, and logwrite reports the number on standard error at the end.',
+    'A memlogd that is slow blocks the command, as any slow reader would, but one that receives nothing for the time ' +
+      'of -wait blocks it no longer: lines are then dropped, and one that says how many bytes are missing takes ' +
+      'their place in the log. A memlogd that ends neither blocks nor ends the command. logwrite reports on standard ' +
+      'error, at the end, how many lines were not logged.',
   ],
   more: [],
   exitStatus: [
@@ -28,8 +30,8 @@ export const logwriteManual: Manual = {
     ['NAME', `${sourceNameBytesMax} bytes.`],
     [
       'lines waiting for memlogd',
-      `${showBytes(teeBufferBytes)} for each of the two streams; logwrite waits ${teeStallMs} ms for a memlogd ` +
-        'that does not read.',
+      `${showBytes(teeBufferBytes)} for each of the two streams; then the command waits for memlogd, ` +
+        `${teeWaitMs / 1000} s by default for one that receives nothing (-wait).`,
     ],
     ["output of the command's background children", `Copied for ${teeDrainMs} ms after the command has ended.`],
   ],

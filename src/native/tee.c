@@ -5,7 +5,8 @@
  *                               \--> [ kept for memlogd ] --socket--> memlogd
  *
  * and the same for stderr. A slow stdout blocks the command, as it would without logwrite. A slow memlogd blocks it
- * for a moment only (teeStallMs); after that, whole lines are not logged, and they are counted.
+ * too, but while it receives nothing, only for some time (-wait). After that, whole lines are not logged; a line in the
+ * log says how many bytes are missing there.
  */
 #include "tee.h"
 
@@ -17,8 +18,11 @@
 /* A pipe that poll reports as writable accepts this without blocking (PIPE_BUF, pipe(7)). */
 #define OUTPUT_BYTES_MAX 4096
 #define HAND_OVER_MS 2000
-/* Bytes are added, retracted and sent in one buffer. The newline that ends a cut line must fit too. */
-#define KEPT_BYTES_MAX (TEE_BUFFER_BYTES + TEE_HELD_BYTES + 1)
+#define NEVER_MS (~0ull)
+/* Longest line that says how many bytes are missing. */
+#define REPORT_BYTES_MAX 128
+/* Bytes are added, retracted and sent in one buffer, with what a report adds: the newline before it and itself. */
+#define KEPT_BYTES_MAX (TEE_BUFFER_BYTES + TEE_HELD_BYTES + 1 + REPORT_BYTES_MAX)
 
 struct stream {
   int from; /* the command's output, -1: at its end */
@@ -33,6 +37,9 @@ struct stream {
   u64 stalled_ms;          /* since when memlogd accepts nothing; 0: it does */
   u32 owed_bytes;          /* in the pipe when the command ended: they are copied, however long that takes */
   u64 lost_lines, lost_bytes;
+  u64 unreported_bytes; /* lost since the last report, which is a line in the log */
+  u32 reports_kept;     /* reports among the kept bytes, how long they are, and where the last of them ends */
+  u32 report_bytes, report_end;
   char name[SOURCE_NAME_BYTES_MAX];
   u32 name_bytes;
   u8 held[TEE_HELD_BYTES];
@@ -43,6 +50,7 @@ struct tee {
   struct config config;
   struct run run;
   struct stream streams[2];
+  u64 wait_ms; /* -wait, or TEE_WAIT_FOREVER */
   int signal_fd;
   bool has_ended;
   int wait_status;
@@ -59,6 +67,12 @@ static u64 count_newlines(const u8 *bytes, u32 count) {
   return lines;
 }
 
+static void count_lost(struct stream *stream, const u8 *bytes, u32 count) {
+  stream->lost_lines += count_newlines(bytes, count);
+  stream->lost_bytes += count;
+  stream->unreported_bytes += count;
+}
+
 /* Removes the beginning of an unfinished line, if it was not sent yet: lines are logged whole or not at all. */
 static void retract_unfinished_line(struct stream *stream) {
   u32 end = stream->kept_at + stream->kept_bytes, at = end;
@@ -66,7 +80,7 @@ static void retract_unfinished_line(struct stream *stream) {
   bool was_begun = at == stream->kept_at && !stream->sent_whole_line;
   if (was_begun) stream->is_cut = true;
   else {
-    stream->lost_bytes += end - at;
+    count_lost(stream, stream->kept + at, end - at);
     stream->kept_bytes -= end - at;
   }
 }
@@ -74,8 +88,7 @@ static void retract_unfinished_line(struct stream *stream) {
 static void drop(struct stream *stream, const u8 *bytes, u32 count) {
   if (!stream->is_dropping) retract_unfinished_line(stream);
   stream->is_dropping = true;
-  stream->lost_bytes += count;
-  stream->lost_lines += count_newlines(bytes, count);
+  count_lost(stream, bytes, count);
 }
 
 /* memlogd is gone: what it had not received is lost. */
@@ -84,9 +97,10 @@ static void give_up(struct stream *stream) {
   stream->log = -1;
   u32 count = stream->kept_bytes;
   const u8 *bytes = stream->kept + stream->kept_at;
-  stream->lost_bytes += count;
-  stream->lost_lines += count_newlines(bytes, count);
-  stream->kept_bytes = 0;
+  count_lost(stream, bytes, count);
+  stream->lost_lines -= stream->reports_kept;
+  stream->lost_bytes -= stream->report_bytes < stream->report_end ? stream->report_bytes : stream->report_end;
+  stream->kept_bytes = stream->report_end = stream->reports_kept = stream->report_bytes = 0;
   if (count > 0 && bytes[count - 1] != '\n') stream->is_dropping = true;
 }
 
@@ -108,8 +122,34 @@ static u32 rest_of_line(const u8 *bytes, u32 count) {
   return rest < count ? rest + 1 : count;
 }
 
+static void add_duration(struct text *text, u64 ms) {
+  bool is_whole = ms % 1000 == 0;
+  text_number(text, (i64)(is_whole ? ms / 1000 : ms));
+  text_add(text, is_whole ? " s" : " ms");
+}
+
+/* Ends a line that was cut, and adds one that says what is missing here. The buffer has room for both. */
+static void report_lost(const struct tee *tee, struct stream *stream) {
+  struct text text;
+  if (stream->is_cut) append(stream, (const u8 *)"\n", 1);
+  stream->is_cut = false;
+  if (stream->unreported_bytes == 0) return;
+  text_start(&text, "<4>logwrite: ");
+  text_number(&text, (i64)stream->unreported_bytes);
+  text_add(&text, stream->unreported_bytes == 1 ? " byte was" : " bytes were");
+  text_add(&text, " not logged: memlogd ");
+  text_add(&text, tee->wait_ms > 0 ? "took nothing for " : "was too slow");
+  if (tee->wait_ms > 0) add_duration(&text, tee->wait_ms);
+  text_add(&text, "\n");
+  append(stream, (const u8 *)text.at, text.bytes);
+  stream->unreported_bytes = 0;
+  stream->reports_kept++;
+  stream->report_bytes += text.bytes;
+  stream->report_end = stream->kept_bytes;
+}
+
 /* Keeps bytes for memlogd, or counts them as lost. */
-static void keep(struct stream *stream, const u8 *bytes, u32 count) {
+static void keep(const struct tee *tee, struct stream *stream, const u8 *bytes, u32 count) {
   u32 rest = stream->ends_inside && stream->is_dropping ? rest_of_line(bytes, count) : 0;
   bool ends_inside = bytes[count - 1] != '\n';
   bool is_refused = stream->log < 0 || !has_room(stream) || (stream->is_dropping && stream->stalled_ms != 0);
@@ -117,8 +157,8 @@ static void keep(struct stream *stream, const u8 *bytes, u32 count) {
     drop(stream, bytes, count);
   } else {
     if (rest > 0) drop(stream, bytes, rest);
-    if (stream->is_cut) append(stream, (const u8 *)"\n", 1);
-    stream->is_cut = stream->is_dropping = false;
+    report_lost(tee, stream);
+    stream->is_dropping = false;
     append(stream, bytes + rest, count - rest);
   }
   stream->ends_inside = ends_inside;
@@ -136,6 +176,8 @@ static void send_kept(struct stream *stream, u64 now_ms) {
     stream->sent_whole_line = stream->kept[stream->kept_at + sent - 1] == '\n';
     stream->kept_at += (u32)sent;
     stream->kept_bytes -= (u32)sent;
+    stream->report_end -= (u32)sent < stream->report_end ? (u32)sent : stream->report_end;
+    if (stream->report_end == 0) stream->reports_kept = stream->report_bytes = 0;
   }
   if (stream->kept_bytes == 0) {
     stream->kept_at = 0;
@@ -145,10 +187,26 @@ static void send_kept(struct stream *stream, u64 now_ms) {
 
 /* ---- copying ---- */
 
+/* When memlogd will have received nothing for as long as -wait allows. */
+static u64 wait_end_ms(const struct tee *tee, const struct stream *stream) {
+  if (stream->stalled_ms == 0 || tee->wait_ms == TEE_WAIT_FOREVER) return NEVER_MS;
+  bool is_short = tee->has_ended && tee->wait_ms < TEE_END_WAIT_MS;
+  return stream->stalled_ms + (is_short ? TEE_END_WAIT_MS : tee->wait_ms);
+}
+
+static bool is_wait_over(const struct tee *tee, const struct stream *stream) {
+  return tee->now_ms >= wait_end_ms(tee, stream);
+}
+
 /* Whether the command may still be blocked because memlogd is slow. */
-static bool waits_for_log(const struct stream *stream, u64 now_ms) {
+static bool waits_for_log(const struct tee *tee, const struct stream *stream) {
   if (stream->log < 0 || stream->is_dropping || has_room(stream)) return false;
-  return stream->stalled_ms == 0 || now_ms < stream->stalled_ms + TEE_STALL_MS;
+  return !is_wait_over(tee, stream);
+}
+
+/* Whether there are bytes that memlogd may still receive. */
+static bool is_sending(const struct tee *tee, const struct stream *stream) {
+  return stream->log >= 0 && stream->kept_bytes > 0 && !is_wait_over(tee, stream);
 }
 
 /* After the command's end, its background children have some time; what the command has written has no limit. */
@@ -157,7 +215,7 @@ static bool is_draining(const struct tee *tee, const struct stream *stream) {
 }
 
 static bool wants_input(const struct tee *tee, const struct stream *stream) {
-  if (stream->from < 0 || stream->held_bytes > 0 || waits_for_log(stream, tee->now_ms)) return false;
+  if (stream->from < 0 || stream->held_bytes > 0 || waits_for_log(tee, stream)) return false;
   return is_draining(tee, stream);
 }
 
@@ -167,12 +225,12 @@ static void close_from(struct stream *stream) {
   stream->owed_bytes = 0;
 }
 
-static void read_output(struct stream *stream) {
+static void read_output(const struct tee *tee, struct stream *stream) {
   long got = sys_read(stream->from, stream->held, TEE_HELD_BYTES);
   if (got == -EAGAIN || got == -EINTR) return;
   if (got <= 0) return close_from(stream);
   stream->owed_bytes -= (u32)got < stream->owed_bytes ? (u32)got : stream->owed_bytes;
-  keep(stream, stream->held, (u32)got);
+  keep(tee, stream, stream->held, (u32)got);
   stream->held_at = 0;
   stream->held_bytes = stream->to >= 0 ? (u32)got : 0;
 }
@@ -242,6 +300,7 @@ static bool is_done(const struct tee *tee) {
   for (u32 n = 0; n < 2; n++) {
     const struct stream *stream = &tee->streams[n];
     if (stream->held_bytes > 0 || (stream->from >= 0 && is_draining(tee, stream))) return false;
+    if (is_sending(tee, stream)) return false;
   }
   return true;
 }
@@ -252,8 +311,8 @@ static i64 wait_ms(const struct tee *tee) {
   if (tee->has_ended && drained_ms > tee->now_ms) wait = (i64)(drained_ms - tee->now_ms);
   for (u32 n = 0; n < 2; n++) {
     const struct stream *stream = &tee->streams[n];
-    if (!waits_for_log(stream, tee->now_ms) || stream->stalled_ms == 0) continue;
-    wait = sooner(wait, (i64)(stream->stalled_ms + TEE_STALL_MS - tee->now_ms));
+    u64 end_ms = wait_end_ms(tee, stream);
+    if (end_ms != NEVER_MS && is_sending(tee, stream)) wait = sooner(wait, (i64)(end_ms - tee->now_ms));
   }
   return wait;
 }
@@ -269,7 +328,7 @@ static void copy_until_done(struct tee *tee) {
     for (u32 n = 0; n < 2; n++) {
       struct stream *stream = &tee->streams[n];
       if (fds[ON_FROM + n].revents != 0) {
-        read_output(stream);
+        read_output(tee, stream);
         send_kept(stream, tee->now_ms);
       }
       if (fds[ON_LOG + n].revents != 0) send_kept(stream, tee->now_ms);
@@ -279,17 +338,11 @@ static void copy_until_done(struct tee *tee) {
   }
 }
 
-/* Sends memlogd what is kept, as long as it accepts some, then counts the rest. */
-static void finish(struct stream *stream) {
-  u64 progress_ms = clock_ms();
-  while (stream->log >= 0 && stream->kept_bytes > 0) {
-    u32 before = stream->kept_bytes;
-    u64 now_ms = clock_ms();
-    send_kept(stream, now_ms);
-    if (stream->kept_bytes < before) progress_ms = now_ms;
-    if (stream->kept_bytes == 0 || now_ms >= progress_ms + TEE_STALL_MS) break;
-    struct pollfd wait = {stream->log, POLLOUT, 0};
-    if (stream->log >= 0) sys_poll(&wait, 1, (i64)(progress_ms + TEE_STALL_MS - now_ms));
+/* Counts what memlogd has not received, and reports it in the log, if memlogd receives that, and on stderr. */
+static void finish(const struct tee *tee, struct stream *stream) {
+  if (stream->log >= 0 && stream->kept_bytes == 0) {
+    report_lost(tee, stream);
+    send_kept(stream, tee->now_ms);
   }
   give_up(stream);
   if (stream->lost_bytes == 0) return;
@@ -356,6 +409,7 @@ static void report_unreachable(const char *path, int error, bool is_best_effort)
 struct order {
   char *const *command;
   const char *socket, *name;
+  u64 wait_ms;
   bool is_best_effort;
 };
 
@@ -363,6 +417,7 @@ static void read_order(const struct process *process, char *const *args, struct 
   order->command = args;
   order->socket = LOG_SOCKET_PATH;
   order->name = NULL;
+  order->wait_ms = TEE_WAIT_MS;
   order->is_best_effort = false;
   if (args[0] == NULL || args[0][0] == '-') {
     int status = 1;
@@ -371,6 +426,7 @@ static void read_order(const struct process *process, char *const *args, struct 
     const char *socket = config_value(config, "socket");
     if (socket != NULL) order->socket = socket;
     order->name = config_value(config, "name");
+    order->wait_ms = config_number(config, "wait-ms", TEE_WAIT_MS);
     order->is_best_effort = config_number(config, "best-effort", 0) == 1;
   }
   if (order->command[0] == NULL) sys_exit(2);
@@ -395,6 +451,7 @@ __attribute__((noreturn)) void tee(const struct process *process, char *const *a
   if (tee == NULL) sys_exit(1);
   hold_standard_descriptors();
   read_order(process, args, &tee->config, &order);
+  tee->wait_ms = order.wait_ms;
   stream_reset(&tee->streams[0], 1, order.name, ".stdout");
   stream_reset(&tee->streams[1], 2, order.name, ".stderr");
   int error = connect_log(tee, order.socket);
@@ -411,6 +468,6 @@ __attribute__((noreturn)) void tee(const struct process *process, char *const *a
   tee->streams[1].from = tee->run.output[1];
   sys_set_signal(SIGPIPE, SIG_IGN);
   copy_until_done(tee);
-  for (u32 n = 0; n < 2; n++) finish(&tee->streams[n]);
+  for (u32 n = 0; n < 2; n++) finish(tee, &tee->streams[n]);
   sys_exit(tee->ended_by != 0 ? 128 + (int)tee->ended_by : exit_status(tee->wait_status));
 }

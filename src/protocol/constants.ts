@@ -151,8 +151,12 @@ export const engineStallMs = 10000
 export const engineStartMs = 60_000
 /** A full queue holds writers of datagrams up so long; then datagrams are dropped and counted. */
 export const datagramWaitMs = 200
-/** logwrite: a memlogd that takes nothing for so long is not waited for: lines are dropped. */
-export const teeStallMs = 200
+/** logwrite: how long it waits for a memlogd that receives nothing, before lines are dropped (-wait). */
+export const teeWaitMs = 10_000
+/** When the command has ended, logwrite waits at least this long before it drops what it still has. */
+export const teeEndWaitMs = 200
+/** In place of teeWaitMs: logwrite waits without limit. */
+export const teeWaitForever = 0xffffffff
 /** logwrite: how long output of the command's own background children is copied. */
 export const teeDrainMs = 1000
 /** logwrite: bytes kept for a memlogd that is slow, per stream. */

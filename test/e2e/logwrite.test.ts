@@ -122,7 +122,14 @@ describe('memlogd', () => {
     async (_name, signal) => {
       const own = await Daemon.start()
       const lines = 50_000
-      const running = start(own.logSocket, 'sh', '-c', `echo begin; read go; seq 1 ${lines}; echo end >&2`)
+      const running = start(
+        own.logSocket,
+        '-wait',
+        '200ms',
+        'sh',
+        '-c',
+        `echo begin; read go; seq 1 ${lines}; echo end >&2`,
+      )
       await eventually('it runs', () => running.stdout().includes('begin'))
       const engine = own.enginePid
       own.process.kill(signal)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { addSeconds, parseDuration, parseTime } from '../../src/logread/time.ts'
+import { addSeconds, parseTime } from '../../src/logread/time.ts'
 import { formatMoment } from '../../src/protocol/timestamp.ts'
 import { Wanted } from '../../src/protocol/wanted.ts'
 
@@ -73,29 +73,6 @@ describe('a time', () => {
 })
 
 describe('a duration', () => {
-  it.each([
-    ['30s', 30],
-    ['1h30m', 5400],
-    ['500ms', 0.5],
-    ['0s', 0],
-    ['2w', 1_209_600],
-    ['1.5h', 5400],
-  ])('%s', (text, seconds) => {
-    expect(parseDuration(text)).toBeCloseTo(seconds, 9)
-  })
-
-  it.each([
-    ['', 0],
-    ['30', 0],
-    ['-30s', 0],
-    ['3s4', 2],
-    ['3 parsecs', 0],
-    ['s', 0],
-    ['3toString', 0],
-  ])('%j is wrong at %i', (text, position) => {
-    expect(parseDuration(text)).toMatchObject({ position })
-  })
-
   it('is added with its fraction', () => {
     expect(addSeconds(now, 0.75)).toEqual({ seconds: 1492270658, nanos: 250_000_000 })
     expect(addSeconds(now, -0.75)).toEqual({ seconds: 1492270656, nanos: 750_000_000 })

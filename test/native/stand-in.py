@@ -24,6 +24,7 @@ def config():
         while skip < len(args) and args[skip].startswith("-"):
             if args[skip] == "-n": answer["name"] = args[skip + 1]
             elif args[skip] == "-socket": answer["socket"] = args[skip + 1]
+            elif args[skip] == "-wait": answer["wait-ms"] = args[skip + 1]
             elif args[skip] == "-best-effort": answer["best-effort"] = "1"; skip -= 1
             skip += 2
         answer["skip"] = str(skip)

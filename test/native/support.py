@@ -2,7 +2,7 @@
 Shared by the tests of the native half. $NATIVE is the program under test, $STAND_IN the script that stands in for the
 JavaScript roles. Every test is a function that begins with `test_`; `run()` calls the one named on the command line.
 """
-import array, ctypes, fcntl, json, os, pty, resource, select, shutil, signal, socket, stat, struct, subprocess, sys, tempfile, termios, threading, time
+import array, ctypes, fcntl, json, os, pty, re, resource, select, shutil, signal, socket, stat, struct, subprocess, sys, tempfile, termios, threading, time
 
 NATIVE, STAND_IN = os.environ["NATIVE"], os.environ["STAND_IN"]
 EVENTS = dict(started=1, exited=2, without=3, truncated=4, name_cut=5, full=6, refused=7, lost=8, kmsg=9, kmsg_long=10,

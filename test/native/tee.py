@@ -149,12 +149,12 @@ def numbered(count): return b"".join(b"%07d\n" % n for n in range(count))
 
 
 def test_memlogd_stalls():
-    # memlogd is stopped: after a moment the command runs at full speed, whole lines are not logged, and the sum is exact.
+    # memlogd is stopped: after -wait the command runs at full speed, whole lines are not logged, and the sum is exact.
     m = Memlogd()
     os.kill(m.pid, signal.SIGSTOP)
     text = numbered(400_000)
     begun = time.monotonic()
-    code, out, err = logwrite(m, "-n", "cat", "cat", input=text)
+    code, out, err = logwrite(m, "-wait", "200", "-n", "cat", "cat", input=text)
     assert time.monotonic() - begun < 8 + slack() and code == 0 and out == text
     lines, size = (int(w) for w in err.decode().replace("(", "").split() if w.isdigit())
     os.kill(m.pid, signal.SIGCONT)
@@ -167,8 +167,9 @@ def test_memlogd_stalls():
 
 def test_memlogd_stalls_for_a_while():
     # memlogd is stopped and continued: only the line at the stop is cut, and lost + logged = written, in lines and bytes.
+    # A line in the log says at the right place how many bytes are missing.
     m = Memlogd()
-    p = spawn(m, "-socket", m.log, "-n", "cat", "cat", stdin=subprocess.PIPE)
+    p = spawn(m, "-socket", m.log, "-wait", "200", "-n", "cat", "cat", stdin=subprocess.PIPE)
     id = m.opened("cat.stdout")[0]["id"]
     drain = []
     reader = threading.Thread(target=lambda: drain.append(p.stdout.read())); reader.start()
@@ -189,6 +190,9 @@ def test_memlogd_stalls_for_a_while():
     words = err.decode().replace("(", "").split()
     lines, size = int(words[1]), int(words[3])
     data = m.source("cat.stdout")[0]
+    reports = re.findall(rb"<4>logwrite: (\d+) bytes were not logged: memlogd took nothing for 200 ms\n", data)
+    assert sum(map(int, reports)) == size, (reports, size)
+    data = re.sub(rb"<4>logwrite: [^\n]*\n", b"", data)
     logged = data.split(b"\n")[:-1]
     cut = [l for l in logged if len(l) != 7]
     assert len(cut) <= 1, cut[:5]
@@ -197,6 +201,55 @@ def test_memlogd_stalls_for_a_while():
     # A cut line gets a newline of its own.
     assert len(data) - len(cut) + size == 8 * written, (len(data), size)
     assert data.endswith(numbered(1000))
+    m.stop()
+
+
+def test_a_stopped_memlogd_that_continues_in_time_gets_everything():
+    m = Memlogd()
+    os.kill(m.pid, signal.SIGSTOP)
+    text = numbered(100_000)
+    p = spawn(m, "-socket", m.log, "-n", "cat", "cat", stdin=subprocess.PIPE)
+    answer = []
+    reader = threading.Thread(target=lambda: answer.append(p.communicate(text))); reader.start()
+    until("logwrite waits for memlogd", lambda: "poll" in open(f"/proc/{p.pid}/wchan").read() and
+          fcntl.ioctl(p.stdin, termios.FIONREAD, bytearray(4)) == 0)
+    time.sleep(1)  # longer than any wait but that of -wait
+    os.kill(m.pid, signal.SIGCONT)
+    reader.join()
+    assert (p.returncode, answer[0]) == (0, (text, b"")), answer[0][1]
+    assert m.source("cat.stdout")[0] == text
+    m.stop()
+
+
+def test_a_signal_ends_a_wait_without_limit():
+    # The first signal is the command's; logwrite has waited for its end, and the next one ends logwrite.
+    m = Memlogd()
+    os.kill(m.pid, signal.SIGSTOP)
+    p = spawn(m, "-socket", m.log, "-wait", str(0xffffffff), "sh", "-c", "yes; exit 3", stdout=subprocess.DEVNULL)
+    until("the command waits", lambda: any("pipe_write" in open(path).read() for path in wchans(p.pid)))
+    p.terminate()
+    until("the command has ended", lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read() == "")
+    assert p.poll() is None
+    p.terminate()
+    assert p.wait(20) == 128 + signal.SIGTERM
+    assert b"could not be logged" in p.stderr.read()
+    os.kill(m.pid, signal.SIGCONT)
+    m.stop()
+
+
+def test_what_was_dropped_last_is_reported_too():
+    # The command's last output is dropped; memlogd continues before logwrite ends.
+    m = Memlogd()
+    os.kill(m.pid, signal.SIGSTOP)
+    p = spawn(m, "-socket", m.log, "-wait", "0", "-n", "y", "sh", "-c", "yes | head -c 2000000; read end", stdin=subprocess.PIPE)
+    assert len(p.stdout.read(2_000_000)) == 2_000_000
+    os.kill(m.pid, signal.SIGCONT)
+    id = m.opened("y.stdout")[0]["id"]
+    until("memlogd has what was kept", lambda: len(m.data(id)) >= 256 * 1024)
+    lines, size = (int(w) for w in p.communicate(b"\n")[1].decode().replace("(", "").split() if w.isdigit())
+    data = m.source("y.stdout")[0]
+    assert data.endswith(b"<4>logwrite: %d bytes were not logged: memlogd was too slow\n" % size), data[-100:]
+    assert data.count(b"y\n") + lines == 1_000_000
     m.stop()
 
 
@@ -210,6 +263,12 @@ def test_background_children():
     assert p.stdout.readline() and p.wait(20) == 4
     assert 0.3 < time.monotonic() - begun < 2.5 + slack()
     m.stop()
+
+
+def wchans(pid):
+    """The files that say where logwrite's children, and theirs, wait in the kernel."""
+    with open(f"/proc/{pid}/task/{pid}/children") as file: children = file.read().split()
+    return [path for child in children for path in [f"/proc/{child}/wchan", *wchans(child)]]
 
 
 def until_its_command_has_ended(p):

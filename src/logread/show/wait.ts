@@ -3,6 +3,7 @@
  * first; without waiting, with a time-out of 0, nothing else is.
  */
 
+import { parseDuration } from '../../cli/duration.ts'
 import { entryKindGap, queryModeDump } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
 import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
@@ -13,7 +14,6 @@ import { chooseFeed } from '../ask/feeds.ts'
 import { Query } from '../ask/query.ts'
 import type { MakeFeed } from '../ask/session.ts'
 import { checked, followed, parsePattern, type ReadValues, type Selection } from '../selection.ts'
-import { parseDuration } from '../time.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Printer } from './printer.ts'
