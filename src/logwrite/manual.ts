@@ -14,6 +14,8 @@ export const logwriteManual: Manual = {
       'of -wait blocks it no longer: lines are then dropped, and one that says how many bytes are missing takes ' +
       'their place in the log. A memlogd that ends neither blocks nor ends the command. logwrite reports on standard ' +
       'error, at the end, how many lines were not logged.',
+    'When the command fails, or could not be started, the last line of NAME.stderr in the log says so with priority ' +
+      'err: `sh exited with status 3 after 2.1 s`.',
   ],
   more: [],
   exitStatus: [

@@ -70,19 +70,20 @@ static int exec_as_called(const struct process *process, char *const *command) {
   return exec_searched(command, process->environment);
 }
 
-__attribute__((noreturn)) static void fail(const char *name, int error) {
+void command_failure(struct text *text, const char *name, int error) {
   bool is_missing = error == -ENOENT || error == -ENOTDIR;
-  struct text text;
-  text_start(&text, "logwrite: ");
-  text_add(&text, name);
-  text_add(&text, ": ");
-  text_add(&text, is_missing ? "not found" : error_text(error));
-  text_print(&text, 2);
-  sys_exit(is_missing ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE);
+  text_start(text, "logwrite: ");
+  text_add(text, name);
+  text_add(text, ": ");
+  text_add(text, is_missing ? "not found" : error_text(error));
+  text->status = is_missing ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
 }
 
 __attribute__((noreturn)) void exec_command(const struct process *process, char *const *command) {
-  fail(command[0], exec_as_called(process, command));
+  struct text text;
+  command_failure(&text, command[0], exec_as_called(process, command));
+  text_print(&text, 2);
+  sys_exit((int)text.status);
 }
 
 __attribute__((noreturn)) static void child(const struct process *process, char *const *command, int out, int err,
@@ -94,14 +95,14 @@ __attribute__((noreturn)) static void child(const struct process *process, char 
   sys_exit(STATUS_NOT_EXECUTABLE);
 }
 
-void run_command(struct run *run, const struct process *process, char *const *command) {
+int run_command(struct run *run, const struct process *process, char *const *command) {
   int out[2], err[2], answer[2], error = 0;
   int result = sys_pipe2(out, O_CLOEXEC);
   if (result == 0) result = sys_pipe2(err, O_CLOEXEC);
   if (result == 0) result = sys_pipe2(answer, O_CLOEXEC);
-  if (result < 0) fail(command[0], result);
+  if (result < 0) return result;
   run->pid = sys_fork();
-  if (run->pid < 0) fail(command[0], run->pid);
+  if (run->pid < 0) return run->pid;
   if (run->pid == 0) child(process, command, out[1], err[1], answer[1]);
   sys_close(out[1]);
   sys_close(err[1]);
@@ -110,10 +111,11 @@ void run_command(struct run *run, const struct process *process, char *const *co
   sys_close(answer[0]);
   if (got == sizeof error) {
     UNINTERRUPTED(sys_wait(run->pid, &result, 0));
-    fail(command[0], error);
+    return error;
   }
   sys_fcntl(out[0], F_SETFL, O_NONBLOCK);
   sys_fcntl(err[0], F_SETFL, O_NONBLOCK);
   run->output[0] = out[0];
   run->output[1] = err[0];
+  return 0;
 }

@@ -23,6 +23,8 @@
 #define REPORT_BYTES_MAX 128
 /* Bytes are added, retracted and sent in one buffer, with what a report adds: the newline before it and itself. */
 #define KEPT_BYTES_MAX (TEE_BUFFER_BYTES + TEE_HELD_BYTES + 1 + REPORT_BYTES_MAX)
+/* The line about a command that failed is an error; memlogd stores this prefix as the line's priority. */
+#define OWN_LINE_PREFIX "<3>"
 
 struct stream {
   int from; /* the command's output, -1: at its end */
@@ -55,7 +57,7 @@ struct tee {
   bool has_ended;
   int wait_status;
   u32 ended_by; /* the signal that ended us while we copied what was left, 0: none */
-  u64 ended_ms;
+  u64 begun_ms, ended_ms;
   u64 now_ms;
 };
 
@@ -338,12 +340,27 @@ static void copy_until_done(struct tee *tee) {
   }
 }
 
-/* Counts what memlogd has not received, and reports it in the log, if memlogd receives that, and on stderr. */
-static void finish(const struct tee *tee, struct stream *stream) {
+/* Sends a line of logwrite's own after all others. */
+static void send_own_line(const struct stream *stream, const struct text *line) {
+  struct text text;
+  text_start(&text, stream->sent_whole_line ? "" : "\n");
+  text_add(&text, line->at);
+  text_add(&text, "\n");
+  struct pollfd wait = {stream->log, POLLOUT, 0};
+  sys_poll(&wait, 1, TEE_END_WAIT_MS);
+  sys_send(stream->log, text.at, text.bytes);
+}
+
+/*
+ * Counts what memlogd has not received, and reports it in the log, if memlogd receives that, and on stderr. `own_line`,
+ * if not NULL, is logged after everything else.
+ */
+static void finish(const struct tee *tee, struct stream *stream, const struct text *own_line) {
   if (stream->log >= 0 && stream->kept_bytes == 0) {
     report_lost(tee, stream);
     send_kept(stream, tee->now_ms);
   }
+  if (own_line != NULL && stream->log >= 0 && stream->kept_bytes == 0) send_own_line(stream, own_line);
   give_up(stream);
   if (stream->lost_bytes == 0) return;
   /* A last line without newline is a line too. */
@@ -357,6 +374,37 @@ static void finish(const struct tee *tee, struct stream *stream) {
   text_add_bytes(&text, stream->name, stream->name_bytes);
   text_add(&text, " could not be logged");
   text_print(&text, 2);
+}
+
+/* The command could not be started. */
+__attribute__((noreturn)) static void end_without_command(struct tee *tee, const char *command, int error) {
+  struct text failure, line;
+  command_failure(&failure, command, error);
+  text_start(&line, OWN_LINE_PREFIX);
+  text_add(&line, failure.at);
+  text_print(&failure, 2);
+  finish(tee, &tee->streams[1], &line);
+  sys_exit((int)failure.status);
+}
+
+/* How a command that failed has ended. */
+static void describe_failure(struct text *line, const struct tee *tee, const char *command) {
+  u64 tenths = (tee->ended_ms - tee->begun_ms) / 100;
+  int signal = tee->wait_status & 0x7f;
+  text_start(line, OWN_LINE_PREFIX "logwrite: ");
+  text_add(line, last_component(command));
+  if (signal == 0) {
+    text_add(line, " exited with status ");
+    text_number(line, exit_status(tee->wait_status));
+  } else {
+    text_add(line, " was ended by ");
+    text_signal(line, signal);
+  }
+  text_add(line, " after ");
+  text_number(line, (i64)(tenths / 10));
+  text_add(line, ".");
+  text_number(line, (i64)(tenths % 10));
+  text_add(line, " s");
 }
 
 /* ---- start ---- */
@@ -463,11 +511,16 @@ __attribute__((noreturn)) void tee(const struct process *process, char *const *a
   u64 signals = tee_signals();
   sys_sigprocmask(SIG_BLOCK, &signals, NULL);
   tee->signal_fd = sys_signalfd(signals);
-  run_command(&tee->run, process, order.command);
+  tee->begun_ms = clock_ms();
+  error = run_command(&tee->run, process, order.command);
+  if (error < 0) end_without_command(tee, order.command[0], error);
   tee->streams[0].from = tee->run.output[0];
   tee->streams[1].from = tee->run.output[1];
   sys_set_signal(SIGPIPE, SIG_IGN);
   copy_until_done(tee);
-  for (u32 n = 0; n < 2; n++) finish(tee, &tee->streams[n]);
+  struct text failure;
+  if (tee->wait_status != 0) describe_failure(&failure, tee, order.command[0]);
+  finish(tee, &tee->streams[0], NULL);
+  finish(tee, &tee->streams[1], tee->wait_status != 0 ? &failure : NULL);
   sys_exit(tee->ended_by != 0 ? 128 + (int)tee->ended_by : exit_status(tee->wait_status));
 }

@@ -120,6 +120,20 @@ void text_print(struct text *text, int fd) {
   sys_write(fd, text->at, text->bytes);
 }
 
+void text_signal(struct text *text, int signal) {
+  static const char names[][8] = {"HUP",  "INT",    "QUIT", "ILL",   "TRAP", "ABRT", "BUS",  "FPE",
+                                  "KILL", "USR1",   "SEGV", "USR2",  "PIPE", "ALRM", "TERM", "STKFLT",
+                                  "CHLD", "CONT",   "STOP", "TSTP",  "TTIN", "TTOU", "URG",  "XCPU",
+                                  "XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS"};
+  if (signal < 1 || signal > (int)(sizeof names / sizeof *names)) {
+    text_add(text, "signal ");
+    text_number(text, signal);
+    return;
+  }
+  text_add(text, "SIG");
+  text_add(text, names[signal - 1]);
+}
+
 const char *error_text(int error) {
   switch (error < 0 ? -error : error) {
     case EPERM: return "not permitted";

@@ -20,6 +20,8 @@ void text_number(struct text *text, i64 number);
 void text_descriptor_path(struct text *text, int fd);
 /* Adds a newline and writes everything to `fd`. */
 void text_print(struct text *text, int fd);
+/* A signal's name, such as SIGSEGV; its number where it has none of its own. */
+void text_signal(struct text *text, int signal);
 /* What an errno means, in words. */
 const char *error_text(int error);
 

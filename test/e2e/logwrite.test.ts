@@ -64,6 +64,13 @@ describe('the command', () => {
     expect(daemon.logwrite(args).status).toBe(status)
   })
 
+  it('leaves an error in the log when it fails', async () => {
+    daemon.logwrite(['-n', 'failing', 'sh', '-c', 'echo fine; exit 3'])
+    const line = await eventually('it is logged', () => daemon.messages('failing.stderr')[0])
+    expect(line).toMatch(/^logwrite: sh exited with status 3 after \d+\.\d s$/)
+    expect(daemon.logread('-p', 'err', '-s', 'failing.*', '-o', 'cat').stdout).toBe(`${line}\n`)
+  })
+
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('gets %s', async (signal) => {
     const script = `trap 'echo caught; exit 7' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`
     const running = start(daemon.logSocket, '-n', signal, 'sh', '-c', script)

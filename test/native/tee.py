@@ -73,6 +73,27 @@ def test_exit_statuses():
     m.stop()
 
 
+def test_a_failed_command_is_in_the_log():
+    m = Memlogd()
+    jobs = []
+    def failed(script):
+        jobs.append(f"job{len(jobs)}")
+        result = logwrite(m, "-n", jobs[-1], "sh", "-c", script)
+        return result, m.source(jobs[-1] + ".stderr")[0].decode()
+    result, log = failed("echo said >&2; printf half >&2; exit 3")
+    assert result == (3, b"", b"said\nhalf"), result
+    assert re.fullmatch(r"said\nhalf\n<3>logwrite: sh exited with status 3 after \d+\.\d s\n", log), log
+    for number, name in ((11, "SIGSEGV"), (9, "SIGKILL"), (31, "SIGSYS"), (40, "signal 40")):
+        result, log = failed(f"ulimit -c 0; kill -{number} $$")
+        assert result == (128 + number, b"", b""), result
+        assert re.fullmatch(rf"<3>logwrite: sh was ended by {name} after \d+\.\d s\n", log), log
+    assert failed("sleep 0.3; exit 1")[1].split(" after ")[1][:3] >= "0.3"
+    assert failed("echo fine >&2")[1] == "fine\n"
+    assert logwrite(m, "-n", "none", "no-such-command")[0] == 127
+    assert m.source("none.stderr")[0] == b"<3>logwrite: no-such-command: not found\n"
+    m.stop()
+
+
 def test_signals_reach_the_command():
     m = Memlogd()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
