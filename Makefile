@@ -5,7 +5,7 @@ SHELL := /bin/sh
 NODE24 := node_modules/node-linux-$(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: bench build deps test-deps check test run man readme static image release base debug qemu qemu-memory clean sim fuzz soak
+.PHONY: attack bench build deps test-deps check test run man readme static image release base debug qemu qemu-memory clean sim fuzz soak
 
 build: deps
 	node build.mjs
@@ -91,6 +91,10 @@ sim: deps
 fuzz: test-deps
 	FUZZ_INPUTS=$(or $(INPUTS),100000) SEED=$(or $(SEED),1) MEMLOGD_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
 	    $(VITEST) test/fuzz test/native/fuzz.test.ts
+
+# Hostile neighbours, and what a quiet container beside them notices; `make attack ATTACK=name` for one.
+attack: build
+	$(NODE24) test/attack/main.ts $(ATTACK)
 
 # Everything at once for MINUTES: writers, readers, shipping, deaths and takeovers; memory must stay flat.
 soak: build

@@ -5,18 +5,37 @@
 
 #define EVENT_INTERVAL_MS 1000
 
-_Static_assert(EVENT_SOURCE_BLOCKED < EVENT_CODES, "every event code has a slot");
+_Static_assert(EVENT_RATE_LIMITED < EVENT_CODES, "every event code has a slot");
 _Static_assert(SOURCE_KIND_ENGINE_OUTPUT < EVENT_LOSS_KINDS, "every kind of source has a slot for its losses");
 
-static u32 event_slot(u32 code, u32 argument) {
-  if (code == EVENT_DATAGRAMS_LOST) return EVENT_CODES + argument % EVENT_LOSS_KINDS;
+#define FIRST_USER_SLOT (EVENT_CODES + EVENT_LOSS_KINDS)
+
+/* The slot of this user, or one that has nothing to report. The last one is shared by all for whom there is none. */
+static u32 user_slot(const struct events *events, u32 *uid) {
+  u32 last = EVENT_SLOTS - 1, free = last;
+  for (u32 slot = FIRST_USER_SLOT; slot < last; slot++) {
+    const struct event *event = &events->slots[slot];
+    if (event->count > 0 && event->argument == *uid) return slot;
+    if (event->count == 0 && free == last) free = slot;
+  }
+  if (free == last) *uid = UID_UNKNOWN;
+  return free;
+}
+
+/* May change the argument, where it can't be counted apart. */
+static u32 event_slot(const struct events *events, u32 code, u32 *argument) {
+  if (code == EVENT_DATAGRAMS_LOST) return EVENT_CODES + *argument % EVENT_LOSS_KINDS;
+  if (code == EVENT_RATE_LIMITED) return user_slot(events, argument);
   return code % EVENT_CODES;
 }
 
-static u32 slot_code(u32 slot) { return slot >= EVENT_CODES ? EVENT_DATAGRAMS_LOST : slot; }
+static u32 slot_code(u32 slot) {
+  if (slot >= FIRST_USER_SLOT) return EVENT_RATE_LIMITED;
+  return slot >= EVENT_CODES ? EVENT_DATAGRAMS_LOST : slot;
+}
 
 void event_count(struct events *events, u32 code, u32 count, u32 argument, const char *text, size_t text_bytes) {
-  struct event *event = &events->slots[event_slot(code, argument)];
+  struct event *event = &events->slots[event_slot(events, code, &argument)];
   /* An engine's end carries the number of engines that have ended since the start. */
   event->count = code == EVENT_ENGINE_EXITED ? count : event->count + count;
   event->argument = argument;

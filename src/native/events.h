@@ -7,9 +7,11 @@
 #define EVENT_TEXT_BYTES_MAX 512
 /* Room for event codes; constants.h has the codes. */
 #define EVENT_CODES 64
-/* Lost datagrams are counted for each kind of source, all other events for each code. */
+/* Lost datagrams are counted for each kind of source, most other events for each code. */
 #define EVENT_LOSS_KINDS 8
-#define EVENT_SLOTS (EVENT_CODES + EVENT_LOSS_KINDS)
+/* What is refused of unprivileged users is counted for each of them; of more users at a time, together. */
+#define EVENT_USERS 16
+#define EVENT_SLOTS (EVENT_CODES + EVENT_LOSS_KINDS + EVENT_USERS)
 
 struct event {
   u32 count, argument, text_bytes;

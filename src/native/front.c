@@ -64,6 +64,8 @@ __attribute__((noreturn)) static void memlogd(const struct process *process, cha
   intake->engine.launch.process = process;
   intake->engine.launch.options = options != NULL ? options : "{}";
   intake->kmsg_path = config_value(config, "kmsg-path");
+  intake->holdings.syslog.user_rate.bytes_max = config_number(config, "syslog-user-bytes", 0);
+  intake->holdings.syslog.user_rate.message_bytes = (u32)config_number(config, "syslog-message-bytes", 0);
   intake->is_daemon = config_number(config, "daemonize", 0) == 1;
   int answer = intake->is_daemon ? daemonize_fork() : -1;
   if (!listen_or_take_over(intake, config, &error)) {

@@ -190,6 +190,7 @@ static void serve_takeover(struct intake *intake, int peer) {
   if (is_allowed) {
     /* Readers lose their connection as if the engine had died, without a word of a stop: they come back by cursor. */
     control_read(&intake->engine, &intake->holdings, intake->now_ms);
+    events_flush(&intake->holdings.events, &intake->holdings.queue, intake->now_ms, true);
     if (engine_end_now(&intake->engine, intake->now_ms) && takeover_send(&intake->holdings, peer)) end_process(intake);
   }
   sys_close(peer);
@@ -206,7 +207,7 @@ static void read_datagrams(struct intake *intake, u32 kind) {
   /* The queue may have become full in this very turn; the senders then still have their time. */
   if (is_full(intake) && !is_dropping(intake)) return;
   if (is_full(intake)) syslog_drop(&holdings->listeners, &holdings->sources, kind);
-  else syslog_read(&holdings->syslog, &holdings->listeners, &holdings->sources, kind);
+  else syslog_read(&holdings->syslog, &holdings->listeners, &holdings->sources, kind, intake->now_ms);
 }
 
 static void note_reports(struct guard *guard) {

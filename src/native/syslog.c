@@ -66,8 +66,17 @@ static long receive(struct guard *guard, int fd, u32 kind, struct msghdr *messag
   return guard_end(guard, &operation, got);
 }
 
+/* Whether an unprivileged user has logged too much; then the datagram is not stored, but counted. */
+static bool is_refused(struct syslog *syslog, struct events *events, u32 uid, const u8 *bytes, u32 byte_count,
+                       u64 now_ms) {
+  if (uid == 0 || uid == sys_geteuid()) return false;
+  if (user_rate_allows(&syslog->user_rate, uid, bytes, byte_count, now_ms)) return false;
+  event_count(events, EVENT_RATE_LIMITED, 1, uid, "", 0);
+  return true;
+}
+
 /* Reads one datagram into the queue. False if none is there. */
-static bool read_datagram(struct syslog *syslog, struct sources *sources, const struct datagrams *from) {
+static bool read_datagram(struct syslog *syslog, struct sources *sources, const struct datagrams *from, u64 now_ms) {
   u8 control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(u32))] __attribute__((aligned(8)));
   u8 *payload = guard_buffer(sources->guard);
   u8 *address = payload + DATAGRAM_PREFIX_BYTES;
@@ -82,6 +91,8 @@ static bool read_datagram(struct syslog *syslog, struct sources *sources, const 
   if (got < 0) return got != -EAGAIN && got != -EBADF;
   struct beside beside = read_control(&message);
   if (from->address_bytes > 0) count_kernel_drops(syslog, sources->events, beside.dropped);
+  bool is_local = from->kind == SOURCE_KIND_SYSLOG_UNIX;
+  if (is_local && is_refused(syslog, sources->events, beside.sender.uid, address, (u32)got, now_ms)) return true;
   put_u32(payload, beside.sender.pid);
   put_u32(payload + 4, beside.sender.uid);
   put_u32(payload + 8, beside.sender.gid);
@@ -94,12 +105,13 @@ static bool read_datagram(struct syslog *syslog, struct sources *sources, const 
   return true;
 }
 
-void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind) {
+void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind,
+                 u64 now_ms) {
   struct datagrams from = {listeners->syslog, kind, syslog->unix_slot, 0};
   if (kind == SOURCE_KIND_SYSLOG_UDP)
     from = (struct datagrams){listeners->udp, kind, syslog->udp_slot, listeners->udp_address_bytes};
   for (u32 turn = 0; turn < DATAGRAMS_PER_TURN && !queue_is_full(sources->queue); turn++)
-    if (!read_datagram(syslog, sources, &from)) return;
+    if (!read_datagram(syslog, sources, &from, now_ms)) return;
 }
 
 void syslog_drop(const struct listeners *listeners, struct sources *sources, u32 kind) {

@@ -81,6 +81,8 @@ export const eventTakenOver = 14
 export const eventTakeoverFailed = 15
 /** A read of this source blocked: from now on a thread of its own reads it. argument: the source's kind. */
 export const eventSourceBlocked = 16
+/** Datagrams of an unprivileged user were refused: more than -syslog-user-rate. argument: the uid. */
+export const eventRateLimited = 17
 
 // ---- Control stream between intake and engine: messages of 16 bytes --------------------------
 export const controlMessageBytes = 16
@@ -181,7 +183,7 @@ export const entryFieldsBytesMax = 8 * 1024
 export const entryFieldKeyBytesMax = 255
 
 // ---- Ring ------------------------------------------------------------------------------------
-/** Most source names that are known at the same time; all others are not counted, and share one time. */
+/** Most source names that are known at the same time; for new ones, those that were silent for longest make room. */
 export const countedSourcesMax = 2048
 /** Format of the ring file (docs/PROTOCOL.md section 6). A memlogd reads no other, and does not take over from one. */
 export const ringFormatVersion = 2

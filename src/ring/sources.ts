@@ -5,6 +5,9 @@
 
 import { countedSourcesMax } from '../protocol/constants.ts'
 
+/** Most names come once and never again, where somebody invents them: to sort for each would be slow. */
+const forgottenAtOnce = countedSourcesMax / 8
+
 export interface SourceState {
   entries: number
   /** The time of the last entry. */
@@ -15,11 +18,11 @@ export interface SourceState {
 export class Sources {
   /** By the name's bytes, one character for each. */
   readonly #states = new Map<string, SourceState>()
-  /** Of all sources for which there is no room. */
-  readonly #others = newState()
+  /** The latest time of those that were forgotten: none of them may come back earlier. */
+  #forgotten: SourceState = newState()
   /** Lines come in runs of one source, which mostly has one buffer for its name. */
   #latestName: Buffer | undefined
-  #latest: SourceState = this.#others
+  #latest: SourceState = newState()
 
   /** The state of a source whose name's bytes do not change. */
   of(name: Buffer): SourceState {
@@ -42,11 +45,24 @@ export class Sources {
   #state(name: string): SourceState {
     const known = this.#states.get(name)
     if (known !== undefined) return known
-    if (this.#states.size >= countedSourcesMax) return this.#others
-    const state = newState()
+    if (this.#states.size >= countedSourcesMax) this.#forgetOldest()
+    const state = { ...this.#forgotten, entries: 0 }
     this.#states.set(name, state)
     return state
   }
+
+  /** Makes room: newer sources matter more than those that have been silent for longest. */
+  #forgetOldest(): void {
+    const byTime = [...this.#states].sort(([, a], [, b]) => compareTimes(a, b))
+    const oldest = byTime.slice(0, forgottenAtOnce)
+    for (const [name] of oldest) this.#states.delete(name)
+    this.#forgotten = oldest.at(-1)?.[1] ?? this.#forgotten
+    this.#latestName = undefined
+  }
+}
+
+function compareTimes(a: SourceState, b: SourceState): number {
+  return a.realSeconds - b.realSeconds || a.realNanos - b.realNanos
 }
 
 function newState(): SourceState {

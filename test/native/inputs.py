@@ -40,6 +40,37 @@ def test_syslog_flood_under_a_full_queue():
     m.stop()
 
 
+def as_user(uid, work):
+    pid = os.fork()
+    if pid == 0:
+        try: os.setgroups([]); os.setgid(uid); os.setuid(uid); work()
+        except BaseException: os._exit(1)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_users_have_their_own_limit():
+    # A short message counts 200 bytes, so ten of them fit into 2000. Root has no limit, and another user has a limit of its own.
+    if os.getuid() != 0: return print("skipped: only root can act as other users")
+    m = Memlogd(start=False)
+    path = m.dir + "/dev-log"
+    os.chmod(m.dir, 0o755)
+    m.config.update({"syslog-path": path, "syslog-user-bytes": "2000", "syslog-message-bytes": "200"})
+    m.start()
+    def send(count, text=b"x"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.connect(path)
+            for _ in range(count): s.send(text)
+    as_user(1000, lambda: send(15)); as_user(1001, lambda: send(11)); send(30)
+    as_user(1002, lambda: send(1, b"a\0" * 11)); as_user(1002, lambda: send(1, b"b\0" * 9))
+    until("the last one", lambda: any(f["data"].endswith("b\0") for f in m.frames("DATAGRAM")))
+    sent = lambda uid: sum(struct.unpack("<I", f["data"].encode("latin1")[4:8])[0] == uid for f in m.frames("DATAGRAM"))
+    refused = lambda uid: sum(e["count"] for e in m.events("rate_limited") if e["argument"] == uid)
+    until("all are counted", lambda: refused(1000) == 5 and refused(1001) == 1 and refused(1002) == 1)
+    assert [sent(uid) for uid in (0, 1000, 1001, 1002)] == [30, 10, 10, 1]
+    m.stop()
+
+
 def address(port): return struct.pack("<H", socket.AF_INET) + struct.pack(">H", port) + socket.inet_aton("127.0.0.1") + bytes(8)
 
 

@@ -28,6 +28,7 @@ export const counterNames = [
   // Engines in a row that ended before they had stored anything: no count of events, but it must outlive them too.
   'attempts',
   'framesSkipped',
+  'datagramsRateLimited',
 ] as const
 
 export type CounterName = (typeof counterNames)[number]

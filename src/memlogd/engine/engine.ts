@@ -11,6 +11,7 @@ import {
   entryKindGap,
   entryKindLine,
   eventDatagramsLost,
+  eventRateLimited,
   frameKindData,
   frameKindDatagram,
   frameKindEnd,
@@ -384,6 +385,7 @@ export class Engine {
     if (gap === undefined) this.#appendOwn(frame, eventText(event))
     else this.#appendOwn(frame, eventText(event), gapFields(gap), entryKindGap)
     if (event.code === eventDatagramsLost) this.counters.add('datagramsLost', event.count)
+    if (event.code === eventRateLimited) this.counters.add('datagramsRateLimited', event.count)
   }
 
   /** The source of a frame; it becomes known by the intake's table when its first frame comes. */

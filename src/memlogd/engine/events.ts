@@ -10,6 +10,7 @@ import {
   eventKmsgUnavailable,
   eventNameCut,
   eventOpenFailed,
+  eventRateLimited,
   eventSourceBlocked,
   eventSourcesFull,
   eventStarted,
@@ -23,6 +24,7 @@ import {
   sourcesMax,
   syslogConnectionsMax,
   syslogConnectionsPerPeerMax,
+  uidUnknown,
 } from '../../protocol/constants.ts'
 import type { FrameView } from '../../protocol/frame.ts'
 
@@ -83,6 +85,8 @@ export function eventText(event: IntakeEvent): string {
       return `refused ${times('descriptor')} that can't be read (${fileTypeText(argument)})${text === '' ? '' : `: ${text}`}`
     case eventDatagramsLost:
       return `lost ${times('datagram')} from ${inputName(argument)}: they came faster than they could be stored`
+    case eventRateLimited:
+      return `refused ${times('datagram')} of ${userName(argument)} on the syslog socket: more than -syslog-user-rate allows`
     case eventKmsgUnavailable:
       return `no kernel messages: can't open ${text} (errno ${argument})`
     case eventKmsgRecordTooLong:
@@ -92,6 +96,10 @@ export function eventText(event: IntakeEvent): string {
     default:
       return `event ${event.code} of the intake, ${count} times, argument ${argument} ${text}`
   }
+}
+
+function userName(uid: number): string {
+  return uid === uidUnknown ? 'several users' : `user ${uid}`
 }
 
 function inputName(kind: number): string {

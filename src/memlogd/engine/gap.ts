@@ -1,4 +1,10 @@
-import { entryKindEnd, entryKindGap, eventDatagramsLost } from '../../protocol/constants.ts'
+import {
+  entryKindEnd,
+  entryKindGap,
+  eventDatagramsLost,
+  eventRateLimited,
+  uidUnknown,
+} from '../../protocol/constants.ts'
 import { encodeEntry } from '../../protocol/entry.ts'
 import { encodeFields } from '../../protocol/fields.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
@@ -14,6 +20,8 @@ export interface Gap {
   /** Sequence numbers of the first and the last one lost. */
   first?: number
   last?: number
+  /** Whose lines they were. */
+  uid?: number
 }
 
 function gapText(gap: Gap): string {
@@ -25,7 +33,10 @@ function gapText(gap: Gap): string {
 
 /** The gap that an event of the intake reports, if any. */
 export function eventGap(event: IntakeEvent): Gap | undefined {
-  return event.code === eventDatagramsLost ? { lost: event.count, reason: 'datagrams-dropped' } : undefined
+  const { code, count: lost, argument } = event
+  if (code === eventDatagramsLost) return { lost, reason: 'datagrams-dropped' }
+  if (code !== eventRateLimited) return undefined
+  return { lost, reason: 'rate-limited', ...(argument === uidUnknown ? {} : { uid: argument }) }
 }
 
 /** The fields of a gap entry. */
@@ -33,6 +44,7 @@ export function gapFields(gap: Gap): Buffer {
   const fields: [string, string][] = []
   if (gap.lost !== undefined) fields.push(['lost', String(gap.lost)])
   fields.push(['reason', gap.reason])
+  if (gap.uid !== undefined) fields.push(['uid', String(gap.uid)])
   if (gap.first !== undefined) fields.push(['first', String(gap.first)])
   if (gap.last !== undefined) fields.push(['last', String(gap.last)])
   return encodeFields(fields)

@@ -8,7 +8,13 @@ import { quoted, UsageError } from '../../cli/errors.ts'
 import { defineCommand, type FlagValues } from '../../cli/flag-table.ts'
 import { checkSocketPath, socketPathBytesMax } from '../../cli/flag-values.ts'
 import type { ParsedFlags } from '../../cli/flags.ts'
-import { logSocketPath, queryLinkName, querySocketPath, socketModeDefault } from '../../protocol/constants.ts'
+import {
+  logSocketPath,
+  maxBytesLimit,
+  queryLinkName,
+  querySocketPath,
+  socketModeDefault,
+} from '../../protocol/constants.ts'
 import { Wanted } from '../../protocol/wanted.ts'
 import { ringBytesMin } from '../../ring/ring.ts'
 import { type EngineOptions, engineOptionsDefault, engineOptionTable } from '../engine/engine-options.ts'
@@ -29,6 +35,8 @@ export const memlogdConfigKeys = [
   'syslog-path',
   'syslog-udp',
   'syslog-tcp',
+  'syslog-user-bytes',
+  'syslog-message-bytes',
   'kmsg-path',
   'docker-path',
   'engine',
@@ -154,6 +162,17 @@ export const memlogdCommand = defineCommand({
       help: 'receive syslog messages on this socket, usually /dev/log',
       section: inputs,
     },
+    syslogUserRate: {
+      name: 'syslog-user-rate',
+      type: 'bytes',
+      min: 0,
+      max: maxBytesLimit,
+      value: 'BYTES',
+      help:
+        'what each unprivileged user may log on -syslog within a minute, and at once; without this flag half of ' +
+        '-max-bytes, and as many messages as half of -max-lines; 0: no limit',
+      section: inputs,
+    },
     syslogUdp: {
       name: 'syslog-udp',
       type: 'string',
@@ -227,6 +246,9 @@ export function memlogdConfig(
   const { values, given } = parsed
   if (given.has('dockerSocket') && !values.docker) throw new UsageError('-docker-socket: it goes with -docker')
   if (given.has('kmsgPath') && !values.kmsg) throw new UsageError('-kmsg-path: it goes with -kmsg')
+  if (values.syslogUserRate !== undefined && values.syslog === undefined) {
+    throw new UsageError('-syslog-user-rate: it goes with -syslog')
+  }
   if (values.fdLog !== undefined && values.fdLog === values.fdQuery) {
     throw new UsageError(`-fd-log and -fd-query: both are ${values.fdLog}`)
   }
@@ -254,9 +276,17 @@ export function memlogdConfig(
     'socket-gid': socketGroupId(values.socketGroup, surroundings.groupFile),
     'syslog-udp': values.syslogUdp === undefined ? undefined : socketAddressHex(values.syslogUdp),
     'syslog-tcp': values.syslogTcp === undefined ? undefined : socketAddressHex(values.syslogTcp),
+    ...syslogUserRate(values),
     'kmsg-path': values.kmsg ? resolve(surroundings.directory, values.kmsgPath) : undefined,
     engine: JSON.stringify(engine),
   }
+}
+
+/** A user may fill the same part of the ring, whether its bytes or its lines are what limits it. */
+function syslogUserRate({ syslog, syslogUserRate, maxBytes, maxLines }: MemlogdValues): MemlogdConfig {
+  const bytes = syslogUserRate ?? Math.floor(maxBytes / 2)
+  if (syslog === undefined || bytes === 0) return {}
+  return { 'syslog-user-bytes': String(bytes), 'syslog-message-bytes': String(Math.ceil(maxBytes / maxLines)) }
 }
 
 /** The paths to bind, absolute. A descriptor that the caller bound takes the place of its path. */

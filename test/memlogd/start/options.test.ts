@@ -60,10 +60,23 @@ test('every input', async () => {
     'syslog-path': '/dev/log',
     'syslog-udp': '02000202000000000000000000000000',
     'syslog-tcp': '020002597f0000010000000000000000',
+    'syslog-user-bytes': '4194304',
+    'syslog-message-bytes': '1678',
     'kmsg-path': '/dev/kmsg',
     'docker-path': '/run/docker/plugins/memlogd.sock',
     engine: { ...engineOptionsDefault, kmsg: true, docker: true, priorityPrefix: false },
   })
+})
+
+test('a user may fill half of the ring in a minute, by its bytes or its lines, or as -syslog-user-rate says', async () => {
+  const rates = async (...words: string[]) => {
+    const found: Record<string, unknown> = await config('-syslog', '/dev/log', '-max-bytes', '1MiB', ...words)
+    return [found['syslog-user-bytes'], found['syslog-message-bytes']]
+  }
+  expect(await rates('-max-lines', '1024')).toEqual(['524288', '1024'])
+  expect(await rates('-max-lines', '1024', '-syslog-user-rate', '64KiB')).toEqual(['65536', '1024'])
+  expect(await rates('-syslog-user-rate', '0')).toEqual([undefined, undefined])
+  await expect(config('-syslog-user-rate', '1MiB')).rejects.toThrow('it goes with -syslog')
 })
 
 test.each([

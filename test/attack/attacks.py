@@ -1,0 +1,138 @@
+"""
+Attacks on a running memlogd: attacks.py NAME DIRECTORY SECONDS runs one for about that long and checks that what is
+promised holds. Each function that begins with `attack_` is one; its text is its title, `flags` what memlogd is started
+with. Exit status 77: the machine can't run it, and why is printed. `attacks.py --list` prints all of them as JSON.
+"""
+import json, os, pwd, resource, signal, socket, struct, subprocess, sys, time
+
+SKIPPED = 77
+USER, OTHER_USER = 54321, 54322
+
+
+def attack(title, *flags):
+    def note(function):
+        function.title, function.flags = title, flags
+        return function
+    return note
+
+
+def skip(why):
+    print(why)
+    sys.exit(SKIPPED)
+
+
+def until(what, check, seconds=60):
+    end = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found: return found
+        if time.monotonic() > end: raise AssertionError("not within %d s: %s" % (seconds, what))
+        time.sleep(0.02)
+
+
+class Target:
+    """The memlogd that is attacked."""
+    def __init__(self, directory, seconds):
+        self.directory, self.seconds = directory, seconds
+        self.log, self.query, self.syslog = ("%s/%s.sock" % (directory, name) for name in ("log", "query", "syslog"))
+        os.chmod(directory, 0o755)
+
+    def pass_descriptors(self, name, fds):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+            log.connect(self.log)
+            socket.send_fds(log, [name], fds)
+
+    def ask(self, request):
+        """A connection to the query socket, after the request was sent."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(60)
+        connection.connect(self.query)
+        try: connection.sendall(request)
+        except BrokenPipeError: pass
+        return connection
+
+    def dump(self):
+        """What a dump holds: pairs of source and message."""
+        connection, text = self.ask(b"\0"), b""
+        while got := connection.recv(1 << 20): text += got
+        return [(entry["source"], entry["msg"]) for entry in map(json.loads, text.splitlines())]
+
+    def statistics(self):
+        connection, text = self.ask(b'\0{"stats":true}\n'), b""
+        while got := connection.recv(1 << 20): text += got
+        return json.loads(text.splitlines()[1])
+
+    def counter(self, name): return self.statistics()["counters"][name]
+
+    def connect_syslog(self):
+        log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        log.connect(self.syslog)
+        return log
+
+    def log_lines(self, source, count):
+        """Lines of a container that must survive the attack."""
+        reader, writer = os.pipe()
+        self.pass_descriptors(source.encode(), [reader])
+        os.close(reader)
+        os.write(writer, b"".join(b"%d\n" % n for n in range(count)))
+        os.close(writer)
+        until("they are stored", lambda: len(self.lines(source)) == count)
+
+    def lines(self, source): return [message for name, message in self.dump() if name == source]
+
+
+def as_user(uid, work):
+    """Runs `work` as a user in a process of its own; its pid."""
+    pid = os.fork()
+    if pid != 0: return pid
+    status = 1
+    try:
+        if uid != os.getuid(): os.setgroups([]); os.setgid(uid); os.setuid(uid)
+        work()
+        status = 0
+    finally: os._exit(status)
+
+
+def join(*pids):
+    for pid in pids:
+        status = os.waitpid(pid, 0)[1]
+        assert status == 0, "an attacker failed: %d" % status
+
+
+def needs_root():
+    if os.getuid() != 0: skip("only root can act as other users")
+
+
+@attack("a user floods /dev/log", "-syslog", "{syslog}")
+def attack_syslog_flood(target):
+    needs_root()
+    target.log_lines("before", 500)
+    counts = "%s/sent" % target.directory
+    open(counts, "w").close()
+    os.chmod(counts, 0o666)
+    def flood():
+        log, sent, end = target.connect_syslog(), 0, time.monotonic() + target.seconds
+        while time.monotonic() < end:
+            for _ in range(100): log.send(b"<13>flood: %d" % sent); sent += 1
+        with open(counts, "a") as file: file.write("%d\n" % sent)
+    join(as_user(USER, flood))
+    sent = int(open(counts).read())
+    stored = lambda: len(target.lines("flood"))
+    assert len(target.lines("before")) == 500, "lines of others were evicted"
+    until("stored + refused = sent", lambda: stored() + target.counter("datagramsRateLimited") == sent)
+    assert stored() <= target.statistics()["ring"]["maxLines"] * 0.6, stored()
+    assert any("datagrams of user %d" % USER in text for text in target.lines("memlogd")), target.lines("memlogd")
+
+
+ATTACKS = {name[len("attack_"):].replace("_", "-"): function for name, function in list(globals().items()) if name.startswith("attack_")}
+
+
+def main():
+    if sys.argv[1] == "--list":
+        return print(json.dumps([{"name": name, "title": f.title, "flags": f.flags} for name, f in ATTACKS.items()]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    name, directory, seconds = sys.argv[1:4]
+    ATTACKS[name](Target(directory, float(seconds)))
+
+
+main()
