@@ -1,6 +1,6 @@
 /** Name of the executable -> applet -> exit status. The only place that ends the process. */
 import { type Applet, applets, roles } from './applets.ts'
-import { printError } from './cli/command.ts'
+import { tryPrintError } from './cli/command.ts'
 import { ExitError, exitBug } from './cli/errors.ts'
 
 function findApplet(name: string): Applet | undefined {
@@ -29,11 +29,7 @@ function speakerName(applet: Applet | undefined): string {
 }
 
 function say(message: string): void {
-  try {
-    printError(`${speaker}: ${message}`)
-  } catch {
-    // Standard error is closed: the message can't be reported.
-  }
+  tryPrintError(`${speaker}: ${message}`)
 }
 
 function endByError(error: unknown): never {

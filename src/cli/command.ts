@@ -22,6 +22,15 @@ export function printError(message: string): void {
   writeAll(2, Buffer.from(`${harmless(message)}\n`))
 }
 
+/** The same where standard error may be closed: the work goes on. */
+export function tryPrintError(message: string): void {
+  try {
+    printError(message)
+  } catch {
+    // The message cannot be reported.
+  }
+}
+
 /** The row of `--licences`, for the commands that have it. */
 export const licencesFlag = {
   name: 'licences',

@@ -46,6 +46,7 @@ function bashScript(command: Command): string {
   const withValue = flags.filter((flag) => 'value' in flag)
   const values = withValue.map((flag) => `        ${spellings(flag).join('|')}) ${bashValue(flag)}; return ;;`)
   const words = flags.map((flag) => offered(command, flag)).join(' ')
+  const operandFlag = command.flags[command.operandFlag ?? '']
   const doubled = flags.filter(({ name }) => name.length > 1).map(({ name }) => `--${name}`)
   return `# bash completion for ${command.name}, made by: ${command.name} ${offered(command, completionFlag)} bash
 _memlogd_listed() {
@@ -68,7 +69,9 @@ ${values.join('\n')}
     esac
     case $cur in
         --*) mapfile -t COMPREPLY < <(compgen -W '${doubled.join(' ')}' -- "$cur") ;;
-        *) mapfile -t COMPREPLY < <(compgen -W '${words}' -- "$cur") ;;
+        ${operandFlag === undefined ? '*' : '-*'}) mapfile -t COMPREPLY < <(compgen -W '${words}' -- "$cur") ;;${
+          operandFlag === undefined ? '' : `\n        *) ${bashValue(operandFlag)} ;;`
+        }
     esac
 }
 complete -F _${command.name} ${command.name}
@@ -121,6 +124,8 @@ function bashValue(flag: Flag): string {
 
 function zshScript(command: Command): string {
   const specs = shownFlags(command).flatMap((flag) => zshSpecs(command, flag))
+  const operandFlag = command.flags[command.operandFlag ?? '']
+  if (operandFlag !== undefined) specs.push(zshQuoted(`*:${operandFlag.name}:${zshAction(operandFlag)}`))
   if (command.hasOperands === true) specs.push(zshQuoted('*:::command:_normal'))
   return `#compdef ${command.name}
 # zsh completion for ${command.name}, made by: ${command.name} ${offered(command, completionFlag)} zsh

@@ -51,6 +51,8 @@ interface IntegerFlag extends FlagWithValue {
   readonly min: number
   readonly max: number
   readonly default?: number
+  /** A word that means the largest number. */
+  readonly wordOfMax?: string
 }
 
 /** A number of bytes: `8388608`, `8M`, `8MiB`. */
@@ -104,6 +106,10 @@ export interface Command<T extends FlagTable = FlagTable> {
   readonly hasClusters?: true
   /** Words after the flags are kept; otherwise the first one is an error. */
   readonly hasOperands?: true
+  /** The key of the flag whose values are words that are no flags, wherever they stand. */
+  readonly operandFlag?: string
+  /** What to write instead of a flag that only other programs have, by its name without dashes. */
+  readonly foreignFlags?: Readonly<Record<string, string>>
 }
 
 /** Keeps the literal types of a command's table, from which the result's type is inferred. */

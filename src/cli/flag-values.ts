@@ -9,8 +9,10 @@ const digitsMax = 15
 /** Decimal and nothing else: no sign, no leading zero (which Go reads as octal), no exponent, no hex. */
 const decimalForm = /^(?:0|[1-9][0-9]*)$/
 
-export function parseInteger(text: string, min: number, max: number): number | Wanted {
-  const wanted = new Wanted(`a whole number from ${min} to ${max}`)
+export function parseInteger(text: string, min: number, max: number, wordOfMax?: string): number | Wanted {
+  if (text === wordOfMax) return max
+  const word = wordOfMax === undefined ? '' : `, or ${wordOfMax}`
+  const wanted = new Wanted(`a whole number from ${min} to ${max}${word}`)
   if (!decimalForm.test(text) || text.length > digitsMax) return wanted
   const value = Number(text)
   return value < min || value > max ? wanted : value
@@ -64,14 +66,31 @@ export function parseValue(flag: Flag, text: string): string | number | boolean 
     case 'boolean':
       return parseBoolean(text)
     case 'integer':
-      return parseInteger(text, flag.min, flag.max)
+      return parseInteger(text, flag.min, flag.max, flag.wordOfMax)
     case 'bytes':
       return parseBytes(text, flag.min, flag.max)
     case 'choice':
-      return flag.choices.includes(text) ? text : new Wanted(`one of ${flag.choices.join(', ')}`)
+      return flag.choices.includes(text) ? text : wantedChoice(flag.choices, text)
     default:
       return flag.check?.(text) ?? text
   }
+}
+
+function wantedChoice(choices: readonly string[], text: string): Wanted {
+  const near = choices.find((choice) => choice.length > 2 && isOneSlip(text.toLowerCase(), choice))
+  const hint = near === undefined ? '' : ` (did you mean ${near}?)`
+  return new Wanted(`one of ${choices.join(', ')}${hint}`)
+}
+
+/** Whether two words differ by one letter more, less or other, or by two neighbours that are swapped. */
+export function isOneSlip(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false
+  let head = 0
+  while (head < a.length && a[head] === b[head]) head++
+  const restA = a.slice(head)
+  const restB = b.slice(head)
+  if (restA.slice(1) === restB.slice(1) || restA.slice(1) === restB || restA === restB.slice(1)) return true
+  return restA[0] === restB[1] && restA[1] === restB[0] && restA.slice(2) === restB.slice(2)
 }
 
 /** Room for a path in a `sockaddr_un`, without the NUL that ends it. */

@@ -5,6 +5,7 @@
  */
 import { quoted, UsageError } from './errors.ts'
 import { type Command, type Flag, type FlagTable, shownFlag } from './flag-table.ts'
+import { isOneSlip } from './flag-values.ts'
 
 /** A flag that was given, with its value as it was typed; booleans without one have `true`. */
 export interface GivenFlag<K extends string = string> {
@@ -35,6 +36,8 @@ export function splitFlagWords<T extends FlagTable>(
 ): FlagWords<keyof T & string> {
   const names = flagNames(command.flags)
   const given: GivenFlag<keyof T & string>[] = []
+  const { operandFlag } = command
+  const operandRow = operandFlag === undefined ? undefined : names.get(command.flags[operandFlag]?.name ?? '')
   let at = 0
   while (at < words.length) {
     const word = words[at] as string
@@ -42,8 +45,13 @@ export function splitFlagWords<T extends FlagTable>(
       at++
       break
     }
-    if (word.length < 2 || !word.startsWith('-')) break
+    const isOperand = word.length < 2 || !word.startsWith('-')
+    if (isOperand && operandRow === undefined) break
     at++
+    if (isOperand && operandRow !== undefined) {
+      given.push({ ...operandRow, name: operandRow.flag.name, text: word })
+      continue
+    }
     const found = readWord(command, names, word)
     if (found === 'help' || found === 'version') return { kind: found }
     for (const one of found) {
@@ -52,6 +60,10 @@ export function splitFlagWords<T extends FlagTable>(
     }
   }
   const operands = words.slice(at)
+  if (operandRow !== undefined) {
+    for (const text of operands.splice(0)) given.push({ ...operandRow, name: operandRow.flag.name, text })
+    return { kind: 'flags', given, skip: words.length, operands }
+  }
   if (operands.length > 0 && command.hasOperands !== true) {
     throw new UsageError(`unexpected argument ${quoted(operands[0] as string)}`)
   }
@@ -126,6 +138,9 @@ function missingValue(command: Command, found: FoundFlag<string>): UsageError {
 }
 
 function unknownFlag(command: Command, names: Names<string>, word: string, name: string): UsageError {
+  const { foreignFlags = {} } = command
+  const foreign = Object.hasOwn(foreignFlags, name) ? foreignFlags[name] : undefined
+  if (foreign !== undefined) return new UsageError(`unknown flag ${quoted(word)}: ${foreign}`)
   const near = nearestName(names, name)
   const hint = near === undefined ? `see ${command.name} --help` : `did you mean ${shownFlag(command, near)}?`
   return new UsageError(`unknown flag ${quoted(word)}: ${hint}`)
@@ -141,15 +156,4 @@ function nearestName(names: Names<string>, name: string): string | undefined {
   const near =
     candidates.find(([known]) => known.startsWith(name)) ?? candidates.find(([known]) => isOneSlip(name, known))
   return near?.[0]
-}
-
-/** One letter more, less, other, or two neighbours swapped. */
-function isOneSlip(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false
-  let head = 0
-  while (head < a.length && a[head] === b[head]) head++
-  const restA = a.slice(head)
-  const restB = b.slice(head)
-  if (restA.slice(1) === restB.slice(1) || restA.slice(1) === restB || restA === restB.slice(1)) return true
-  return restA[0] === restB[1] && restA[1] === restB[0] && restA.slice(2) === restB.slice(2)
 }

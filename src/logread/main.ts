@@ -1,7 +1,7 @@
 import { openCommand, printOut } from '../cli/command.ts'
-import { ExitError, exitOk, UsageError } from '../cli/errors.ts'
+import { ExitError, exitFailed, exitOk, UsageError } from '../cli/errors.ts'
 import { systemWorld } from '../system/world.ts'
-import { QueryError } from './ask/query.ts'
+import { exitNoDaemon, QueryError } from './ask/query.ts'
 import { type LogreadFlags, type LogreadValues, logreadCommand } from './options.ts'
 import { makeSelection, type ReadValues } from './selection.ts'
 import { runRead } from './show/read-command.ts'
@@ -16,16 +16,27 @@ export async function runLogread(args: readonly string[]): Promise<number> {
   const { values, given } = parsed
   checkTasks(values, given)
   try {
-    return await run(withCaseFlag(values, given), parsed.order)
+    return await run(plainSpelling(values, given), parsed.order)
   } catch (error) {
-    if (error instanceof QueryError) throw new ExitError(error.message)
+    if (error instanceof QueryError) {
+      throw new ExitError(error.message, error.code === 'not-listening' ? exitNoDaemon : exitFailed)
+    }
     throw error
   }
 }
 
-/** Whether -i was given counts: without it the pattern itself decides whether case does. */
-function withCaseFlag(values: LogreadValues, given: Given): ReadValues {
-  return { ...values, caseFlag: given.has('ignoreCase') ? values.ignoreCase : undefined }
+/** The flags that only spell others differently as these. */
+function plainSpelling(values: LogreadValues, given: Given): ReadValues {
+  if (values.json && given.has('output')) throw cannotBeUsed('json', 'output')
+  if (values.noColor && given.has('color')) throw cannotBeUsed('noColor', 'color')
+  return {
+    ...values,
+    // Whether -i was given counts: without it the pattern itself decides whether case does.
+    caseFlag: given.has('ignoreCase') ? values.ignoreCase : undefined,
+    source: values.kernel ? [...values.source, 'kernel'] : values.source,
+    output: values.json ? 'json' : values.output,
+    color: values.noColor ? 'never' : values.color,
+  }
 }
 
 /** One of the things that logread does, by the flags. */
@@ -45,7 +56,7 @@ async function run(values: ReadValues, order: readonly string[]): Promise<number
   // Each task loads what it needs: showing lines, the usual one, starts without the others.
   if (values.stats) return await (await import('./show/about/about-command.ts')).runStats(values)
   if (values.sources) return await (await import('./show/about/about-command.ts')).runSources(values, selection)
-  if (values.wait !== undefined) return (await import('./show/wait.ts')).runWait(values, selection, values.wait)
+  if (values.wait.length > 0) return (await import('./show/wait.ts')).runWait(values, selection)
   return await runRead(values, selection)
 }
 
@@ -74,7 +85,7 @@ function checkTasks(values: LogreadValues, given: Given): void {
     const other = others.find((each) => given.has(each) && values[each] !== false)
     if (other !== undefined) throw cannotBeUsed(other, flag)
   }
-  if (values.wait !== undefined) return
+  if (values.wait.length > 0) return
   if (values.failOn !== undefined) throw new UsageError('--fail-on: needs a line to wait for (--wait)')
   if (values.timeout !== undefined) throw new UsageError('--timeout: needs a line to wait for (--wait)')
 }

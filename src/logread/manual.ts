@@ -11,6 +11,9 @@ export const logreadManual: Manual = {
       'be combined: -fn5.',
     'On a terminal, bytes of a message that could control the terminal are escaped. Piped output has the bytes ' +
       'as they were logged.',
+    'What is missing is reported on standard error: why nothing was shown, how many older lines are not in memory any ' +
+      'more (on a terminal, or if --since asks for them). Where a line was cut, the number of bytes follows it. -q ' +
+      'silences the reports.',
     'logread works with the original memlogd too: what that does not filter, logread filters.',
   ],
   more: [
@@ -19,16 +22,26 @@ export const logreadManual: Manual = {
       paragraphs: ['memlogd filters by source, severity and time, and sends only the lines that are wanted.'],
       rows: [
         [
+          'NAME',
+          'A service: nginx stands for nginx, nginx.stdout, nginx.stderr and nginx.out, and for the same names behind ' +
+            '002-, onboot.002- or shutdown.002-. The full name of a stream (nginx.stdout) means that stream alone. ' +
+            'A name that came with a syslog message is never taken for a stream of a service. If nothing has that ' +
+            'name, names that differ in case alone are shown. -s may be left out: logread nginx.',
+        ],
+        [
           'GLOB',
-          'Matches whole names: * anything, ? one character, [a-z] one of a range. A name must match one of the ' +
-            'globs without an exclamation mark, if there are any, and none of those with one.',
+          'Matches whole names: * anything, ? one character, [a-z] one of a range. A source must match one of the ' +
+            'names and globs without an exclamation mark, if there are any, and none of those with one.',
         ],
         [
           'LEVEL',
           'emerg, alert, crit, err, warning, notice, info, debug, or 0 to 7: this severity and worse. A..B is a ' +
             'range. Lines without a priority count as info.',
         ],
-        ['RE', 'A regular expression of JavaScript.'],
+        [
+          'RE',
+          'A regular expression of JavaScript; (?i) at its beginning ignores case. Several match what one of them does.',
+        ],
         [
           'TIME',
           '2017-04-15T15:37:37Z, "2017-04-15 15:37", 14:00, "today 14:00", yesterday, 10m or -10m (ago), +10m, ' +
@@ -109,11 +122,13 @@ export const logreadManual: Manual = {
     },
   ],
   exitStatus: [
-    ['0', 'All lines that were asked for were shown; with --wait: a line matched.'],
-    ['1', 'There is no memlogd, or it ended while being followed; with --wait: no line matched.'],
-    ['2', 'The command line is wrong; with --wait: no line matched, but lines were lost.'],
+    ['0', 'Done, even if there was nothing to show; with --wait: a line matched.'],
+    ['1', 'Something failed; with --fail-if-empty: nothing was shown; with --wait: no line matched.'],
+    ['2', 'The command line is wrong.'],
     ['3', 'With --wait: a line matched --fail-on first.'],
-    ['124', 'With --wait: the time of --timeout was over.'],
+    ['4', 'There is no memlogd, or it ended while being followed.'],
+    ['5', 'With --wait: no line matched, but lines were lost, and it may have been one of them.'],
+    ['124', 'The time of --timeout was over.'],
   ],
   environment: [
     ['NO_COLOR', 'If set and not empty, --color=auto means never.'],

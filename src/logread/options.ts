@@ -31,7 +31,7 @@ export const outputFormats = [
 export const logreadCommand = defineCommand({
   name: 'logread',
   summary: 'Show, follow and ship the log that memlogd keeps',
-  usage: ['[FLAG]...'],
+  usage: ['[FLAG]... [NAME]...'],
   description: ['Without flags logread shows everything that is in memory, oldest lines first.'],
   flags: {
     follow: {
@@ -69,13 +69,29 @@ export const logreadCommand = defineCommand({
     sourceNames: { name: 'source-names', type: 'boolean', help: 'list the names of the sources', isHidden: true },
     source: {
       name: 'source',
-      aliases: ['s'],
+      aliases: ['s', 'u', 't', 'unit'],
       type: 'strings',
-      value: 'GLOB',
+      value: 'NAME',
       check: checkNotEmpty,
       completes: { listedBy: 'logread --source-names' },
-      help: 'only sources that match; !GLOB leaves sources out',
+      help: 'only this service or source, or those that a GLOB matches; !NAME leaves them out',
       section: what,
+    },
+    kernel: {
+      name: 'dmesg',
+      aliases: ['k'],
+      type: 'boolean',
+      help: "only the kernel's lines, as -s kernel",
+      section: what,
+    },
+    // Memory holds no other boot's lines.
+    boot: {
+      name: 'boot',
+      aliases: ['b'],
+      type: 'boolean',
+      help: 'this boot, as always',
+      section: what,
+      isHidden: true,
     },
     priority: {
       name: 'priority',
@@ -89,9 +105,9 @@ export const logreadCommand = defineCommand({
     grep: {
       name: 'grep',
       aliases: ['g'],
-      type: 'string',
+      type: 'strings',
       value: 'RE',
-      help: 'only lines that match; a pattern without capitals ignores case',
+      help: 'only lines that match one; a pattern without capitals ignores case',
       section: what,
     },
     ignoreCase: {
@@ -132,8 +148,15 @@ export const logreadCommand = defineCommand({
       type: 'integer',
       min: 0,
       max: maxLinesLimit,
+      wordOfMax: 'all',
       value: 'N',
-      help: 'only the last N of them',
+      help: 'only the last N of them, or all',
+      section: what,
+    },
+    failIfEmpty: {
+      name: 'fail-if-empty',
+      type: 'boolean',
+      help: 'exit with 1 if no line was shown',
       section: what,
     },
     reverse: { name: 'reverse', aliases: ['r'], type: 'boolean', help: 'newest lines first', section: what },
@@ -187,6 +210,7 @@ export const logreadCommand = defineCommand({
       help: 'form of the lines',
       section: how,
     },
+    json: { name: 'json', type: 'boolean', help: 'as -o json', section: how, isHidden: true },
     utc: { name: 'utc', type: 'boolean', help: 'times in UTC, as they are by default', section: how },
     local: { name: 'local', type: 'boolean', help: "times in this machine's time zone", section: how },
     color: {
@@ -199,7 +223,22 @@ export const logreadCommand = defineCommand({
       help: 'colour by priority and source',
       section: how,
     },
+    noColor: {
+      name: 'no-color',
+      aliases: ['no-colour'],
+      type: 'boolean',
+      help: 'as --color never',
+      section: how,
+      isHidden: true,
+    },
     noPager: { name: 'no-pager', type: 'boolean', help: 'do not start a pager on a terminal', section: how },
+    quiet: {
+      name: 'quiet',
+      aliases: ['q'],
+      type: 'boolean',
+      help: 'no notes on standard error: why nothing was shown, what is not in memory any more',
+      section: how,
+    },
     sources: {
       name: 'sources',
       type: 'boolean',
@@ -214,9 +253,9 @@ export const logreadCommand = defineCommand({
     },
     wait: {
       name: 'wait',
-      type: 'string',
+      type: 'strings',
       value: 'RE',
-      help: 'wait until a line matches, show it and exit with 0; buffered lines count',
+      help: 'wait until a line matches one, show it and exit with 0; buffered lines count',
       section: waiting,
     },
     failOn: {
@@ -272,6 +311,18 @@ export const logreadCommand = defineCommand({
   },
   dashes: '--',
   hasClusters: true,
+  operandFlag: 'source',
+  foreignFlags: {
+    e: 'write -g RE for a pattern, -n 1000 for the end of the log',
+    'pager-end': 'write -n 1000 for the end of the log',
+    l: 'write -n N for the last N lines; a line is always shown whole',
+    full: 'a line is always shown whole',
+    a: 'a line is always shown whole',
+    all: 'a line is always shown whole',
+    timestamps: 'every line has its time; -o cat shows the message alone',
+    x: 'there are no explanations of messages to add',
+    1: 'memory holds the lines of this boot alone',
+  },
 })
 
 export type LogreadFlags = (typeof logreadCommand)['flags']

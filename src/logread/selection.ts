@@ -2,7 +2,7 @@
 import { quoted, UsageError } from '../cli/errors.ts'
 import { EntryFilter, type FilterRequest, withoutKeys } from '../match/entry-filter.ts'
 import { parsePriorityRange } from '../match/priority-range.ts'
-import { queryModeDump, requestBytesMax } from '../protocol/constants.ts'
+import { maxLinesLimit, queryModeDump, requestBytesMax } from '../protocol/constants.ts'
 import { encodeRequest, globBytesMax, type QueryRequest, requestSourcesMax } from '../protocol/query.ts'
 import type { Moment } from '../protocol/timestamp.ts'
 import { Wanted } from '../protocol/wanted.ts'
@@ -50,11 +50,11 @@ export function makeSelection(values: ReadValues, context: TimeContext): Selecti
   return {
     filter: makeFilter(values, context),
     pattern:
-      grep === undefined ? undefined : parsePattern('--grep', grep, caseFlag ?? (values.ignoreCase || undefined)),
+      grep.length === 0 ? undefined : parsePatterns('--grep', grep, caseFlag ?? (values.ignoreCase || undefined)),
     isInverted: values.invertMatch,
     before: beforeContext ?? around ?? 0,
     after: afterContext ?? around ?? 0,
-    tail: values.lines,
+    tail: values.lines === maxLinesLimit ? undefined : values.lines,
     isReversed: values.reverse,
     limit: values.count,
     isResumed: values.cursorFile !== undefined,
@@ -74,10 +74,10 @@ function checkCombinations(values: ReadValues): void {
     // The older lines, which it leaves out, would never be shown.
     throw new UsageError('--count: cannot be used with --reverse and --cursor-file')
   }
-  if (values.grep !== undefined) return
+  if (values.grep.length > 0) return
   for (const [flag, isGiven] of [
     ['--invert-match', values.invertMatch],
-    ['--ignore-case', values.wait === undefined && (values.caseFlag !== undefined || values.ignoreCase)],
+    ['--ignore-case', values.wait.length === 0 && (values.caseFlag !== undefined || values.ignoreCase)],
     ['--after-context', values.afterContext !== undefined],
     ['--before-context', values.beforeContext !== undefined],
     ['--context', values.context !== undefined],
@@ -126,16 +126,29 @@ function hasCapital(pattern: string): boolean {
   return (pattern.match(escapesOrCapitals) ?? []).some((found) => found.length === 1)
 }
 
+/** The expression that matches what one of several does. Throws a UsageError. */
+export function parsePatterns(flag: string, patterns: readonly string[], ignoreCase?: boolean): RegExp {
+  const parsed = patterns.map((pattern) => parsePattern(flag, pattern, ignoreCase))
+  const [first] = parsed
+  if (first !== undefined && parsed.length === 1) return first
+  const numbered = patterns.find((pattern) => /\\[1-9]/.test(pattern))
+  if (numbered !== undefined) {
+    throw new UsageError(`${flag}: ${quoted(numbered)}: a numbered reference needs a pattern of its own`)
+  }
+  return new RegExp(parsed.map(({ source, flags }) => `(?${flags}:${source})`).join('|'))
+}
+
 /**
- * The regular expression of a flag. Without `ignoreCase`, case counts if the pattern has a capital letter. Throws a
- * UsageError with V8's reason.
+ * The regular expression of a flag. A pattern that begins with `(?i)` ignores case, as elsewhere. Without `ignoreCase`,
+ * case counts if the pattern has a capital letter. Throws a UsageError with V8's reason.
  */
 export function parsePattern(flag: string, pattern: string, ignoreCase = !hasCapital(pattern)): RegExp {
   if (pattern.length > patternLengthMax) {
     throw new UsageError(`${flag}: ${quoted(pattern)}: wanted at most ${patternLengthMax} characters`)
   }
+  const flagged = pattern.startsWith('(?i)')
   try {
-    return new RegExp(pattern, ignoreCase ? 'i' : '')
+    return flagged ? new RegExp(pattern.slice(4), 'i') : new RegExp(pattern, ignoreCase ? 'i' : '')
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     const reason = message.slice(message.lastIndexOf(': ') + 2)

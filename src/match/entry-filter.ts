@@ -58,8 +58,19 @@ export class EntryFilter {
     }
     if (request.since !== undefined && isBefore(entry, request.since)) return false
     if (request.until !== undefined && isAfter(entry, request.until)) return false
-    return sources === undefined || sources.isWanted(entry.bytes, entry.sourceStart, entry.sourceEnd)
+    if (sources === undefined) return true
+    return sources.isWanted(entry.bytes, entry.sourceStart, entry.sourceEnd, isNameStated(entry))
   }
+}
+
+/** What an entry has whose name came with the message: syslog's, of this machine and of others. */
+const senderFields = new Set(['uid', 'peer'])
+
+/** Whether an untrusted sender chose the name of the source. Entries of streams have no fields. */
+function isNameStated(entry: EntryView): boolean {
+  if (entry.fieldsEnd === entry.sourceEnd) return false
+  for (const [key] of entry.fields()) if (senderFields.has(key)) return true
+  return false
 }
 
 interface Bound {

@@ -6,7 +6,16 @@ import { Wanted } from '../protocol/wanted.ts'
 export type PriorityRange = [low: number, high: number]
 
 /** Other names that syslog(3) and people use. */
-const synonyms: Readonly<Record<string, number>> = { panic: 0, emergency: 0, critical: 2, error: 3, warn: 4 }
+const synonyms: Readonly<Record<string, number>> = {
+  panic: 0,
+  emergency: 0,
+  critical: 2,
+  fatal: 2,
+  error: 3,
+  warn: 4,
+  information: 6,
+  trace: 7,
+}
 
 const wanted = `${severityNames.join(', ')}, 0 to 7, or two of them with .. between`
 

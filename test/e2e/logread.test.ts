@@ -51,7 +51,7 @@ describe('a reader that follows', () => {
     const { querySocket } = daemon
     daemon.process.kill('SIGTERM')
     expect(await reader.finished).toMatchObject({
-      status: 1,
+      status: 4,
       stderr: `logread: ${querySocket}: memlogd went away\n`,
     })
   })

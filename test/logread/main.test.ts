@@ -81,7 +81,7 @@ describe('logread', () => {
     })
     const followed = await runApplet('logread', ['-f', '-n', '1', '-socket', server.path])
     expect(followed).toMatchObject({
-      status: 1,
+      status: 4,
       stdout: '2017-04-15T15:37:34Z s m4\n2099-01-01T00:00:00Z late after\n',
       stderr: `logread: ${server.path}: memlogd went away\n`,
     })
@@ -90,7 +90,7 @@ describe('logread', () => {
   it('reports in one line that no memlogd listens', async () => {
     const ran = await runApplet('logread', ['-socket', '/nowhere/memlogq.sock'])
     expect(ran).toMatchObject({
-      status: 1,
+      status: 4,
       stdout: '',
       stderr: 'logread: /nowhere/memlogq.sock: no memlogd is listening (no such file)\n',
     })
@@ -108,7 +108,7 @@ describe('logread', () => {
     await eventually('the next line', () => running.stdout() === first + second)
     sockets[0]?.end(endEntry(2, 'stopping'))
     expect(await running.finished).toMatchObject({
-      status: 1,
+      status: 4,
       stderr: `logread: ${server.path}: memlogd went away\n`,
     })
   })

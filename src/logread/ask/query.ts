@@ -5,12 +5,17 @@
  */
 import { basename, dirname, join } from 'node:path'
 import { queryLinkName, queryModeDump, querySocketPath } from '../../protocol/constants.ts'
+import { EntryView } from '../../protocol/entry.ts'
 import { encodeRequest, parseHeader, type QueryRequest, type ReplyHeader } from '../../protocol/query.ts'
+import type { Moment } from '../../protocol/timestamp.ts'
 import { EntryStream, type ReplyEnd, type TakeEntries } from './entry-stream.ts'
 import { PlainStream, parsePlainLine, plainLineBytesMax } from './plain-stream.ts'
 import { connectStream, type StreamClient } from './stream-client.ts'
 
 export type QueryErrorCode = 'not-listening' | 'refused' | 'broken-reply' | 'no-answer'
+
+/** logread's exit status where no memlogd is there, or none any more. */
+export const exitNoDaemon = 4
 
 /** Why a query failed. The message is a whole sentence for users, without the applet's name. */
 export class QueryError extends Error {
@@ -259,3 +264,21 @@ function upstreamPath(path: string): string | undefined {
 }
 
 const newlineByte = 0x0a
+
+/** The time of the oldest entry that memlogd has; undefined if it has none. Rejects with a QueryError. */
+export async function oldestMoment(path: string): Promise<Moment | undefined> {
+  let oldest: Moment | undefined
+  const view = new EntryView()
+  const query = new Query({
+    path,
+    mode: queryModeDump,
+    request: { limit: 1 },
+    onEntries: (bytes, start) => {
+      const { realSeconds, realNanos } = view.at(bytes, start)
+      oldest ??= { seconds: realSeconds, nanos: realNanos }
+      query.close()
+    },
+  })
+  await query.outcome
+  return oldest
+}

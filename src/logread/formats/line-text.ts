@@ -87,6 +87,12 @@ function sourceColour(bytes: Buffer, start: number, end: number): string {
   return sourceColours[hashOf(bytes, start, end) % sourceColours.length] as string
 }
 
+/** What stands behind the message of a line that was cut: ` …[+976 bytes cut]`. */
+export function cutNote({ cutBytes }: EntryView): string {
+  // The kernel does not say how long a datagram was.
+  return cutBytes === 0 ? ' …[cut]' : ` …[+${cutBytes} ${cutBytes === 1 ? 'byte' : 'bytes'} cut]`
+}
+
 /** Appends `SOURCE MESSAGE\n`. */
 export type AppendText = (entry: EntryView, sink: ByteSink) => void
 
@@ -101,6 +107,11 @@ function plainText({ isTerminal }: FormatOptions): AppendText {
     let at = writeLineText(room, sink.used, bytes, sourceStart, sourceEnd, isTerminal)
     room[at++] = space
     at = writeLineText(room, at, bytes, messageStart, messageEnd, isTerminal)
+    if (entry.isCut) {
+      sink.used = at
+      sink.text(`${cutNote(entry)}\n`)
+      return
+    }
     room[at++] = newline
     sink.used = at
   }
@@ -113,6 +124,7 @@ function appendColoured(entry: EntryView, sink: ByteSink, { isTerminal }: Format
   appendLineText(sink, bytes, sourceStart, sourceEnd, isTerminal)
   sink.text(`${reset} ${colour}`)
   appendLineText(sink, bytes, messageStart, messageEnd, isTerminal)
+  if (entry.isCut) sink.text(cutNote(entry))
   sink.text(colour === '' ? '\n' : `${reset}\n`)
 }
 

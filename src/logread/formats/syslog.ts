@@ -14,7 +14,7 @@ import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 import { utf8SequenceBytes } from '../../protocol/utf8.ts'
 import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
-import { appendLineText } from './line-text.ts'
+import { appendLineText, cutNote } from './line-text.ts'
 
 /** Section 6: longest header fields. */
 const hostBytesMax = 255
@@ -55,6 +55,7 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
     if (entry.messageEnd === entry.messageStart) return
     sink.byte(0x20)
     appendLineText(sink, entry.bytes, entry.messageStart, entry.messageEnd, isTerminal)
+    if (entry.isCut) sink.text(cutNote(entry))
   }
 }
 

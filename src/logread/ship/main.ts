@@ -1,7 +1,7 @@
 /** `logread --to URL`, `--on RE --run CMD`: a shipper for each, until a signal or, without -f, the end. */
 import { realpathSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { printError } from '../../cli/command.ts'
+import { tryPrintError } from '../../cli/command.ts'
 import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../../cli/errors.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
@@ -154,9 +154,5 @@ async function makeShipper(outlet: Outlet, values: LogreadValues, selection: Shi
 }
 
 function report(message: string): void {
-  try {
-    printError(`logread: ${message}`)
-  } catch {
-    // Standard error is closed: shipping goes on.
-  }
+  tryPrintError(`logread: ${message}`)
 }

@@ -1,6 +1,7 @@
 /** Entries to lines to the output. */
 
 import { UsageError } from '../../cli/errors.ts'
+import { entryKindLine } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { bootId, hostName } from '../../system/host.ts'
 import { ByteSink } from '../formats/byte-sink.ts'
@@ -17,6 +18,11 @@ export class Printer {
   readonly #write: WriteEntry
   readonly #separatesGroups: boolean
   readonly #sink = new ByteSink()
+  /** Lines that were printed; entries that report lost lines are none. */
+  lines = 0
+  /** Those of them that are shorter than they were. */
+  cutLines = 0
+  cutBytes = 0
 
   /** `separatesGroups`: a line `--` stands where a context leaves lines out. */
   constructor(output: LineOutput, write: WriteEntry, separatesGroups: boolean) {
@@ -33,6 +39,11 @@ export class Printer {
   print(entry: EntryView, startsGroup: boolean): void {
     if (startsGroup && this.#separatesGroups) this.#sink.text(groupSeparator)
     this.#write(entry, this.#sink)
+    if (entry.kind === entryKindLine) this.lines++
+    if (entry.isCut) {
+      this.cutLines++
+      this.cutBytes += entry.cutBytes
+    }
     if (this.#sink.isFull) this.flush()
   }
 

@@ -1,9 +1,12 @@
 /** logread without another task: shows lines. */
-import { ExitError, exitOk } from '../../cli/errors.ts'
+import { tryPrintError } from '../../cli/command.ts'
+import { ExitError, exitFailed, exitOk } from '../../cli/errors.ts'
+import type { ReplyHeader } from '../../protocol/query.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { monotonicMs } from '../../system/world.ts'
 import { CursorFile } from '../ask/cursor.ts'
 import { chooseFeed } from '../ask/feeds.ts'
+import { exitNoDaemon } from '../ask/query.ts'
 import type { SessionEnd } from '../ask/session.ts'
 import { makeWriter } from '../formats/table.ts'
 import { followed, type ReadValues, type Selection } from '../selection.ts'
@@ -28,11 +31,49 @@ export async function runRead(values: ReadValues, selection: Selection): Promise
   const wanted = values.follow ? followed(selection) : selection
   if (values.cursorFile !== undefined) return await runFromCursor(values, wanted, values.cursorFile)
   const pager = isOnTerminal(0) && isOnTerminal(1) ? await makePager(values) : undefined
+  let run: Run
   try {
-    return await runPlain(values, wanted, pager ?? standardOutput(), pager?.ended)
+    run = await runPlain(values, wanted, pager ?? standardOutput(), pager?.ended)
   } finally {
     await pager?.finish()
   }
+  if (run.end === 'complete' && run.printer.lines === 0) {
+    const again = await explainEmpty(values, selection)
+    if (again !== undefined) run = await runPlain(values, again, standardOutput(), undefined)
+  }
+  await note(values, selection, run)
+  return statusOf(run, values)
+}
+
+/** What became of a run. */
+interface Run {
+  readonly end: SessionEnd
+  readonly printer: Printer
+  readonly header: ReplyHeader | undefined
+  readonly isTerminal: boolean
+}
+
+/** Reports why nothing was shown. Returns what to show instead, if that is clear. */
+async function explainEmpty(values: ReadValues, selection: Selection): Promise<Selection | undefined> {
+  if (selection.tail === 0) return undefined
+  const { explain } = await import('./notes/empty-answer.ts')
+  const { text, instead } = await explain(values, selection)
+  if (!values.quiet) tryPrintError(`logread: ${text}`)
+  return instead
+}
+
+/** Reports what is missing in what was shown. Nothing is loaded where nothing is. */
+async function note(values: ReadValues, selection: Selection, run: Run): Promise<void> {
+  const { printer, header, isTerminal } = run
+  if (values.quiet || !printer.hasReader) return
+  if (values.output === 'cat' && printer.cutLines > 0) {
+    const { cutLines, cutBytes } = printer
+    tryPrintError(`logread: ${cutLines} ${cutLines === 1 ? 'line was' : 'lines were'} cut, by ${cutBytes} bytes`)
+  }
+  if (values.follow || header === undefined || header.first <= 1) return
+  if (!isTerminal && values.since === undefined) return
+  const text = await (await import('./notes/older-lines.ts')).olderLines(values, selection, header.first - 1)
+  if (text !== undefined) tryPrintError(`logread: ${text}`)
 }
 
 /** Loaded on a terminal only: starting programs takes Node some milliseconds to get ready for. */
@@ -53,12 +94,17 @@ async function runPlain(
   selection: Selection,
   output: LineOutput,
   signal: AbortSignal | undefined,
-): Promise<number> {
+): Promise<Run> {
   const isFollowing = values.follow
   const makeFeed = chooseFeed({ values, selection, isFollowing })
   const printer = makePrinter(values, output)
-  const end = await readLog({ selection, isFollowing, makeFeed, printer, ...(signal === undefined ? {} : { signal }) })
-  return statusOf(end, values)
+  let header: ReplyHeader | undefined
+  const onHeader = (received: ReplyHeader | undefined) => {
+    header = received
+  }
+  const ending = signal === undefined ? {} : { signal }
+  const end = await readLog({ selection, isFollowing, makeFeed, printer, onHeader, ...ending })
+  return { end, printer, header, isTerminal: output.isTerminal }
 }
 
 async function runFromCursor(values: ReadValues, selection: Selection, path: string): Promise<number> {
@@ -76,14 +122,16 @@ async function runFromCursor(values: ReadValues, selection: Selection, path: str
     signal: stop.signal,
   }).finally(() => stop.end())
   file.save(monotonicMs())
-  return stop.exitStatus ?? statusOf(end, values)
+  const run = { end, printer, header: undefined, isTerminal: false }
+  await note(values, selection, run)
+  return stop.exitStatus ?? statusOf(run, values)
 }
 
-function statusOf(end: SessionEnd, values: ReadValues): number {
+function statusOf({ end, printer }: Run, values: ReadValues): number {
   if (end === 'gone') throw daemonGone(values)
-  return exitOk
+  return values.failIfEmpty && printer.lines === 0 ? exitFailed : exitOk
 }
 
-export function daemonGone(values: ReadValues, exitStatus?: number): ExitError {
+export function daemonGone(values: ReadValues, exitStatus: number = exitNoDaemon): ExitError {
   return new ExitError(`${values.socket}: memlogd went away`, exitStatus)
 }

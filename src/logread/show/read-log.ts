@@ -1,6 +1,6 @@
 /** The way of entries from where they are kept to the output. */
 import type { EntryView } from '../../protocol/entry.ts'
-import type { Cursor } from '../../protocol/query.ts'
+import type { Cursor, ReplyHeader } from '../../protocol/query.ts'
 import { systemWorld } from '../../system/world.ts'
 import type { Feed, MakeFeed, SessionEnd } from '../ask/session.ts'
 import type { Selection } from '../selection.ts'
@@ -12,6 +12,8 @@ export interface ReadOptions {
   isFollowing: boolean
   makeFeed: MakeFeed
   printer: Printer
+  /** Called with the header of the reply, before there are entries. */
+  onHeader?: (header: ReplyHeader | undefined) => void
   /** Called when everything up to the cursor has been printed. */
   onProgress?: (cursor: Cursor) => void
   /** Ends the reading when it fires, whatever still waits for the output. */
@@ -37,9 +39,11 @@ class Reading {
     const print = (entry: EntryView, startsGroup: boolean) => printer.print(entry, startsGroup)
     this.#pipeline = new Pipeline(selection, print, () => printer.busy)
     this.#feed = options.makeFeed({
-      // To a run that does not follow, nothing is new.
-      onHeader: (header) =>
-        this.#pipeline.begin(header, isFollowing ? systemWorld.now().realSeconds : Number.POSITIVE_INFINITY),
+      onHeader: (header) => {
+        // To a run that does not follow, nothing is new.
+        this.#pipeline.begin(header, isFollowing ? systemWorld.now().realSeconds : Number.POSITIVE_INFINITY)
+        options.onHeader?.(header)
+      },
       onEntries: (bytes, start, end) => this.#take(bytes, start, end),
       onBuffered: async () => {
         await this.#pipeline.endBuffered()

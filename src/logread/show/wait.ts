@@ -4,16 +4,16 @@
  */
 
 import { parseDuration } from '../../cli/duration.ts'
-import { entryKindGap, queryModeDump } from '../../protocol/constants.ts'
-import { EntryView } from '../../protocol/entry.ts'
+import { entryKindGap } from '../../protocol/constants.ts'
+import type { EntryView } from '../../protocol/entry.ts'
 import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
 import type { Wanted } from '../../protocol/wanted.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { systemWorld } from '../../system/world.ts'
 import { chooseFeed } from '../ask/feeds.ts'
-import { Query } from '../ask/query.ts'
+import { exitNoDaemon, oldestMoment } from '../ask/query.ts'
 import type { MakeFeed } from '../ask/session.ts'
-import { checked, followed, parsePattern, type ReadValues, type Selection } from '../selection.ts'
+import { checked, followed, parsePattern, parsePatterns, type ReadValues, type Selection } from '../selection.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Printer } from './printer.ts'
@@ -23,7 +23,7 @@ import { daemonGone, makePrinter, standardOutput } from './read-command.ts'
 const exitMatched = 0
 const exitNotThere = 1
 /** Not there, but lines were lost, and it may have been one of them. */
-const exitLost = 2
+const exitLost = 5
 const exitFailLine = 3
 /** As timeout(1) has it. */
 const exitTimedOut = 124
@@ -91,7 +91,8 @@ export async function waitForLine(options: WaitOptions): Promise<WaitResult> {
   await printer.finish(options.signal)
   const isDaemonGone = end === 'gone' && exitStatus === undefined
   if (exitStatus === undefined && lost === 0 && (await isOverwritten)) lost = 1
-  return { exitStatus: exitStatus ?? (lost > 0 ? exitLost : exitNotThere), isDaemonGone }
+  const withoutAnswer = isDaemonGone ? exitNoDaemon : exitNotThere
+  return { exitStatus: exitStatus ?? (lost > 0 ? exitLost : withoutAnswer), isDaemonGone }
 }
 
 /** Whether the wanted line may be one of those that were overwritten before we came. */
@@ -110,30 +111,13 @@ function lostIn(entry: EntryView): number {
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : 1
 }
 
-async function oldestMoment(path: string): Promise<Moment | undefined> {
-  let oldest: Moment | undefined
-  const view = new EntryView()
-  const query = new Query({
-    path,
-    mode: queryModeDump,
-    request: { limit: 1 },
-    onEntries: (bytes, start) => {
-      const { realSeconds, realNanos } = view.at(bytes, start)
-      oldest ??= { seconds: realSeconds, nanos: realNanos }
-      query.close()
-    },
-  })
-  await query.outcome
-  return oldest
-}
-
 /** A number alone is of seconds, as it is for timeout(1). */
 function parseTimeout(text: string): number | Wanted {
   return parseDuration(/^[0-9.]+$/.test(text) ? `${text}s` : text)
 }
 
-export async function runWait(values: ReadValues, selection: Selection, wait: string): Promise<number> {
-  const pattern = parsePattern('--wait', wait, values.caseFlag)
+export async function runWait(values: ReadValues, selection: Selection): Promise<number> {
+  const pattern = parsePatterns('--wait', values.wait, values.caseFlag)
   const { failOn, timeout, socket } = values
   const failPattern = failOn === undefined ? undefined : parsePattern('--fail-on', failOn, values.caseFlag)
   const timeoutMs =

@@ -4,6 +4,7 @@
  */
 import type { EntryView } from '../../../protocol/entry.ts'
 import { StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
+import { cutNote } from '../../formats/line-text.ts'
 import { type FileLayer, NotAFileError, type OpenFile } from './file-layer.ts'
 
 const lineFeed = 0x0a
@@ -101,13 +102,15 @@ export class LineWriter {
   /** The entry as one line, newline included. A newline inside a message is written `\n`: a line stays a line. */
   line(entry: EntryView): Buffer {
     const message = escapeNewlines(entry.message)
+    const note = entry.isCut ? cutNote(entry) : ''
     const sourceBytes = entry.sourceEnd - entry.sourceStart
-    const line = Buffer.allocUnsafe(stampBytesMax + sourceBytes + message.length + 3)
+    const line = Buffer.allocUnsafe(stampBytesMax + sourceBytes + message.length + Buffer.byteLength(note) + 3)
     let at = this.#stamps.writeSeconds(line, 0, entry.realSeconds)
     line[at++] = space
     at += entry.bytes.copy(line, at, entry.sourceStart, entry.sourceEnd)
     line[at++] = space
     at += message.copy(line, at)
+    at += line.write(note, at)
     line[at++] = lineFeed
     return line.subarray(0, at)
   }

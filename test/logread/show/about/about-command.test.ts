@@ -43,6 +43,6 @@ test('names, each once, sorted, without those that a shell or a terminal could s
 
 test('without a daemon there are none, and the reason is said', async () => {
   const { status, stdout, stderr } = await runApplet('logread', ['--source-names', '--socket', join(directory, 'no')])
-  expect([status, stdout]).toEqual([1, ''])
+  expect([status, stdout]).toEqual([4, ''])
   expect(stderr).toMatch(/^logread: .*no memlogd is listening/)
 })
