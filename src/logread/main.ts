@@ -1,9 +1,12 @@
 import { openCommand, printOut } from '../cli/command.ts'
-import { ExitError, exitFailed, exitOk, UsageError } from '../cli/errors.ts'
+import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../cli/errors.ts'
+import { checkSocketPath } from '../cli/flag-values.ts'
+import type { ParsedFlags } from '../cli/flags.ts'
 import { systemWorld } from '../system/world.ts'
 import { exitNoDaemon, QueryError } from './ask/query.ts'
 import { type LogreadFlags, type LogreadValues, logreadCommand } from './options.ts'
 import { makeSelection, type ReadValues } from './selection.ts'
+import { isOnTerminal } from './show/output.ts'
 import { runRead } from './show/read-command.ts'
 import { localOffset } from './time.ts'
 
@@ -11,12 +14,14 @@ type Given = ReadonlySet<keyof LogreadFlags>
 
 /** logread's entry. */
 export async function runLogread(args: readonly string[]): Promise<number> {
-  const parsed = await openCommand(logreadCommand, args)
+  const parsed = await parseWithOwnFlags(args)
   if (parsed === undefined) return exitOk
-  const { values, given } = parsed
+  const { given, order } = parsed
+  const values = { ...parsed.values, follow: parsed.values.follow || parsed.values.retry }
+  if (order.indexOf('file') !== order.lastIndexOf('file')) throw new UsageError('--file: can be given once only')
   checkTasks(values, given)
   try {
-    return await run(plainSpelling(values, given), parsed.order)
+    return await run(plainSpelling(values, given, order), order)
   } catch (error) {
     if (error instanceof QueryError) {
       throw new ExitError(error.message, error.code === 'not-listening' ? exitNoDaemon : exitFailed)
@@ -25,17 +30,41 @@ export async function runLogread(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The flags that only spell others differently as these. */
-function plainSpelling(values: LogreadValues, given: Given): ReadValues {
-  if (values.json && given.has('output')) throw cannotBeUsed('json', 'output')
-  if (values.noColor && given.has('color')) throw cannotBeUsed('noColor', 'color')
+type Parsed = ParsedFlags<LogreadFlags>
+
+/** What LOGREAD_FLAGS is not for: tasks besides showing lines. */
+const taskFlags = ['stats', 'sources', 'sourceNames', 'wait', 'to', 'on', 'run', 'state'] as const
+
+/** The flags, behind those of LOGREAD_FLAGS where lines are shown on a terminal. */
+async function parseWithOwnFlags(args: readonly string[]): Promise<Parsed | undefined> {
+  const parsed = await openCommand(logreadCommand, args)
+  const own = process.env.LOGREAD_FLAGS?.trim() ?? ''
+  if (parsed === undefined || own === '' || !isOnTerminal(1)) return parsed
+  if (taskFlags.some((flag) => parsed.given.has(flag))) return parsed
+  try {
+    return await openCommand(logreadCommand, [...own.split(/\s+/), ...args])
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`LOGREAD_FLAGS: ${error.message}`)
+    throw error
+  }
+}
+
+/** The flags that only spell others differently as these; of two that mean the same, the last one counts. */
+function plainSpelling(values: LogreadValues, given: Given, order: Parsed['order']): ReadValues {
+  const isLast = (flag: keyof LogreadFlags, other: keyof LogreadFlags) =>
+    values[flag] === true && order.lastIndexOf(flag) > order.lastIndexOf(other)
+  const { MEMLOGD_SOCKET: socket = '' } = process.env
+  const isSocketNamed = socket !== '' && !given.has('socket')
+  const wrong = isSocketNamed ? checkSocketPath(socket) : undefined
+  if (wrong !== undefined) throw new UsageError(`MEMLOGD_SOCKET: ${quoted(socket)}: wanted ${wrong.text}`)
   return {
     ...values,
     // Whether -i was given counts: without it the pattern itself decides whether case does.
     caseFlag: given.has('ignoreCase') ? values.ignoreCase : undefined,
+    socket: isSocketNamed ? socket : values.socket,
     source: values.kernel ? [...values.source, 'kernel'] : values.source,
-    output: values.json ? 'json' : values.output,
-    color: values.noColor ? 'never' : values.color,
+    output: isLast('json', 'output') ? 'json' : values.output,
+    color: isLast('noColor', 'color') ? 'never' : values.color,
   }
 }
 
@@ -64,17 +93,29 @@ const contextFlags = ['afterContext', 'beforeContext', 'context'] as const
 
 /** A task, and the flags that mean nothing to it: they would be accepted and ignored. */
 const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof LogreadFlags)[] }[] = [
-  { flag: 'to', others: ['output'] },
-  { flag: 'on', others: ['output'] },
+  { flag: 'to', others: ['output', 'json', 'failIfEmpty'] },
+  { flag: 'on', others: ['output', 'json', 'failIfEmpty'] },
   {
     flag: 'stats',
     others: [
-      ...(['file', 'follow', 'cursorFile', 'source', 'priority', 'grep', 'ignoreCase', 'invertMatch'] as const),
+      ...([
+        'file',
+        'follow',
+        'retry',
+        'cursorFile',
+        'source',
+        'kernel',
+        'failIfEmpty',
+        'priority',
+        'grep',
+        'ignoreCase',
+        'invertMatch',
+      ] as const),
       ...(['since', 'until', 'lines', 'reverse', 'count', ...contextFlags] as const),
     ],
   },
-  { flag: 'sources', others: ['follow', 'cursorFile', 'reverse', ...contextFlags] },
-  { flag: 'wait', others: ['follow', 'cursorFile', 'reverse', 'count', ...contextFlags] },
+  { flag: 'sources', others: ['follow', 'retry', 'cursorFile', 'reverse', 'failIfEmpty', ...contextFlags] },
+  { flag: 'wait', others: ['follow', 'retry', 'cursorFile', 'reverse', 'count', 'failIfEmpty', ...contextFlags] },
 ]
 
 function checkTasks(values: LogreadValues, given: Given): void {
@@ -86,8 +127,11 @@ function checkTasks(values: LogreadValues, given: Given): void {
     if (other !== undefined) throw cannotBeUsed(other, flag)
   }
   if (values.wait.length > 0) return
+  const isShipping = values.to.length > 0 && !values.follow
   if (values.failOn !== undefined) throw new UsageError('--fail-on: needs a line to wait for (--wait)')
-  if (values.timeout !== undefined) throw new UsageError('--timeout: needs a line to wait for (--wait)')
+  if (values.timeout !== undefined && !isShipping) {
+    throw new UsageError('--timeout: needs a line to wait for (--wait), or --to without -f')
+  }
 }
 
 function cannotBeUsed(flag: keyof LogreadFlags, task: keyof LogreadFlags): UsageError {

@@ -6,7 +6,8 @@ export const logreadManual: Manual = {
   section: 1,
   description: [
     'A line is shown as its time in UTC, its source and its message: 2017-04-15T15:37:37Z rngd.stderr Unable to ' +
-      'open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ends.',
+      'open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ends; with -F it waits ' +
+      'for the next memlogd.',
     'Flags may be written with one dash or two, with the value after = or as the next word; single letters can ' +
       'be combined: -fn5.',
     'On a terminal, bytes of a message that could control the terminal are escaped. Piped output has the bytes ' +
@@ -53,6 +54,8 @@ export const logreadManual: Manual = {
     {
       title: 'FORMATS',
       paragraphs: [
+        '--file also reads JSON that another program wrote, if each line is an object with time, source and msg; ' +
+          'compressed files (gzip, zstd); - for standard input; and a pipe that is still being written, with -f.',
         'The first five are for people, the others for programs; --file reads json, json-seq and export. JSON ' +
           'has the keys time, source and msg in every line, and where they apply: seq (the number of the line), ' +
           'monotonic (seconds since boot), priority, severity, facility, kind (gap where lines were lost), cut ' +
@@ -131,6 +134,8 @@ export const logreadManual: Manual = {
     ['124', 'The time of --timeout was over.'],
   ],
   environment: [
+    ['MEMLOGD_SOCKET', 'The query socket, where --socket is not given.'],
+    ['LOGREAD_FLAGS', 'Flags, with spaces between them, that come first where lines are shown on a terminal.'],
     ['NO_COLOR', 'If set and not empty, --color=auto means never.'],
     [
       'LOGREAD_PAGER, PAGER',

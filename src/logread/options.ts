@@ -36,9 +36,15 @@ export const logreadCommand = defineCommand({
   flags: {
     follow: {
       name: 'follow',
-      aliases: ['f', 'F'],
+      aliases: ['f'],
       type: 'boolean',
       help: 'show what is buffered, then lines as they arrive; with -n 0 only those',
+    },
+    retry: {
+      name: 'retry',
+      aliases: ['F'],
+      type: 'boolean',
+      help: 'as -f, and wait for a memlogd that is stopped and started, or not there yet',
     },
     socket: {
       name: 'socket',
@@ -47,7 +53,7 @@ export const logreadCommand = defineCommand({
       value: 'PATH',
       check: checkSocketPath,
       completes: 'file',
-      help: "memlogd's query socket",
+      help: "memlogd's query socket; MEMLOGD_SOCKET names another default",
     },
     file: {
       name: 'file',
@@ -55,7 +61,7 @@ export const logreadCommand = defineCommand({
       value: 'DUMP',
       check: checkNotEmpty,
       completes: 'file',
-      help: 'read a saved -o json or -o export file instead of asking memlogd',
+      help: 'read a saved -o json or -o export file, also .gz or .zst, or - or a pipe, instead of asking memlogd',
     },
     cursorFile: {
       name: 'cursor-file',
@@ -270,7 +276,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'TIME',
       check: checkNotEmpty,
-      help: 'with --wait: exit with 124 after this time, such as 30s; 0 looks only at what is buffered',
+      help: 'with --wait or --to: exit with 124 after this time, such as 30s; --wait with 0 looks only at what is buffered',
       section: waiting,
     },
     to: {

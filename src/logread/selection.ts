@@ -1,4 +1,5 @@
 /** The flags that say which entries are wanted, parsed. A wrong value is reported in one line. */
+import { parseDuration } from '../cli/duration.ts'
 import { quoted, UsageError } from '../cli/errors.ts'
 import { EntryFilter, type FilterRequest, withoutKeys } from '../match/entry-filter.ts'
 import { parsePriorityRange } from '../match/priority-range.ts'
@@ -41,6 +42,16 @@ function expressionError(flag: string, text: string, wanted: Wanted): UsageError
 export function checked<T>(flag: string, text: string, value: T | Wanted): T {
   if (value instanceof Wanted) throw expressionError(flag, text, value)
   return value
+}
+
+/** logread's exit status where the time of --timeout was over, as timeout(1) has it. */
+export const exitTimedOut = 124
+
+/** The milliseconds of --timeout; a number alone is of seconds, as it is for timeout(1). Throws a UsageError. */
+export function parseTimeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const seconds = checked('--timeout', text, parseDuration(/^[0-9.]+$/.test(text) ? `${text}s` : text))
+  return Math.ceil(seconds * 1000)
 }
 
 /** What the flags select. Throws a UsageError. */

@@ -386,7 +386,7 @@ describe('what is wrong with a command line', () => {
 
   it('is reported in one line, with status 2', async () => {
     const ran = await runApplet('logread', ['--timeout', '30s'])
-    const stderr = 'logread: --timeout: needs a line to wait for (--wait)\n'
+    const stderr = 'logread: --timeout: needs a line to wait for (--wait), or --to without -f\n'
     expect(ran).toMatchObject({ status: 2, stdout: '', stderr })
   })
 })

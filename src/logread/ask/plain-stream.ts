@@ -33,6 +33,7 @@ export class PlainStream {
   lines = 0
   readonly #take: TakeEntries
   readonly #parse: ParseLine
+  readonly #skipsEmpty: boolean
   readonly #carry: Buffer[] = []
   #carryBytes = 0
   #sequence = 1
@@ -41,7 +42,9 @@ export class PlainStream {
   #last = 0
   #held: Promise<void>[] = []
 
+  /** A `parse` of one's own is for saved files, whose empty lines mean nothing. */
   constructor(take: TakeEntries, parse: ParseLine = parsePlainLine) {
+    this.#skipsEmpty = parse !== parsePlainLine
     this.#take = take
     this.#parse = parse
   }
@@ -90,6 +93,7 @@ export class PlainStream {
 
   #takeLine(line: Buffer): void {
     this.lines++
+    if (this.#skipsEmpty && line.every((byte) => byte <= 0x20)) return
     const parts = this.#parse(line)
     if (parts === undefined) {
       this.fault = 'a line that is neither a reply header nor a log entry'

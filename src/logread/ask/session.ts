@@ -44,6 +44,12 @@ export interface Feed {
 
 export type MakeFeed = (handlers: FeedHandlers) => Feed
 
+/**
+ * Which absence of memlogd is waited for: that of an engine that is being restarted, also that of one that has not been
+ * started yet, or any.
+ */
+export type Patience = 'restart' | 'start' | 'always'
+
 export interface SessionOptions extends Partial<FeedHandlers> {
   path: string
   /** One of queryModeDump, queryModeFollow, queryModeDumpFollow. */
@@ -56,6 +62,10 @@ export interface SessionOptions extends Partial<FeedHandlers> {
   until?: Moment | undefined
   /** How long to wait for a daemon that went away, in milliseconds; 0 for not at all. */
   reconnectMs?: number
+  /** 'restart' if absent. */
+  patience?: Patience
+  /** Called when the wait for a memlogd that is not there begins. */
+  onAway?: () => void
   world?: World
 }
 
@@ -89,6 +99,8 @@ export class Session implements Feed {
   /** Whether the server marks the end of what is buffered: it is the end of the part that is running. */
   #isMarking = false
   #isBufferedSeen = false
+  /** No memlogd is there. */
+  #isWaiting = false
   /** The entries of this connection are not wanted. */
   #isDropping = false
   /** What the receiver of the last entries waits for; undefined if for nothing. */
@@ -159,17 +171,19 @@ export class Session implements Feed {
       const outcome = await this.#attempt(mode, request)
       // The receiver may still be busy with what came before the connection was closed.
       await Promise.race([this.#held, this.#closed.promise])
-      if (outcome.kind === 'complete') return this.#completed(outcome)
+      const isStopped = outcome.kind === 'complete' && outcome.end?.reason === 'stopping'
+      if (isStopped && this.#options.patience !== 'always') return 'gone'
+      if (outcome.kind === 'complete' && !isStopped) return this.#completed(outcome)
       if (outcome.kind === 'closed') break
       if (outcome.kind === 'empty' && mode === queryModeDump && emptyReplies++ === emptyRetriesMax) return 'complete'
-      if (this.#isUpstream || !(await this.#mayTryAgain())) return this.#isClosed ? 'closed' : 'gone'
+      if ((this.#isUpstream && this.#options.patience !== 'always') || !(await this.#mayTryAgain()))
+        return this.#isClosed ? 'closed' : 'gone'
     }
     return 'closed'
   }
 
   #completed(outcome: { end: { reason: string } | undefined }): SessionEnd {
     const { end } = outcome
-    if (end?.reason === 'stopping') return 'gone'
     const next = this.#header?.next
     // A dump has looked at everything that was there, whether it matched or not.
     if (end?.reason === 'complete' && this.#header !== undefined && next !== undefined) {
@@ -192,7 +206,11 @@ export class Session implements Feed {
       return await this.#query.outcome
     } catch (error) {
       const isAway = error instanceof QueryError && (error.code === 'not-listening' || error.code === 'no-answer')
-      if (isAway && this.#lostAtMs !== undefined) return { kind: 'incomplete' }
+      const { patience = 'restart' } = this.#options
+      const mayStart = patience === 'always' || (patience === 'start' && this.#header === undefined)
+      if (isAway && mayStart && !this.#isWaiting) this.#options.onAway?.()
+      if (isAway) this.#isWaiting = true
+      if (isAway && (mayStart || this.#lostAtMs !== undefined)) return { kind: 'incomplete' }
       throw error
     }
   }
@@ -207,6 +225,7 @@ export class Session implements Feed {
 
   #takeHeader(header: ReplyHeader | undefined): void {
     this.#isUpstream = header === undefined
+    this.#isWaiting = false
     this.#connectedAtMs = this.#world.monotonicMs()
     if (header !== undefined && this.cursor !== undefined && this.cursor.ring !== header.ring) {
       this.cursor = { ring: header.ring, sequence: header.first }
@@ -314,7 +333,9 @@ export class Session implements Feed {
     if (this.#connectedAtMs !== undefined && nowMs - this.#connectedAtMs > reconnectMs) this.#lostAtMs = undefined
     this.#connectedAtMs = undefined
     this.#lostAtMs ??= nowMs
-    const leftMs = this.#lostAtMs + reconnectMs - nowMs
+    const isUnstarted = this.#options.patience === 'start' && this.#isFirstHeader
+    const isPatient = isUnstarted || this.#options.patience === 'always'
+    const leftMs = isPatient ? Number.POSITIVE_INFINITY : this.#lostAtMs + reconnectMs - nowMs
     if (leftMs <= 0 || this.#isClosed) return false
     await new Promise<void>((resolve) => {
       const cancel = this.#world.after(Math.min(this.#retryMs, leftMs), resolve)

@@ -9,7 +9,15 @@ import { errnoText } from '../../system/errno-text.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { systemWorld } from '../../system/world.ts'
 import type { LogreadValues } from '../options.ts'
-import { makeSelection, parsePattern, requestOf, type Selection, unappliedFilter } from '../selection.ts'
+import {
+  exitTimedOut,
+  makeSelection,
+  parsePattern,
+  parseTimeout,
+  requestOf,
+  type Selection,
+  unappliedFilter,
+} from '../selection.ts'
 import { makeMessageMatcher } from '../show/filters/grep.ts'
 import { localOffset } from '../time.ts'
 import { CheckpointFile } from './checkpoint-file.ts'
@@ -46,8 +54,17 @@ export async function runShipping(values: LogreadValues, order: readonly string[
   if (values.state !== undefined) await makeStateDirectory(values.state)
   const stop = listenForStop()
   const shippers = await Promise.all(outlets.map((outlet) => makeShipper(outlet, values, selection)))
-  await Promise.all(shippers.map((shipper) => shipper.run(stop.signal)))
+  const timeout = new AbortController()
+  const timeoutMs = parseTimeout(values.timeout)
+  const cancel = timeoutMs === undefined ? undefined : systemWorld.after(timeoutMs, () => timeout.abort())
+  const signal = AbortSignal.any([stop.signal, timeout.signal])
+  await Promise.all(shippers.map((shipper) => shipper.run(signal)))
+  cancel?.()
   if (stop.exitStatus !== undefined) return stop.exitStatus === exitTerminated ? exitOk : stop.exitStatus
+  if (timeout.signal.aborted) {
+    report('the time of --timeout was over before everything was delivered')
+    return exitTimedOut
+  }
   const isWhole = shippers.every(({ rejected, isUnsure, isIncomplete }) => rejected === 0 && !isUnsure && !isIncomplete)
   return isWhole ? exitOk : exitFailed
 }

@@ -3,17 +3,23 @@
  * first; without waiting, with a time-out of 0, nothing else is.
  */
 
-import { parseDuration } from '../../cli/duration.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
-import type { Wanted } from '../../protocol/wanted.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { systemWorld } from '../../system/world.ts'
 import { chooseFeed } from '../ask/feeds.ts'
 import { exitNoDaemon, oldestMoment } from '../ask/query.ts'
 import type { MakeFeed } from '../ask/session.ts'
-import { checked, followed, parsePattern, parsePatterns, type ReadValues, type Selection } from '../selection.ts'
+import {
+  exitTimedOut,
+  followed,
+  parsePattern,
+  parsePatterns,
+  parseTimeout,
+  type ReadValues,
+  type Selection,
+} from '../selection.ts'
 import { makeMessageMatcher } from './filters/grep.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Printer } from './printer.ts'
@@ -25,8 +31,6 @@ const exitNotThere = 1
 /** Not there, but lines were lost, and it may have been one of them. */
 const exitLost = 5
 const exitFailLine = 3
-/** As timeout(1) has it. */
-const exitTimedOut = 124
 
 export interface WaitOptions {
   /** Which lines are looked at. */
@@ -111,20 +115,14 @@ function lostIn(entry: EntryView): number {
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : 1
 }
 
-/** A number alone is of seconds, as it is for timeout(1). */
-function parseTimeout(text: string): number | Wanted {
-  return parseDuration(/^[0-9.]+$/.test(text) ? `${text}s` : text)
-}
-
 export async function runWait(values: ReadValues, selection: Selection): Promise<number> {
   const pattern = parsePatterns('--wait', values.wait, values.caseFlag)
   const { failOn, timeout, socket } = values
   const failPattern = failOn === undefined ? undefined : parsePattern('--fail-on', failOn, values.caseFlag)
-  const timeoutMs =
-    timeout === undefined ? undefined : Math.ceil(checked('--timeout', timeout, parseTimeout(timeout)) * 1000)
+  const timeoutMs = parseTimeout(timeout)
   const isFollowing = values.file === undefined && timeoutMs !== 0
   const wanted = isFollowing ? followed(selection) : selection
-  const makeFeed = chooseFeed({ values, selection: wanted, isFollowing })
+  const makeFeed = chooseFeed({ values, selection: wanted, isFollowing, patience: isFollowing ? 'start' : 'restart' })
   const printer = makePrinter(values, standardOutput())
   const stop = listenForStop()
   const result = await waitForLine({

@@ -1,13 +1,18 @@
 /** Entries out of a saved file, in any of the formats that can be read back. */
 import { ExitError } from '../../../cli/errors.ts'
 import { errnoText } from '../../../system/errno-text.ts'
+import { systemWorld } from '../../../system/world.ts'
 import { PlainStream } from '../plain-stream.ts'
 import type { Feed, FeedHandlers, SessionEnd } from '../session.ts'
+import { decompressed } from './decompress.ts'
 import { ExportDump } from './export-dump.ts'
 import { fileChunks } from './file-chunks.ts'
 import { parseSavedLine } from './json-dump.ts'
 
 const brace = 0x7b
+const spaces = [0x20, 0x09, 0x0a, 0x0d]
+/** A pipe that is still being written: this long without a line ends what is buffered. */
+const quietMs = 200
 const recordSeparator = 0x1e
 
 /** What both readers of files have. */
@@ -21,15 +26,27 @@ export class DumpFeed implements Feed {
   readonly cursor = undefined
   readonly #path: string
   readonly #handlers: FeedHandlers
+  readonly #isFollowing: boolean
   readonly #closing = new AbortController()
   readonly #closed = Promise.withResolvers<void>()
+  #cancelQuiet: (() => void) | undefined
 
-  constructor(path: string, handlers: FeedHandlers) {
+  /** `isFollowing`: the file is a pipe, which ends when its writers have ended. */
+  constructor(path: string, handlers: FeedHandlers, isFollowing: boolean) {
     this.#path = path
+    this.#isFollowing = isFollowing
     this.#handlers = handlers
   }
 
+  /** Following: the end of what is buffered has to be known by `-n`. */
+  #awaitQuiet(): void {
+    const { onBuffered } = this.#handlers
+    if (!this.#isFollowing || onBuffered === undefined) return
+    this.#cancelQuiet = systemWorld.after(quietMs, () => void onBuffered())
+  }
+
   close(): void {
+    this.#cancelQuiet?.()
     this.#closing.abort()
     this.#closed.resolve()
   }
@@ -38,11 +55,14 @@ export class DumpFeed implements Feed {
     this.#handlers.onHeader(undefined)
     let reader: DumpReader | undefined
     for await (const chunk of this.#chunks()) {
-      reader ??= this.#makeReader(chunk[0] as number)
+      reader ??= this.#makeReader(chunk.find((byte) => !spaces.includes(byte)) ?? 0)
+      this.#cancelQuiet?.()
       await this.#unlessClosed(reader.push(chunk))
+      this.#awaitQuiet()
       this.#check(reader)
       if (this.#isClosed) return 'closed'
     }
+    this.#cancelQuiet?.()
     if (this.#isClosed) return 'closed'
     await this.#unlessClosed(reader?.finish())
     if (reader !== undefined) this.#check(reader)
@@ -76,8 +96,9 @@ export class DumpFeed implements Feed {
 
   async *#chunks(): AsyncGenerator<Buffer> {
     try {
-      yield* fileChunks(this.#path, this.#closing.signal)
+      yield* decompressed(fileChunks(this.#path, this.#closing.signal))
     } catch (error) {
+      if (this.#isClosed) return
       if (error instanceof ExitError) throw error
       throw new ExitError(`${this.#path}: ${errnoText(error)}`)
     }

@@ -9,7 +9,7 @@ const recordSeparator = 0x1e
  * `monotonic` as it was written: nanoseconds of a long uptime are more than a number in JavaScript holds. A quote
  * before a key is never part of a string's text, where it would be `\"`.
  */
-const monotonicForm = /[{,]"monotonic":([0-9]{1,10})\.([0-9]{9})[,}]/
+const monotonicForm = /[{,]\s*"monotonic"\s*:\s*([0-9]{1,10})\.([0-9]{1,9})\s*[,}]/
 
 /** A saved line, or undefined if it is none. */
 export function parseSavedLine(line: Buffer): LineEntry | undefined {
@@ -35,7 +35,7 @@ function isCount(value: unknown, max: number): value is number {
 
 function textFields(fields: object): [string, string][] {
   return Object.entries(fields).flatMap(([key, value]: [string, unknown]) =>
-    typeof value === 'string' ? [[key, value]] : [],
+    typeof value === 'object' ? [] : [[key, String(value)]],
   )
 }
 
@@ -44,5 +44,5 @@ function readMonotonic(text: Buffer, entry: LineEntry): void {
   const seconds = Number(parts?.[1])
   if (parts === null || seconds > 0xffff_ffff) return
   entry.monoSeconds = seconds
-  entry.monoNanos = Number(parts[2])
+  entry.monoNanos = Number((parts[2] ?? '').padEnd(9, '0'))
 }

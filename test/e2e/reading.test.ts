@@ -1,0 +1,114 @@
+// Where logread reads from: saved files of all kinds, pipes, a memlogd that comes and goes.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startCommand, stopCommands } from '../support/command.ts'
+import { binDirectory, run } from '../support/daemon.ts'
+import { onTerminal } from '../support/terminal.ts'
+import { eventually } from '../support/wait.ts'
+
+let directory = ''
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'reading-'))
+})
+afterEach(async () => {
+  await stopCommands()
+  rmSync(directory, { recursive: true })
+})
+
+const logread = join(binDirectory, 'logread')
+const socket = () => join(directory, 'query.sock')
+const start = () =>
+  startCommand(join(binDirectory, 'memlogd'), ['-socket-log', join(directory, 'log.sock'), '-socket-query', socket()])
+const say = (text: string) =>
+  eventually(`${text} is logged`, () => {
+    const flags = ['-socket', join(directory, 'log.sock'), 'echo', text]
+    return run(join(binDirectory, 'logwrite'), flags).status === 0
+  })
+
+const saved = (message: string) =>
+  ` { "msg" : "${message}", "level": 3, "source" : "s", "fields": { "n": 7 },\t"time" : "2017-04-15T15:37:37.5Z" } \n\n`
+
+describe('--file', () => {
+  it.each([
+    ['JSON of another program', (text: string) => Buffer.from(text)],
+    ['gzip', (text: string) => gzipSync(text)],
+    ['zstd', (text: string) => zstdCompressSync(text)],
+  ])('reads %s', (_name, encode) => {
+    const path = join(directory, 'log')
+    writeFileSync(path, encode(saved('one') + saved('two')))
+    expect(run(logread, ['--file', path, '-o', 'logfmt'])).toMatchObject({
+      status: 0,
+      stdout:
+        'time=2017-04-15T15:37:37.5Z source=s msg=one seq=1 n=7\n' +
+        'time=2017-04-15T15:37:37.5Z source=s msg=two seq=2 n=7\n',
+      stderr: '',
+    })
+  })
+
+  it('reports a compressed file that breaks off', () => {
+    const path = join(directory, 'log.gz')
+    writeFileSync(path, gzipSync(saved('one')).subarray(0, -9))
+    expect(run(logread, ['--file', path])).toMatchObject({ status: 1, stderr: expect.stringContaining(path) })
+  })
+
+  it('follows a pipe that is still being written', async () => {
+    const reader = startCommand(logread, ['--file', '-', '-f', '-n', '1', '-o', 'cat'], { stdin: 'pipe' })
+    reader.child.stdin?.write(saved('one') + saved('two'))
+    await eventually('the last line', () => reader.stdout() === 'two\n')
+    reader.child.stdin?.write(saved('three').replace('2017', '2100'))
+    await eventually('the new line', () => reader.stdout() === 'two\nthree\n')
+    reader.child.stdin?.end()
+    expect(await reader.finished).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  it('is given once, and a file is not followed', () => {
+    expect(run(logread, ['--file', 'a', '--file', 'b']).stderr).toBe('logread: --file: can be given once only\n')
+    expect(run(logread, ['--file', '/etc/passwd', '-f'])).toMatchObject({ status: 2 })
+  })
+})
+
+describe('a memlogd that comes and goes', () => {
+  it('is waited for by -F, and followed through a new start', async () => {
+    const reader = startCommand(logread, ['-F', '--socket', socket(), '-s', 'echo', '-o', 'cat'])
+    await eventually('the note', () => reader.stderr().includes('no memlogd is listening; waiting for it'))
+    const first = start()
+    await say('one')
+    await eventually('the first line', () => reader.stdout() === 'one\n')
+    first.child.kill()
+    await first.finished
+    start()
+    await say('two')
+    await eventually('the next line', () => reader.stdout().endsWith('two\n'))
+    expect(reader.stdout()).toMatch(/^one\n.*restarted.*\ntwo\n$/)
+  })
+
+  it('is waited for by --wait, until its timeout', async () => {
+    const flags = ['--socket', socket(), '-q', '-o', 'cat', '--wait', 'up']
+    expect(await startCommand(logread, [...flags, '--timeout', '300ms']).finished).toMatchObject({ status: 124 })
+    const waiting = startCommand(logread, flags)
+    start()
+    await say('up')
+    expect(await waiting.finished).toMatchObject({ status: 0, stdout: 'up\n', stderr: '' })
+  })
+
+  it('does not keep a shipper whose time is over', async () => {
+    start()
+    await say('one')
+    const target = ['--to', 'syslog+tcp://127.0.0.1:1', '--timeout', '500ms']
+    const ran = await startCommand(logread, ['--socket', socket(), ...target]).finished
+    expect(ran).toMatchObject({ status: 124, stderr: expect.stringContaining('the time of --timeout was over') })
+  })
+
+  it('is named by MEMLOGD_SOCKET, and LOGREAD_FLAGS counts on a terminal alone', async () => {
+    start()
+    await say('one')
+    const env = { MEMLOGD_SOCKET: socket(), LOGREAD_FLAGS: '-o cat  -s echo' }
+    expect(await onTerminal(`${logread} -q`, env)).toBe('one\n')
+    expect(await onTerminal(`${logread} -q -o json`, env)).toMatch(/^\{.*"one".*\}\n$/)
+    const piped = await startCommand(logread, ['-n', '1'], { env }).finished
+    expect(piped.stdout).toMatch(/Z echo\.stdout one\n$/)
+  })
+})
