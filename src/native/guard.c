@@ -111,6 +111,13 @@ long guard_end(struct guard *guard, struct operation *operation, long result) {
   end_thread(worker);
 }
 
+u8 *guard_buffers(struct guard *guard, u32 *count) {
+  struct worker *worker = guard->worker;
+  if (worker->buffers == NULL) worker->buffers = sys_memory((size_t)WORKER_BUFFERS * WORKER_BUFFER_BYTES);
+  *count = worker->buffers == NULL ? 1 : WORKER_BUFFERS;
+  return worker->buffers == NULL ? worker->buffer : worker->buffers;
+}
+
 void guard_close(struct guard *guard, int fd) {
   struct operation operation = {.fd = fd};
   guard_begin(guard, &operation);
@@ -132,8 +139,6 @@ enum worker_state guard_report(struct worker *worker, long result) {
   wait_while(&worker->state, WORKER_REPORTS);
   return __atomic_load_n(&worker->state, __ATOMIC_ACQUIRE);
 }
-
-void guard_report_once(struct worker *worker, long result) { guard_report(worker, result); }
 
 bool guard_has_abandoned(const struct guard *guard) {
   for (u32 n = 0; n < WORKERS_MAX; n++)

@@ -16,6 +16,7 @@
 /* Threads at the same time. The last one can't be replaced: the intake then waits for its operation. */
 #define WORKERS_MAX 32
 #define WORKER_BUFFER_BYTES QUEUE_PAYLOAD_BYTES_MAX
+#define WORKER_BUFFERS 16
 
 enum worker_state {
   WORKER_FREE,
@@ -37,8 +38,8 @@ struct operation {
   u32 event, event_argument; /* the event to count if it is abandoned, 0: none */
   const char *text;          /* and its text */
   u32 text_bytes;
-  u32 token;           /* of the OPEN that is to be answered if it is abandoned, 0: none */
-  bool counts_success; /* the event is counted only when the operation has succeeded after all */
+  u32 token;          /* of the OPEN that is to be answered if it is abandoned, 0: none */
+  bool counts_result; /* the event is counted when an abandoned operation ends, as often as its result says */
   /* What an abandoned worker does at the end of the operation; NULL: nothing. */
   void (*finish)(struct worker *worker, long result);
   struct worker *worker;
@@ -55,6 +56,7 @@ struct worker {
   u64 since_ms;                      /* when it was abandoned */
   long result;
   u8 buffer[WORKER_BUFFER_BYTES] __attribute__((aligned(64)));
+  u8 *buffers; /* WORKER_BUFFERS more of these, made when they are first needed */
 };
 
 struct guard {
@@ -84,13 +86,13 @@ long guard_end(struct guard *guard, struct operation *operation, long result);
 void guard_close(struct guard *guard, int fd);
 /* Where the intake may read to. */
 static inline u8 *guard_buffer(struct guard *guard) { return guard->worker->buffer; }
+/* The same for several reads at once: `*count` buffers of WORKER_BUFFER_BYTES, one after the other. */
+u8 *guard_buffers(struct guard *guard, u32 *count);
 /* The successor has noted that `worker` is abandoned: it may go on. */
 void guard_acknowledge(struct worker *worker);
 /* Answers a worker that reports. */
 void guard_answer(struct worker *worker, enum worker_state answer);
 /* Called by an abandoned worker: reports its result and waits for the answer. */
 enum worker_state guard_report(struct worker *worker, long result);
-/* A `finish` that reports the result and expects no more. */
-void guard_report_once(struct worker *worker, long result);
 /* Whether threads are in operations that they may never leave. */
 bool guard_has_abandoned(const struct guard *guard);

@@ -207,7 +207,7 @@ static void read_datagrams(struct intake *intake, u32 kind) {
   /* The queue may have become full in this very turn; the senders then still have their time. */
   if (is_full(intake) && !is_dropping(intake)) return;
   if (is_full(intake)) syslog_drop(&holdings->listeners, &holdings->sources, kind);
-  else syslog_read(&holdings->syslog, &holdings->listeners, &holdings->sources, kind, intake->now_ms);
+  else syslog_read(&holdings->syslog, &holdings->listeners, &holdings->sources, kind);
 }
 
 static void note_reports(struct guard *guard) {
@@ -305,7 +305,7 @@ static void turn(struct intake *intake) {
 /* A worker was abandoned in this operation: its successor notes what that means. */
 static void note_abandoned(struct intake *intake, const struct operation *operation, struct worker *worker) {
   struct holdings *holdings = &intake->holdings;
-  if (operation->event != 0 && !operation->counts_success)
+  if (operation->event != 0 && !operation->counts_result)
     event_count(&holdings->events, operation->event, 1, operation->event_argument, operation->text,
                 operation->text_bytes);
   if (operation->token != 0) source_report_unopened(&holdings->sources, operation->token, ETIMEDOUT);

@@ -216,6 +216,11 @@ struct msghdr {
   size_t control_bytes;
   u32 flags;
 };
+/* One message of recvmmsg(2). */
+struct mmsghdr {
+  struct msghdr message;
+  u32 bytes;
+};
 struct cmsghdr {
   size_t bytes;
   int level, type;

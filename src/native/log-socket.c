@@ -26,7 +26,7 @@ struct receive {
 static void close_received(struct worker *worker, long got) {
   const struct receive *receive = (const struct receive *)worker->operation;
   if (got >= 0) received_descriptors(&receive->message, NULL, 0);
-  guard_report(worker, got);
+  guard_report(worker, got >= 0 ? 1 : 0);
 }
 
 void log_socket_adopt(struct log_socket *socket, struct sources *sources) {
@@ -42,7 +42,7 @@ static bool read_datagram(struct log_socket *socket, int fd, struct sources *sou
   struct iovec part = {socket->name, sizeof socket->name};
   struct receive receive = {.message = {NULL, 0, &part, 1, control, sizeof control, 0}};
   receive.operation = (struct operation){.fd = fd, .event = EVENT_DESCRIPTOR_REFUSED, .finish = close_received};
-  receive.operation.counts_success = true;
+  receive.operation.counts_result = true;
   guard_begin(sources->guard, &receive.operation);
   long got = sys_recvmsg(fd, &receive.message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   got = guard_end(sources->guard, &receive.operation, got);

@@ -94,19 +94,23 @@ static u8 *frames_at(struct queue *queue, u64 position) {
   return queue->map + QUEUE_FRAMES_OFFSET + position % QUEUE_BYTES_DEFAULT;
 }
 
-static void write_header(u8 *at, const struct frame *frame) {
-  struct timespec real, mono;
-  sys_clock_gettime(CLOCK_REALTIME, &real);
-  sys_clock_gettime(CLOCK_MONOTONIC, &mono);
+struct stamp queue_stamp(void) {
+  struct stamp stamp;
+  sys_clock_gettime(CLOCK_REALTIME, &stamp.real);
+  sys_clock_gettime(CLOCK_MONOTONIC, &stamp.mono);
+  return stamp;
+}
+
+static void write_header(u8 *at, const struct frame *frame, const struct stamp *stamp) {
   put_u32(at, frame->payload_bytes);
   put_u16(at + 4, frame->kind);
   put_u16(at + 6, frame->slot);
   put_u32(at + 8, frame->id);
   put_u32(at + 12, frame->detail);
-  put_u32(at + 16, (u32)real.seconds);
-  put_u32(at + 20, (u32)real.nanos);
-  put_u32(at + 24, (u32)mono.seconds);
-  put_u32(at + 28, (u32)mono.nanos);
+  put_u32(at + 16, (u32)stamp->real.seconds);
+  put_u32(at + 20, (u32)stamp->real.nanos);
+  put_u32(at + 24, (u32)stamp->mono.seconds);
+  put_u32(at + 28, (u32)stamp->mono.nanos);
 }
 
 /* Pads the rest of the area, so that the next frame starts at its beginning. */
@@ -114,7 +118,8 @@ static void skip_rest(struct queue *queue) {
   u64 rest = QUEUE_BYTES_DEFAULT - queue->head % QUEUE_BYTES_DEFAULT;
   if (rest >= QUEUE_FRAME_HEADER_BYTES) {
     struct frame pad = {FRAME_KIND_PAD, 0, 0, 0, (u32)rest - QUEUE_FRAME_HEADER_BYTES};
-    write_header(frames_at(queue, queue->head), &pad);
+    struct stamp stamp = queue_stamp();
+    write_header(frames_at(queue, queue->head), &pad, &stamp);
   }
   queue->head += rest;
 }
@@ -149,11 +154,16 @@ u8 *queue_payload(struct queue *queue, u32 payload_bytes) {
 }
 
 void queue_commit(struct queue *queue, const struct frame *frame) {
+  struct stamp stamp = queue_stamp();
+  queue_commit_at(queue, frame, &stamp);
+}
+
+void queue_commit_at(struct queue *queue, const struct frame *frame, const struct stamp *stamp) {
   u8 *at = frames_at(queue, queue->head);
   u32 bytes = frame_bytes(frame->payload_bytes);
   zero_bytes(at + QUEUE_FRAME_HEADER_BYTES + frame->payload_bytes,
              bytes - QUEUE_FRAME_HEADER_BYTES - frame->payload_bytes);
-  write_header(at, frame);
+  write_header(at, frame, stamp);
   /* The engine is notified by a system call, and the frame must be complete before it. */
   __atomic_thread_fence(__ATOMIC_RELEASE);
   u64 end = queue->head % QUEUE_BYTES_DEFAULT + bytes;

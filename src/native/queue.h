@@ -35,6 +35,11 @@ struct frame {
   u32 kind, slot, id, detail, payload_bytes;
 };
 
+/* When bytes were read, by both clocks. */
+struct stamp {
+  struct timespec real, mono;
+};
+
 /* Makes the memory file. 0 or -errno. */
 int queue_open(struct queue *queue);
 /* Maps the memory file of another process, given as `queue->fd`. False if it is not a sealed queue of our layout. */
@@ -48,6 +53,9 @@ static inline bool queue_is_full(const struct queue *queue) { return queue_fitti
 u8 *queue_payload(struct queue *queue, u32 payload_bytes);
 /* Completes the frame whose payload is where queue_payload said, with the current time. */
 void queue_commit(struct queue *queue, const struct frame *frame);
+/* The same with an earlier stamp, for frames that were read at once. */
+void queue_commit_at(struct queue *queue, const struct frame *frame, const struct stamp *stamp);
+struct stamp queue_stamp(void);
 /* Writes a frame without payload. */
 void queue_put(struct queue *queue, const struct frame *frame);
 /* The engine has stored everything up to `position`. False if it can't have: below the tail, or never announced. */

@@ -408,8 +408,8 @@ void source_leave_alone(struct sources *sources, const struct operation *operati
 static enum worker_state handle_report(struct sources *sources, struct worker *worker, u64 now_ms) {
   const struct operation *operation = worker->operation;
   u32 slot = operation->slot;
-  if (operation->counts_success && worker->result >= 0)
-    event_count(sources->events, operation->event, 1, operation->event_argument, "", 0);
+  if (operation->counts_result && worker->result > 0)
+    event_count(sources->events, operation->event, (u32)worker->result, operation->event_argument, "", 0);
   if (operation->id == 0) return WORKER_LEAVES;
   struct source *source = &sources->slots[slot];
   bool is_open = source->state == SOURCE_OPEN || source->state == SOURCE_CLOSING;

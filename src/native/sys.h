@@ -138,6 +138,10 @@ static inline long sys_sendmsg(int fd, struct msghdr *message, int flags) {
 static inline long sys_recvmsg(int fd, struct msghdr *message, int flags) {
   return CALL3(recvmsg, fd, P(message), flags);
 }
+/* Receives up to `count` messages; how many, or -errno if there was none. */
+static inline long sys_recvmmsg(int fd, struct mmsghdr *messages, u32 count, int flags) {
+  return CALL5(recvmmsg, fd, P(messages), count, flags, 0);
+}
 static inline int sys_setsockopt(int fd, int level, int option, const void *value, u32 bytes) {
   return (int)CALL5(setsockopt, fd, level, option, P(value), bytes);
 }

@@ -93,6 +93,7 @@ static inline long clone_thread(long flags, void *stack, void (*run)(void *), vo
 #define NR_execve 221
 #define NR_mmap 222
 #define NR_accept4 242
+#define NR_recvmmsg 243
 #define NR_wait4 260
 #define NR_prlimit64 261
 #define NR_munmap 215

@@ -92,6 +92,7 @@ static inline long clone_thread(long flags, void *stack, void (*run)(void *), vo
 #define NR_epoll_create1 291
 #define NR_dup3 292
 #define NR_pipe2 293
+#define NR_recvmmsg 299
 #define NR_prlimit64 302
 #define NR_munmap 11
 #define NR_geteuid 107

@@ -16,8 +16,7 @@ struct syslog {
 /* Opens the sources of the sockets that `listeners` has, unless a takeover brought them. */
 void syslog_start(struct syslog *syslog, const struct listeners *listeners, struct sources *sources);
 /* Reads some datagrams of the Unix socket (SOURCE_KIND_SYSLOG_UNIX) or of the UDP socket. */
-void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind,
-                 u64 now_ms);
+void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind);
 /* Discards some datagrams and counts them: the queue has been full for too long. */
 void syslog_drop(const struct listeners *listeners, struct sources *sources, u32 kind);
 /* Accepts the connections that wait. */

@@ -179,14 +179,19 @@ def test_descriptors_sent_to_the_syslog_socket_block_nobody_else():
     m.start()
     ours, peer = lingering()
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(m.config["syslog-path"])
+    # Held for a moment: the last close must be memlogd's, and not ours.
+    os.kill(m.pid, signal.SIGSTOP)
     socket.send_fds(s, [b"hostile"], [ours.fileno()] * 3); ours.close()
+    s.send(b"waiting")
+    os.kill(m.pid, signal.SIGCONT)
     begun = time.monotonic()
+    until("what waited is read", lambda: any(f["data"].endswith("waiting") for f in m.frames("DATAGRAM")))
     s.send(b"next")
     until("the next datagram is read", lambda: any(f["data"].endswith("next") for f in m.frames("DATAGRAM")))
     assert time.monotonic() - begun < 20, "the close was waited for"
     peer.close()
     count = lambda: len(m.frames("DATAGRAM")) + sum(e["count"] for e in m.events("lost"))
-    until("received + lost = sent", lambda: count() == 2)
+    until("received + lost = sent", lambda: count() == 3)
     os.kill(m.pid, signal.SIGTERM); m.process.wait(20)
     m.check_sanitizer()
 

@@ -22,6 +22,31 @@ def test_syslog_datagrams():
     assert not os.path.exists(path)
 
 
+def test_syslog_datagrams_that_wait():
+    # What waits in the socket is received at once, each datagram with its own sender, and in order.
+    m = Memlogd(start=False)
+    path = m.dir + "/dev-log"
+    m.config["syslog-path"] = path
+    m.start()
+    before = m.fds()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(path)
+    texts = [b"%d " % n + b"t" * (n % 3 * 20_000) for n in range(8)]
+    os.kill(m.pid, signal.SIGSTOP)
+    for text in texts[:-1]: s.send(text)
+    child = subprocess.Popen([sys.executable, "-c", "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(sys.argv[1]); "
+                              "socket.send_fds(s, [sys.argv[2].encode()], [0] * 253)", path, texts[-1].decode()])
+    child.wait()
+    os.kill(m.pid, signal.SIGCONT)
+    frames = until("all of them", lambda: len(f := m.frames("DATAGRAM")) == len(texts) and f)
+    senders = [os.getpid()] * (len(texts) - 1) + [child.pid]
+    for frame, text, pid in zip(frames, texts, senders):
+        data = frame["data"].encode("latin1")
+        assert struct.unpack("<I", data[:4])[0] == pid and data[16:] == text
+    assert len(set(f["mono"] for f in frames)) == 1, "not one batch"
+    until("no descriptor stays", lambda: m.fds() == before)
+    m.stop()
+
+
 def test_syslog_flood_under_a_full_queue():
     # The engine is held and the queue is full: senders wait a moment, then datagrams are dropped, and the reported number is exact.
     m = Memlogd(start=False)
