@@ -39,7 +39,7 @@ function expressionError(flag: string, text: string, wanted: Wanted): UsageError
 }
 
 /** The value, or the usage error for what is wrong with it. */
-export function checked<T>(flag: string, text: string, value: T | Wanted): T {
+function checked<T>(flag: string, text: string, value: T | Wanted): T {
   if (value instanceof Wanted) throw expressionError(flag, text, value)
   return value
 }
