@@ -6,13 +6,15 @@ export const logreadManual: Manual = {
   section: 1,
   description: [
     'A line is shown as its time in UTC, its source and its message: 2017-04-15T15:37:37Z rngd.stderr Unable to ' +
-      'open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ends; with -F it waits ' +
+      'open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ' +
+      'ends; with -F it waits ' +
       'for the next memlogd.',
     'Flags may be written with one dash or two, with the value after = or as the next word; single letters can ' +
       'be combined: -fn5.',
     'On a terminal, bytes of a message that could control the terminal are escaped. Piped output has the bytes ' +
       'as they were logged.',
-    'What is missing is reported on standard error: why nothing was shown, how many older lines are not in memory any ' +
+    'What is missing is reported on standard error: why nothing was shown, how many older lines are not ' +
+      'in memory any ' +
       'more (on a terminal, or if --since asks for them). Where a line was cut, the number of bytes follows it. -q ' +
       'silences the reports.',
     'logread works with the original memlogd too: what that does not filter, logread filters.',
@@ -24,7 +26,8 @@ export const logreadManual: Manual = {
       rows: [
         [
           'NAME',
-          'A service: nginx stands for nginx, nginx.stdout, nginx.stderr and nginx.out, and for the same names behind ' +
+          'A service: nginx stands for nginx, nginx.stdout, nginx.stderr and nginx.out, and for the same names ' +
+            'behind ' +
             '002-, onboot.002- or shutdown.002-. The full name of a stream (nginx.stdout) means that stream alone. ' +
             'A name that came with a syslog message is never taken for a stream of a service. If nothing has that ' +
             'name, names that differ in case alone are shown. -s may be left out: logread nginx.',
@@ -37,11 +40,14 @@ export const logreadManual: Manual = {
         [
           'LEVEL',
           'emerg, alert, crit, err, warning, notice, info, debug, or 0 to 7: this severity and worse. A..B is a ' +
-            'range. Lines without a priority count as info.',
+            'range. A line without a priority has the level that its text names, where programs write levels ' +
+            '(level=error, ' +
+            '[error], ERROR:, JSON, klog and others); without one it counts as info. --no-guess reads no text.',
         ],
         [
           'RE',
-          'A regular expression of JavaScript; (?i) at its beginning ignores case. Several match what one of them does.',
+          'A regular expression of JavaScript; (?i) at its beginning ignores case. Several match what one of ' +
+            'them does.',
         ],
         [
           'TIME',
@@ -58,7 +64,8 @@ export const logreadManual: Manual = {
           'compressed files (gzip, zstd); - for standard input; and a pipe that is still being written, with -f.',
         'The first five are for people, the others for programs; --file reads json, json-seq and export. JSON ' +
           'has the keys time, source and msg in every line, and where they apply: seq (the number of the line), ' +
-          'monotonic (seconds since boot), priority, severity, facility, kind (gap where lines were lost), cut ' +
+          'monotonic (seconds since boot), priority, severity, facility, severity_from (text, with -p, where ' +
+          'severity was read from the message), kind (gap where lines were lost), cut ' +
           '(bytes that were cut from a long line), unterminated, msg64 (the message in base64 if it is not valid ' +
           'UTF-8), fields. With --file, export and syslog name no host: the file may be from another machine.',
       ],

@@ -108,6 +108,12 @@ export const logreadCommand = defineCommand({
       help: 'only lines of this severity or worse; A..B for a range, by name or number',
       section: what,
     },
+    noGuess: {
+      name: 'no-guess',
+      type: 'boolean',
+      help: 'a line without a priority has none: no level is read from its text, for -p and for colours',
+      section: what,
+    },
     grep: {
       name: 'grep',
       aliases: ['g'],

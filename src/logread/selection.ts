@@ -101,7 +101,11 @@ function makeFilter(values: ReadValues, context: TimeContext): FilterRequest {
   const { source, priority, since, until } = values
   const filter: FilterRequest = {}
   if (source.length > 0) filter.sources = checkSources(source)
-  if (priority !== undefined) filter.priority = checked('--priority', priority, parsePriorityRange(priority))
+  if (priority !== undefined) {
+    const range = checked('--priority', priority, parsePriorityRange(priority))
+    if (values.noGuess) filter.priority = range
+    else filter.severity = range
+  }
   // Nothing is older than 1970: that bound leaves nothing out.
   if (since !== undefined)
     filter.since = checked('--since', since, parseTime(since, { ...context, occurrence: 'first' }))

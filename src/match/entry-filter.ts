@@ -8,9 +8,10 @@ import { severityOf } from '../protocol/priority.ts'
 import type { QueryRequest } from '../protocol/query.ts'
 import type { Wanted } from '../protocol/wanted.ts'
 import { SourceMatcher } from './source-matcher.ts'
+import { entrySeverity } from './text-severity.ts'
 
 /** The keys of a request that a filter applies. */
-export const filterKeys = ['sources', 'priority', 'since', 'until'] as const
+export const filterKeys = ['sources', 'priority', 'severity', 'since', 'until'] as const
 type FilterKey = (typeof filterKeys)[number]
 export type FilterRequest = Pick<QueryRequest, FilterKey>
 
@@ -55,6 +56,10 @@ export class EntryFilter {
     if (request.priority !== undefined) {
       const severity = severityOf(entry.priority)
       if (severity < request.priority[0] || severity > request.priority[1]) return false
+    }
+    if (request.severity !== undefined) {
+      const severity = entrySeverity(entry)
+      if (severity < request.severity[0] || severity > request.severity[1]) return false
     }
     if (request.since !== undefined && isBefore(entry, request.since)) return false
     if (request.until !== undefined && isAfter(entry, request.until)) return false

@@ -30,6 +30,8 @@ export interface QueryRequest {
   until?: Moment
   sources?: string[]
   priority?: [low: number, high: number]
+  /** As `priority`; an entry that has none has the severity that its text names. */
+  severity?: [low: number, high: number]
   reverse?: boolean
   limit?: number
   stats?: boolean
@@ -130,6 +132,7 @@ const requestReaders: readonly (readonly [keyof QueryRequest, KeyReader])[] = [
   ['until', (value, into) => readMoment(value, (until) => assign(into, { until }))],
   ['sources', (value, into) => isSources(value) && assign(into, { sources: value })],
   ['priority', (value, into) => isPriorities(value) && assign(into, { priority: value })],
+  ['severity', (value, into) => isPriorities(value) && assign(into, { severity: value })],
   ['reverse', (value, into) => typeof value === 'boolean' && assign(into, { reverse: value })],
   ['limit', (value, into) => isCount(value, 1) && assign(into, { limit: value })],
   ['stats', (value, into) => typeof value === 'boolean' && assign(into, { stats: value })],

@@ -8,6 +8,8 @@ export interface FormatOptions {
   isTerminal: boolean
   /** Colours for people. */
   isColoured?: boolean
+  /** Entries without a priority have the severity that their text names. */
+  guesses?: boolean
   /** Offset of local time; absent for UTC. */
   offsetOf?: OffsetOf | undefined
   /** Host name for the formats that carry one. */

@@ -10,6 +10,7 @@
  * no valid UTF-8, since `msg` then has U+FFFD in places.
  */
 import { isUtf8 } from 'node:buffer'
+import { guessedSeverity } from '../../match/text-severity.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { jsonTextBytesMax, writeJsonText } from '../../protocol/json-text.ts'
@@ -24,7 +25,7 @@ function appendJsonText(sink: ByteSink, bytes: Buffer, start: number, end: numbe
 }
 
 /** Appends an entry as a JSON object, without a newline. */
-function makeAppendJson(options: Pick<FormatOptions, 'offsetOf'>): WriteEntry {
+function makeAppendJson(options: Pick<FormatOptions, 'offsetOf' | 'guesses'>): WriteEntry {
   const stamp = new StampWriter(options.offsetOf)
   return (entry, sink) => {
     const { bytes } = entry
@@ -34,9 +35,15 @@ function makeAppendJson(options: Pick<FormatOptions, 'offsetOf'>): WriteEntry {
     appendJsonText(sink, bytes, entry.sourceStart, entry.sourceEnd)
     sink.text(',"msg":')
     appendJsonText(sink, bytes, entry.messageStart, entry.messageEnd)
+    if (options.guesses === true) appendGuess(entry, sink)
     appendRest(entry, sink)
     sink.byte(0x7d)
   }
+}
+
+function appendGuess(entry: EntryView, sink: ByteSink): void {
+  const severity = guessedSeverity(entry)
+  if (severity !== undefined) sink.text(`,"severity":"${severityNames[severity]}","severity_from":"text"`)
 }
 
 function appendRest(entry: EntryView, sink: ByteSink): void {

@@ -1,5 +1,6 @@
 /** Source and message as the formats for people show them: on one line, in colour if that is wanted. */
 
+import { entrySeverity } from '../../match/text-severity.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { hashOf } from '../../protocol/hash.ts'
@@ -117,9 +118,10 @@ function plainText({ isTerminal }: FormatOptions): AppendText {
   }
 }
 
-function appendColoured(entry: EntryView, sink: ByteSink, { isTerminal }: FormatOptions): void {
+function appendColoured(entry: EntryView, sink: ByteSink, { isTerminal, guesses }: FormatOptions): void {
   const { bytes, sourceStart, sourceEnd, messageStart, messageEnd } = entry
-  const colour = entry.kind === entryKindGap ? gapColour : (severityColours[severityOf(entry.priority)] as string)
+  const severity = guesses === true ? entrySeverity(entry) : severityOf(entry.priority)
+  const colour = entry.kind === entryKindGap ? gapColour : (severityColours[severity] as string)
   sink.text(sourceColour(bytes, sourceStart, sourceEnd))
   appendLineText(sink, bytes, sourceStart, sourceEnd, isTerminal)
   sink.text(`${reset} ${colour}`)

@@ -99,9 +99,12 @@ export function formatOptions(values: ReadValues, output: LineOutput, env: NodeJ
   // A saved file may be another machine's.
   const isOwn = values.file === undefined
   const id = isOwn ? bootId() : undefined
+  const isColoured = isTextFormat(values.output) && wantsColour(values.color, output, env)
   return {
     isTerminal: output.isTerminal,
-    isColoured: isTextFormat(values.output) && wantsColour(values.color, output, env),
+    isColoured,
+    // JSON has what was asked for: it is not slower where -p is not given.
+    guesses: !values.noGuess && (isColoured || values.priority !== undefined),
     ...(values.local ? { offsetOf: localOffset } : {}),
     ...(isOwn ? { hostname: hostName() } : {}),
     ...(id === undefined ? {} : { bootId: id }),

@@ -10,6 +10,7 @@ import {
   maxLineBytesLimit,
   maxLinesDefault,
   maxLinesLimit,
+  priorityNone,
 } from '../../protocol/constants.ts'
 
 /**
@@ -29,6 +30,8 @@ export const engineOptionTable = {
   dockerState: { default: '/run/memlogd-docker.json' },
   /** A line of a stream that begins with `<N>` has that priority. */
   priorityPrefix: { default: true },
+  /** The priority of lines of standard error that have none. */
+  stderrPriority: { default: priorityNone, min: 0, max: priorityNone },
 } as const
 
 type Table = typeof engineOptionTable

@@ -21,12 +21,14 @@ import {
   frameKindRecord,
   heldBytesMax,
   networkHeldBytesMax,
+  priorityNone,
   queueFrameHeaderBytes,
   queuePayloadBytesMax,
   ringFormatVersion,
   sourceKindDocker,
 } from '../../protocol/constants.ts'
 import { FrameView, frameSize, type SourceSlot } from '../../protocol/frame.ts'
+import { hasPriority } from '../../protocol/priority.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft, Ring, RingDamaged, type RingOptions, stagingFloorBytes } from '../../ring/ring.ts'
 import { type RingStore, ringIdBytes } from '../../ring/store.ts'
@@ -36,7 +38,7 @@ import { CommitWriter, readCommit } from './commit.ts'
 import { Counters } from './counters.ts'
 import { eventText, ownSource, parseEvent } from './events.ts'
 import { eventGap, gapFields } from './gap.ts'
-import type { Input, InputContext, InputFactory } from './input.ts'
+import { type Input, type InputContext, type InputFactory, StandardErrors } from './input.ts'
 
 /** Bytes that are read from the queue at once; the longest frame fits. */
 const chunkBytes = 2 * queuePayloadBytesMax
@@ -58,7 +60,7 @@ export interface EngineParts {
   store: RingStore
   queue: FrameQueue
   world: World
-  options: RingOptions & Pick<InputContext, 'priorityPrefix'>
+  options: RingOptions & Pick<InputContext, 'priorityPrefix'> & { stderrPriority?: number }
   /** Called after each commit: there may be something for readers. */
   onCommit(): void
   /** Makes what parses the frames of a source. */
@@ -125,6 +127,7 @@ export class Engine {
       out: this.ring,
       maxLineBytes: parts.options.maxLineBytes,
       priorityPrefix: parts.options.priorityPrefix,
+      ...standardErrorsOf(parts.options.stderrPriority),
       budget: new ByteBudget(heldBytesMax),
       networkBudget: new ByteBudget(networkHeldBytesMax),
       counters: this.counters,
@@ -442,4 +445,8 @@ export class Engine {
     this.#frameOffset = frameOffset
     this.#parts.onCommit()
   }
+}
+
+function standardErrorsOf(priority = priorityNone): Pick<InputContext, 'standardErrors'> {
+  return hasPriority(priority) ? { standardErrors: new StandardErrors(priority) } : {}
 }

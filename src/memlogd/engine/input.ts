@@ -1,5 +1,6 @@
 /** What the engine and its inputs know of each other. An input parses the frames of one source. */
 import type { ByteBudget } from '../../lines/held-bytes.ts'
+import { sourcesMax } from '../../protocol/constants.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import type { Ring } from '../../ring/ring.ts'
@@ -8,12 +9,41 @@ import type { Counters } from './counters.ts'
 /** Where inputs put finished entries: the ring's staging buffer. */
 export type EntryAppender = Pick<Ring, 'append' | 'isFull' | 'room'>
 
+const outputSuffix = /\.(?:stdout|out)$/
+const errorSuffix = /\.stderr$/
+
+/** Streams of standard error, by the names that LinuxKit and logwrite give them, and the priority of their lines. */
+export class StandardErrors {
+  readonly priority: number
+  /** Names of standard outputs that were opened, without their suffix. */
+  readonly #outputs = new Set<string>()
+
+  constructor(priority: number) {
+    this.priority = priority
+  }
+
+  /** A stream of this name is open. */
+  add(name: string): void {
+    if (!outputSuffix.test(name)) return
+    // A sender may open any number of names, one after another.
+    if (this.#outputs.size >= sourcesMax) this.#outputs.clear()
+    this.#outputs.add(name.replace(outputSuffix, ''))
+  }
+
+  /** Whether it is one of standard error. One without a suffix is, if its standard output has been opened. */
+  has(name: string): boolean {
+    return errorSuffix.test(name) || this.#outputs.has(name)
+  }
+}
+
 /** What all inputs share. */
 export interface InputContext {
   out: EntryAppender
   maxLineBytes: number
   /** Whether stream lines that begin with `<N>` carry that priority. */
   priorityPrefix: boolean
+  /** Which streams are standard error; absent where these have no priority of their own. */
+  standardErrors?: StandardErrors
   /** For unfinished lines and messages of this machine, and for those of other machines. */
   budget: ByteBudget
   networkBudget: ByteBudget

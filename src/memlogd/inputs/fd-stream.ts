@@ -4,7 +4,7 @@ import type { FrameView } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
-import type { EntryAppender, Input, InputContext } from '../engine/input.ts'
+import type { EntryAppender, Input, InputContext, StandardErrors } from '../engine/input.ts'
 import { countCut } from './append.ts'
 import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priority-prefix.ts'
 
@@ -17,6 +17,8 @@ export class FdStreamInput implements Input, LineSink {
   readonly #counters: Counters
   readonly #hasPriority: boolean
   readonly #entry = new EntryDraft()
+  readonly #name: string
+  readonly #standardErrors: StandardErrors | undefined
 
   /** With `hasPriority`, a line that begins with `<N>` has that priority and is shown without it. */
   constructor(name: Buffer, context: InputContext, hasPriority: boolean) {
@@ -25,6 +27,9 @@ export class FdStreamInput implements Input, LineSink {
     this.#out = context.out
     this.#counters = context.counters
     this.#entry.source = name
+    this.#name = name.toString()
+    this.#standardErrors = context.standardErrors
+    this.#standardErrors?.add(this.#name)
   }
 
   get isFull(): boolean {
@@ -60,6 +65,10 @@ export class FdStreamInput implements Input, LineSink {
         entry.priority = priority
         entry.start += priorityPrefixBytes(priority)
       }
+    }
+    const errors = this.#standardErrors
+    if (errors !== undefined && entry.priority === priorityNone && errors.has(this.#name)) {
+      entry.priority = errors.priority
     }
     this.#out.append(entry)
   }

@@ -11,10 +11,12 @@ import type { ParsedFlags } from '../../cli/flags.ts'
 import {
   logSocketPath,
   maxBytesLimit,
+  priorityNone,
   queryLinkName,
   querySocketPath,
   socketModeDefault,
 } from '../../protocol/constants.ts'
+import { severityNames } from '../../protocol/priority.ts'
 import { Wanted } from '../../protocol/wanted.ts'
 import { ringBytesMin } from '../../ring/ring.ts'
 import { type EngineOptions, engineOptionsDefault, engineOptionTable } from '../engine/engine-options.ts'
@@ -225,6 +227,16 @@ export const memlogdCommand = defineCommand({
         'unchanged',
       section: inputs,
     },
+    stderrPriority: {
+      name: 'stderr-priority',
+      type: 'choice',
+      choices: severityNames,
+      value: 'LEVEL',
+      help:
+        'lines of standard error without a priority have this one: of sources named NAME.stderr, or NAME beside NAME.out ' +
+        'or NAME.stdout',
+      section: inputs,
+    },
   },
   dashes: '-',
 })
@@ -265,7 +277,13 @@ export function memlogdConfig(
   }
   const paths = socketPaths(values, surroundings.directory)
   const options = Object.keys(engineOptionTable).map((key) => [key, values[key as keyof MemlogdValues]])
-  const engine = { ...Object.fromEntries(options), dockerState: dockerState(paths['docker-path']) } as EngineOptions
+  const stderrPriority =
+    values.stderrPriority === undefined ? priorityNone : severityNames.indexOf(values.stderrPriority)
+  const engine = {
+    ...Object.fromEntries(options),
+    stderrPriority,
+    dockerState: dockerState(paths['docker-path']),
+  } as EngineOptions
   return {
     daemonize: values.daemonize ? '1' : undefined,
     takeover: values.takeover ? '1' : undefined,

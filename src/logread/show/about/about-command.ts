@@ -38,7 +38,7 @@ export async function runSources(values: ReadValues, selection: Selection): Prom
 
 /** What the daemon has stored is known by source; how much of that had some severity, time or pattern is not. */
 function isBySourceOnly({ filter, pattern, tail, limit }: Selection): boolean {
-  const others = [filter.priority, filter.since, filter.until, pattern, tail, limit]
+  const others = [filter.priority, filter.severity, filter.since, filter.until, pattern, tail, limit]
   return others.every((other) => other === undefined)
 }
 
