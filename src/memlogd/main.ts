@@ -3,13 +3,16 @@
 import {
   controlAck,
   controlDoorbell,
+  controlKeep,
   controlPeer,
   controlReady,
+  controlRelease,
   controlStop,
   controlSync,
   engineControlFd,
   engineQueryFd,
   engineQueueFd,
+  engineReadersFd,
   engineRingFd,
   farewellMs,
   roleEngine,
@@ -24,8 +27,9 @@ import { Engine } from './engine/engine.ts'
 import { type EngineOptions, parseEngineOptions } from './engine/engine-options.ts'
 import { DescriptorFrameQueue } from './engine/frame-queue.ts'
 import { inputTable } from './inputs/table.ts'
-import { serve } from './serve/listener.ts'
+import { resume, serve } from './serve/listener.ts'
 import { Peers } from './serve/peers.ts'
+import { Places } from './serve/places.ts'
 import { Readers } from './serve/readers.ts'
 import { QueryServer } from './serve/server.ts'
 import { statistics } from './serve/statistics.ts'
@@ -67,8 +71,9 @@ class EngineProcess {
     this.#docker = docker
     // The engine commits once before there are readers: their buffers depend on what the engine finds in the ring.
     let readers: Readers | undefined
+    const store = new DescriptorStore(engineRingFd)
     this.#engine = new Engine({
-      store: new DescriptorStore(engineRingFd),
+      store,
       queue: this.#queue,
       world: systemWorld,
       options,
@@ -90,6 +95,11 @@ class EngineProcess {
       version,
       pid: process.ppid,
       identify: ({ descriptor }, answer) => (descriptor && this.#peers.ask(descriptor, answer)) || (() => {}),
+      places: new Places({
+        store,
+        ringId: this.#engine.ringId,
+        send: (type, arg, value) => this.#control.send(type, arg, value),
+      }),
       statistics: (hasSources) => statistics(this.#engine, this.#server, hasSources),
     })
   }
@@ -102,6 +112,7 @@ class EngineProcess {
 
   #notified(message: ControlMessage): void {
     if (message.type === controlPeer) this.#peers.answered(message)
+    if (message.type === controlKeep) this.#adoptReader(message.arg)
     if (message.type === controlSync) {
       this.#readersFrom = message.value
       this.#acceptReaders()
@@ -127,6 +138,16 @@ class EngineProcess {
     if (this.#listener !== undefined || this.#isStopping || this.#engine.position < this.#readersFrom) return
     this.#listener = serve(engineQueryFd, (connection) => this.#server.accept(connection))
     this.#listener.on('listening', () => this.#control.send(controlReady, 0, 0))
+  }
+
+  /** A reader that the intake kept when another engine ended. */
+  #adoptReader(place: number): void {
+    try {
+      resume(engineReadersFd + place, (connection) => this.#server.adopt(connection, place))
+    } catch {
+      // Not a socket: the intake had no descriptor left for it.
+      this.#control.send(controlRelease, place, 0)
+    }
   }
 
   /** Readers get what there is for them, within a limit; those that still read then are cut off. */

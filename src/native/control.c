@@ -98,8 +98,11 @@ static bool handle_peer(struct engine *engine, struct guard *guard, u32 descript
   return send_message(engine, CONTROL_PEER, peer.uid, token << 32 | peer.pid);
 }
 
-static bool handle_sync(struct engine *engine, const struct queue *queue) {
-  return send_message(engine, CONTROL_SYNC, 0, queue->head);
+/* The readers that were kept come first: they have their places before others are accepted. */
+static bool handle_sync(struct engine *engine, const struct holdings *holdings) {
+  for (u32 place = 0; place < KEPT_READERS_MAX; place++)
+    if (holdings->readers.fds[place] >= 0 && !send_message(engine, CONTROL_KEEP, place, 0)) return true;
+  return send_message(engine, CONTROL_SYNC, 0, holdings->queue.head);
 }
 
 static bool handle_ready(struct engine *engine, struct listeners *listeners) {
@@ -126,8 +129,10 @@ static bool handle_message(struct engine *engine, struct holdings *holdings, con
     case CONTROL_ACK: return handle_ack(engine, holdings, value, now_ms);
     case CONTROL_CLOSE: source_close_when_read(&holdings->sources, argument); return true;
     case CONTROL_READY: return handle_ready(engine, &holdings->listeners);
-    case CONTROL_SYNC: return handle_sync(engine, &holdings->queue);
+    case CONTROL_SYNC: return handle_sync(engine, holdings);
     case CONTROL_PEER: return handle_peer(engine, holdings->sources.guard, argument, value);
+    case CONTROL_KEEP: return kept_readers_add(&holdings->readers, value, engine->pid, argument);
+    case CONTROL_RELEASE: return kept_readers_remove(&holdings->readers, holdings->sources.guard, argument);
     default: return false;
   }
 }

@@ -3,6 +3,7 @@
 
 /* Descriptors are first moved up here, so that putting one in its place can't overwrite another. */
 #define PARKING_FD 16
+#define READERS_END_FD (ENGINE_READERS_FD + KEPT_READERS_MAX)
 /* How long an engine that closed its control stream may take to end, so that its own exit status is seen. */
 #define END_MS 500
 /* Variables of our own environment that the engine inherits. */
@@ -19,7 +20,7 @@ static void write_file(const char *path, const char *text) {
   sys_close(fd);
 }
 
-static int park(int fd) { return fd < 0 ? -1 : sys_fcntl(fd, F_DUPFD_CLOEXEC, PARKING_FD); }
+static int park(int fd, int above) { return fd < 0 ? -1 : sys_fcntl(fd, F_DUPFD_CLOEXEC, above); }
 
 static void place_descriptor(int from, int to) {
   if (from < 0) sys_close(to);
@@ -47,6 +48,7 @@ static int become_engine(const struct process *process, char *const *args) {
 /* The engine's descriptors by their final number; -1: closed. */
 static void place_descriptors(const struct engine_launch *launch, const struct holdings *holdings, int control,
                               int output) {
+  int readers[KEPT_READERS_MAX];
   int fds[ENGINE_DOCKER_FD + 1] = {
       [0] = launch->null_fd,
       [1] = output,
@@ -57,10 +59,12 @@ static void place_descriptors(const struct engine_launch *launch, const struct h
       [ENGINE_QUERY_FD] = holdings->listeners.query,
       [ENGINE_DOCKER_FD] = holdings->listeners.docker,
   };
-  for (int fd = 0; fd <= ENGINE_DOCKER_FD; fd++) fds[fd] = park(fds[fd]);
+  for (u32 at = 0; at < KEPT_READERS_MAX; at++) readers[at] = park(holdings->readers.fds[at], READERS_END_FD);
+  for (int fd = 0; fd <= ENGINE_DOCKER_FD; fd++) fds[fd] = park(fds[fd], PARKING_FD);
   for (int fd = 0; fd <= ENGINE_DOCKER_FD; fd++) place_descriptor(fds[fd], fd);
-  if (sys_close_range(ENGINE_DOCKER_FD + 1, 0xffffffff) < 0)
-    for (int fd = ENGINE_DOCKER_FD + 1; fd < DESCRIPTORS_MAX; fd++) sys_close(fd);
+  for (int at = 0; at < KEPT_READERS_MAX; at++) place_descriptor(readers[at], ENGINE_READERS_FD + at);
+  if (sys_close_range(READERS_END_FD, 0xffffffff) < 0)
+    for (int fd = READERS_END_FD; fd < DESCRIPTORS_MAX; fd++) sys_close(fd);
 }
 
 __attribute__((noreturn)) static void engine_child(const struct engine_launch *launch, const struct holdings *holdings,

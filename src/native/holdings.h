@@ -1,8 +1,9 @@
-/* What a memlogd holds for others and hands over to the next one: sockets, sources, the queue and the ring. */
+/* What a memlogd holds for others and hands over to the next one: sockets, sources, readers, the queue and the ring. */
 #pragma once
 
 #include "events.h"
 #include "listen.h"
+#include "peer.h"
 #include "queue.h"
 #include "sources.h"
 #include "syslog.h"
@@ -13,6 +14,7 @@ struct holdings {
   int ring_fd;
   struct sources sources;
   struct events events;
+  struct kept_readers readers;
   struct syslog syslog;
   u32 kmsg_slot;
   u32 taken_from; /* pid of the memlogd that these came from, 0 if they are new */

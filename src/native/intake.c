@@ -4,7 +4,7 @@
 #include "invariants.h"
 #include "kmsg.h"
 
-/* Descriptors that the intake itself needs beside the sources. */
+/* Descriptors that the intake itself needs beside the sources and the kept readers. */
 #define OWN_DESCRIPTORS_MAX 64
 /* After this long without new frames, the queue's memory is freed. */
 #define QUIET_MS 20
@@ -35,19 +35,28 @@ static bool open_new(struct intake *intake) {
   return holdings->ring_fd >= 0;
 }
 
-/* As many descriptors as sources may need. Some are reserved, or no engine could be started again. */
+/* Returns how many descriptors there may be: as many as sources may need, if possible. */
 static i64 raise_descriptor_limit(void) {
   struct rlimit64 limit = {0, 0};
   sys_prlimit(RLIMIT_NOFILE, NULL, &limit);
-  u64 wanted = SOURCES_MAX + OWN_DESCRIPTORS_MAX;
+  u64 wanted = SOURCES_MAX + OWN_DESCRIPTORS_MAX + KEPT_READERS_MAX;
   struct rlimit64 raised = {limit.hard, limit.hard};
   if (limit.hard < wanted) {
     raised.soft = raised.hard = wanted;
     if (sys_prlimit(RLIMIT_NOFILE, &raised, NULL) < 0) raised.soft = raised.hard = limit.hard;
   }
   sys_prlimit(RLIMIT_NOFILE, &raised, NULL);
-  bool is_low = raised.soft < OWN_DESCRIPTORS_MAX + SOURCE_DESCRIPTORS_MIN;
-  return (i64)raised.soft - (is_low ? SOURCE_DESCRIPTORS_MIN : OWN_DESCRIPTORS_MAX);
+  return (i64)raised.soft;
+}
+
+/* Some are reserved, or no engine could be started again; and, unless there are few, some for kept readers. */
+static void reserve_descriptors(struct holdings *holdings) {
+  i64 limit = raise_descriptor_limit();
+  bool is_low = limit < OWN_DESCRIPTORS_MAX + SOURCE_DESCRIPTORS_MIN;
+  i64 rest = limit - (is_low ? SOURCE_DESCRIPTORS_MIN : OWN_DESCRIPTORS_MAX);
+  bool has_places = rest >= KEPT_READERS_MAX + SOURCE_DESCRIPTORS_MIN;
+  holdings->sources.descriptors_max = has_places ? rest - KEPT_READERS_MAX : rest;
+  holdings->readers.descriptors_max = rest;
 }
 
 /* Of all processes, the one that holds everybody's descriptors should be killed last when memory runs out. */
@@ -80,7 +89,8 @@ bool intake_prepare(struct intake *intake) {
   sources->queue = &intake->holdings.queue;
   sources->events = &intake->holdings.events;
   sources->guard = &intake->guard;
-  sources->descriptors_max = raise_descriptor_limit();
+  reserve_descriptors(&intake->holdings);
+  kept_readers_reset(&intake->holdings.readers);
   return guard_prepare(&intake->guard) && open_own(intake);
 }
 
@@ -188,7 +198,7 @@ static void serve_takeover(struct intake *intake, int peer) {
   bool is_ending = intake->stop.is_wanted || is_stopping(intake);
   bool is_allowed = takeover_is_allowed(peer) && !is_ending;
   if (is_allowed) {
-    /* Readers lose their connection as if the engine had died, without a word of a stop: they come back by cursor. */
+    /* Readers meet no more than the death of an engine, without a word of a stop: they are kept, or come back. */
     control_read(&intake->engine, &intake->holdings, intake->now_ms);
     events_flush(&intake->holdings.events, &intake->holdings.queue, intake->now_ms, true);
     if (engine_end_now(&intake->engine, intake->now_ms) && takeover_send(&intake->holdings, peer)) end_process(intake);

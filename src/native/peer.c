@@ -1,4 +1,4 @@
-/* Who a reader is; see peer.h. */
+/* The engine's readers; see peer.h. */
 #include "peer.h"
 
 #include "unix-socket.h"
@@ -24,4 +24,23 @@ struct ucred peer_of_reader(struct guard *guard, int pid, u32 fd) {
   sys_set_socket_number(copy, SO_SNDBUF, QUERY_SEND_BYTES);
   guard_close(guard, copy);
   return peer;
+}
+
+void kept_readers_reset(struct kept_readers *kept) {
+  for (u32 place = 0; place < KEPT_READERS_MAX; place++) kept->fds[place] = -1;
+}
+
+bool kept_readers_add(struct kept_readers *kept, u64 place, int pid, u32 fd) {
+  if (place >= KEPT_READERS_MAX || kept->fds[place] >= 0) return false;
+  int copy = pid > 0 ? copy_descriptor(pid, fd) : -EBADF;
+  if (copy >= 0 && copy < kept->descriptors_max) kept->fds[place] = copy;
+  else if (copy >= 0) sys_close(copy);
+  return true;
+}
+
+bool kept_readers_remove(struct kept_readers *kept, struct guard *guard, u32 place) {
+  if (place >= KEPT_READERS_MAX) return false;
+  if (kept->fds[place] >= 0) guard_close(guard, kept->fds[place]);
+  kept->fds[place] = -1;
+  return true;
 }

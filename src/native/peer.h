@@ -1,4 +1,7 @@
-/* Who a reader is. The engine has the connection, but JavaScript can't ask the kernel about it. */
+/*
+ * The engine's readers. JavaScript can't ask the kernel who they are. And some of them can't connect again when the
+ * engine ends: of these the intake keeps copies for the next engine.
+ */
 #pragma once
 
 #include "guard.h"
@@ -9,3 +12,15 @@
  * kernel buffers for that reader.
  */
 struct ucred peer_of_reader(struct guard *guard, int pid, u32 fd);
+
+/* Copies of the connections that engines asked to keep, by their places; -1: none. */
+struct kept_readers {
+  i64 descriptors_max; /* copies with this number and above are not kept: the intake needs those numbers */
+  int fds[KEPT_READERS_MAX];
+};
+
+void kept_readers_reset(struct kept_readers *kept);
+/* Keeps a copy of the descriptor `fd` of the process `pid`, if there can be one. False if the place is not a free one. */
+bool kept_readers_add(struct kept_readers *kept, u64 place, int pid, u32 fd);
+/* False if there is no such place. */
+bool kept_readers_remove(struct kept_readers *kept, struct guard *guard, u32 place);

@@ -20,6 +20,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the structures below 
 #define STATE_EVENT_CODES 16
 #define STATE_EVENTS (STATE_EVENT_CODES + EVENT_LOSS_KINDS)
 #define STATE_PATH_NAME_BYTES (128 - 16)
+/* A bit for each place of a kept reader. */
+#define KEPT_READERS_WORDS ((KEPT_READERS_MAX + 31) / 32)
 
 struct state_event {
   u32 count, argument;
@@ -48,6 +50,7 @@ struct state {
   u32 source_count, bytes, ring_format;
   struct state_event events[STATE_EVENTS];
   struct state_path paths[PATHS];
+  u32 readers[KEPT_READERS_WORDS];
   struct state_source sources[SOURCES_MAX];
 };
 
@@ -59,7 +62,8 @@ AT(state, source_count, 68);
 AT(state, ring_format, 76);
 AT(state, events, 80);
 AT(state, paths, 272);
-AT(state, sources, 912);
+AT(state, readers, 912);
+AT(state, sources, 928);
 AT(state_path, name, 16);
 AT(state_source, kind, 8);
 AT(state_source, has_descriptor, 13);
@@ -75,7 +79,7 @@ _Static_assert(STATE_PATH_NAME_BYTES > UNIX_PATH_BYTES_MAX, "the longest name an
 
 /*
  * Descriptors of the process itself come first, those that there are, in this order; then a directory for each bound
- * path; then those of the sources.
+ * path; then those of the kept readers; then those of the sources.
  */
 enum { OWN_QUEUE, OWN_RING, OWN_LOG, OWN_QUERY, OWN_SYSLOG, OWN_UDP, OWN_TCP, OWN_DOCKER, OWN_KMSG, OWN_COUNT };
 
@@ -194,6 +198,15 @@ static void write_sources(const struct sources *sources, struct state *state) {
   }
 }
 
+static bool has_reader(const struct state *state, u32 place) {
+  return (state->readers[place / 32] >> place % 32 & 1) != 0;
+}
+
+static void write_readers(const struct kept_readers *kept, struct state *state) {
+  for (u32 place = 0; place < KEPT_READERS_MAX; place++)
+    if (kept->fds[place] >= 0) state->readers[place / 32] |= 1u << place % 32;
+}
+
 static void write_state(struct holdings *holdings, struct state *state) {
   int *own[OWN_COUNT + PATHS];
   own_descriptors(holdings, own);
@@ -215,6 +228,7 @@ static void write_state(struct holdings *holdings, struct state *state) {
   state->udp_dropped = holdings->syslog.udp_dropped;
   write_events(&holdings->events, state);
   write_paths(&holdings->listeners, state);
+  write_readers(&holdings->readers, state);
   write_sources(&holdings->sources, state);
   state->bytes = (u32)(STATE_HEAD_BYTES + sizeof(struct state_source) * state->source_count);
 }
@@ -224,6 +238,7 @@ static bool send_all_descriptors(struct holdings *holdings, int peer, const stru
   struct batch batch = {.peer = peer};
   own_descriptors(holdings, own);
   for (u32 n = 0; n < OWN_COUNT + PATHS; n++) batch_add(&batch, *own[n]);
+  for (u32 place = 0; place < KEPT_READERS_MAX; place++) batch_add(&batch, holdings->readers.fds[place]);
   for (u32 n = 0; n < state->source_count; n++) batch_add(&batch, holdings->sources.slots[state->sources[n].slot].fd);
   batch_flush(&batch);
   return !batch.has_failed;
@@ -382,6 +397,8 @@ static const char *restore_descriptors(struct holdings *holdings, int peer, cons
     *own[n] = batch_next(&batch);
     if (*own[n] < 0) return "descriptors are missing";
   }
+  for (u32 place = 0; place < KEPT_READERS_MAX; place++)
+    if (has_reader(state, place)) holdings->readers.fds[place] = batch_next(&batch);
   if (!queue_adopt(&holdings->queue, state->head, state->tail)) return "its queue can't be used";
   for (u32 n = 0; n < state->source_count; n++) {
     const struct state_source *from = &state->sources[n];

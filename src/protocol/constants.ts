@@ -25,7 +25,7 @@ export const syslogConnectionsPerPeerMax = 32
 /** A datagram of NUL and this name asks memlogd to hand over. */
 export const takeoverName = 'memlogd-takeover'
 export const takeoverMagic = 0x31544c4d // "MLT1", little-endian
-export const takeoverVersion = 2
+export const takeoverVersion = 3
 /** Mode of the sockets that memlogd binds: root alone. */
 export const socketModeDefault = 0o600
 
@@ -108,6 +108,14 @@ export const controlPeer = 7
  * position.
  */
 export const controlSync = 8
+/**
+ * Engine to intake: keep a copy of my descriptor `arg`, a reader that cannot come back by itself; value = its place, a
+ * free one below keptReadersMax. Back, before the answer to SYNC: the descriptor of place `arg` is open in this engine,
+ * as engineReadersFd + arg.
+ */
+export const controlKeep = 9
+/** Engine to intake: the reader of place `arg` has ended. */
+export const controlRelease = 10
 /** PEER questions that may be without an answer: their answers must find room in the stream. */
 export const controlPeersMax = 32
 export const uidUnknown = 0xffffffff
@@ -125,6 +133,10 @@ export const engineRingFd = 5
 export const engineQueryFd = 6
 /** The Docker plugin's listening socket, where one is configured. */
 export const engineDockerFd = 7
+/** The first of the readers that the intake kept for this engine. */
+export const engineReadersFd = 8
+/** Readers that the intake keeps at the same time: each has a place in the ring file that says how far it is. */
+export const keptReadersMax = 120
 
 // ---- Roles of the executable that users never name -------------------------------------------
 export const roleEngine = 'memlogd-engine'

@@ -6,6 +6,7 @@
  * Layout of the file behind a descriptor store (the ring file of docs/PROTOCOL.md section 6):
  *
  *   0                     ring id, 16 random bytes (all zero in a new file)
+ *   64                    places of kept readers, 32 bytes each
  *   4096                  commit slot 0
  *   4096 + slotBytes      commit slot 1
  *   4096 + 2 * slotBytes  region: entries, wrapped at the region size that the commit names
@@ -14,6 +15,8 @@
  * The file is sparse: what was never written costs nothing.
  */
 export const ringIdBytes = 16
+export const placesOffset = 64
+export const placeBytes = 32
 export const commitSlotOffset = 4096
 export const commitSlotBytes = 1024 * 1024
 export const regionOffset = commitSlotOffset + 2 * commitSlotBytes

@@ -4,7 +4,7 @@ from support import *
 
 NAME = b"\0memlogd-takeover"
 SOURCES, AREA, HEADER, SLOT = 4096, 4 * 1024 * 1024, 4096, 576
-EVENTS_AT, PATHS_AT, SOURCES_AT = 80, 80 + 8 * 24, 80 + 8 * 24 + 5 * 128
+EVENTS_AT, PATHS_AT, SOURCES_AT = 80, 80 + 8 * 24, 80 + 8 * 24 + 5 * 128 + 4 * 4
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
@@ -35,7 +35,7 @@ class Running:
         """A valid state with one source for each pipe, and its descriptors in order."""
         queue = sealed("queue", HEADER + SOURCES * SLOT + AREA, struct.pack("<5I", 0x31514C4D, 1, AREA, SOURCES, SLOT))
         fds = [queue, os.memfd_create("ring"), self.log.fileno(), self.query.fileno()]
-        head = struct.pack("<8I2Q5I", 0x31544C4D, 2, SOURCES, AREA, 1, os.getpid(), 100, 0b1111, 0, 0, 0, 0, 0, 0, 0)
+        head = struct.pack("<8I2Q5I", 0x31544C4D, 3, SOURCES, AREA, 1, os.getpid(), 100, 0b1111, 0, 0, 0, 0, 0, 0, 0)
         state = bytearray(SOURCES_AT + 40 * len(pipes))
         state[:len(head)] = head
         struct.pack_into("<3I", state, 68, len(pipes), len(state), 2)

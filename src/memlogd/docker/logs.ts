@@ -33,6 +33,7 @@ export class ContainerFilter implements Filter {
 /** Docker's frames. Lost lines have no form in them. */
 export const dockerReply: ReplyEncoder = {
   isVerbatim: false,
+  writeBytesMax: Number.POSITIVE_INFINITY,
   bytesMax: (entry) => dockerFrameBytes(entry.size),
   write(entry, target, at) {
     if (entry.kind !== entryKindLine) return at

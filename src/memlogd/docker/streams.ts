@@ -4,7 +4,7 @@
  */
 import { entryFieldsBytesMax, sourceNameBytesMax, sourcesMax } from '../../protocol/constants.ts'
 import { encodeFields } from '../../protocol/fields.ts'
-import { cutUtf8, safeSourceName } from '../inputs/source-name.ts'
+import { cutUtf8, untrustedSourceName } from '../inputs/source-name.ts'
 
 /** Longest state file that is read: as many streams as there can be sources, each with its fields. */
 export const dockerStateBytesMax = 64 * 1024 * 1024
@@ -119,7 +119,7 @@ export function containerIdField(id: string): Buffer {
 function streamOf(token: number, file: string, container: DockerContainer): DockerStream {
   const source = (stream: string): DockerSource => {
     const suffix = Buffer.from(`.${stream}`)
-    const name = cutUtf8(safeSourceName(Buffer.from(container.name)), sourceNameBytesMax - suffix.length)
+    const name = cutUtf8(untrustedSourceName(Buffer.from(container.name), 'docker'), sourceNameBytesMax - suffix.length)
     const fields = encodeFields([['container_id', container.id], ['stream', stream], ...container.fields])
     return { name: Buffer.concat([name, suffix]), fields }
   }

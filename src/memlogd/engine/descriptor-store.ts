@@ -3,6 +3,8 @@ import {
   carriesOffset,
   commitSlotBytes,
   commitSlotOffset,
+  placeBytes,
+  placesOffset,
   type RingStore,
   regionOffset,
   ringIdBytes,
@@ -53,6 +55,15 @@ export class DescriptorStore implements RingStore {
 
   writeId(id: Buffer): void {
     this.#write(id, 0, ringIdBytes, 0)
+  }
+
+  /** Where a kept reader is: see src/memlogd/serve/places.ts. */
+  readPlace(place: number): Buffer {
+    return this.#bytes(placesOffset + place * placeBytes, placeBytes)
+  }
+
+  writePlace(place: number, bytes: Buffer): void {
+    this.#write(bytes, 0, placeBytes, placesOffset + place * placeBytes)
   }
 
   #bytes(position: number, length: number): Buffer {

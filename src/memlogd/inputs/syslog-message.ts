@@ -13,7 +13,7 @@
 
 import { FieldsBuilder } from '../../protocol/fields.ts'
 import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from './priority-prefix.ts'
-import { safeSourceName } from './source-name.ts'
+import { untrustedSourceName } from './source-name.ts'
 
 /** Priority of a message that states none: user.notice, as RFC 3164 section 4.3.3 wants it. */
 const priorityDefault = 13
@@ -118,7 +118,7 @@ export class SyslogMessage {
 
   /** Takes `tag[pid]: ` and returns where the text begins. */
   #takeTag(bytes: Buffer, start: number, tagEnd: number, end: number): number {
-    this.source = safeSourceName(bytes.subarray(start, tagEnd))
+    this.source = untrustedSourceName(bytes.subarray(start, tagEnd), 'syslog')
     let at = tagEnd
     if (bytes[at] === openBracket) {
       const close = findByte(bytes, closeBracket, at, end)
@@ -154,7 +154,8 @@ export class SyslogMessage {
     const [timeEnd, hostEnd, appEnd, pidEnd, idEnd] = ends as [number, number, number, number, number]
     this.#addUnlessNil('sender_time', bytes, start, timeEnd)
     this.#addUnlessNil('hostname', bytes, timeEnd + 1, hostEnd)
-    if (!isNil(bytes, hostEnd + 1, appEnd)) this.source = safeSourceName(bytes.subarray(hostEnd + 1, appEnd))
+    if (!isNil(bytes, hostEnd + 1, appEnd))
+      this.source = untrustedSourceName(bytes.subarray(hostEnd + 1, appEnd), 'syslog')
     if (!isNil(bytes, appEnd + 1, pidEnd)) this.#takePid(bytes, appEnd + 1, pidEnd)
     this.#addUnlessNil('msgid', bytes, pidEnd + 1, idEnd)
     if (structuredEnd < 0) this.fault = 'structured-data'

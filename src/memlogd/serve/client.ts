@@ -69,6 +69,14 @@ export class QueryClient implements Client {
     else this.#cancelTimer = this.#host.world.after(readerStallMs, () => this.#connection.destroy())
   }
 
+  /** Continues a reader of the plain protocol that was another engine's. */
+  resume(reader: Reader): void {
+    this.#cancelTimer()
+    this.#isAnswered = true
+    this.reader = reader
+    reader.peer = this.peer
+  }
+
   /**
    * A client of the extended protocol that closes is gone. One of the plain protocol may have closed its own half
    * alone, as

@@ -1,20 +1,30 @@
 /** The listening query socket: every connection becomes a client of the query server. */
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, Socket } from 'node:net'
 import type { Client } from './client.ts'
 import type { Connection } from './reader.ts'
 
 /** Accepts clients on a listening socket that the intake bound. */
 export function serve(fd: number, accept: (connection: Connection) => Client | undefined): Server {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const client = accept(new SocketConnection(socket))
-    if (client === undefined) return
-    socket.on('data', (bytes) => client.data(bytes as Buffer))
-    socket.on('end', () => client.ended())
-    // A client's errors end that client alone.
-    socket.on('error', () => socket.destroy())
-    socket.on('close', () => client.closed())
+    listenTo(socket, accept(new SocketConnection(socket)))
   })
   return server.listen({ fd })
+}
+
+/** Continues with a connection that is open already. */
+export function resume(fd: number, adopt: (connection: Connection) => Client | undefined): void {
+  const socket = new Socket({ fd, allowHalfOpen: true, readable: true, writable: true })
+  listenTo(socket, adopt(new SocketConnection(socket)))
+  socket.resume()
+}
+
+function listenTo(socket: Socket, client: Client | undefined): void {
+  if (client === undefined) return
+  socket.on('data', (bytes) => client.data(bytes as Buffer))
+  socket.on('end', () => client.ended())
+  // A client's errors end that client alone.
+  socket.on('error', () => socket.destroy())
+  socket.on('close', () => client.closed())
 }
 
 class SocketConnection implements Connection {

@@ -109,6 +109,14 @@ class SharedRange {
     this.toPosition += size
   }
 
+  /** The last entries from `from` on, below `end`, that take at most `bytes` together, but one at least. */
+  endWithin(from: number, end: number, bytes: number): number {
+    const limit = (this.#offsets[from - this.from] as number) + bytes
+    let next = Math.min(end, this.to)
+    while (next > from + 1 && (this.#offsets[next - this.from] as number) > limit) next--
+    return next
+  }
+
   slice(from: number, end: number): Buffer {
     return this.buffer.subarray(this.#offsets[from - this.from], this.#offsets[end - this.from])
   }
@@ -139,7 +147,7 @@ export class Ranges {
   shared(encoder: ReplyEncoder, from: number, end: number): Piece | undefined {
     const range = this.#rangeAt(encoder, from)
     if (range === undefined) return undefined
-    const next = Math.min(end, range.to)
+    const next = range.endWithin(from, end, encoder.writeBytesMax)
     range.users++
     const release = once(() => {
       range.users--

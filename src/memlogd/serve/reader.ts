@@ -11,6 +11,7 @@ import type { World } from '../../system/world.ts'
 import type { Engine } from '../engine/engine.ts'
 import { endEntry, type Gap, gapEntry } from '../engine/gap.ts'
 import type { Peer } from './peers.ts'
+import type { Place } from './places.ts'
 import type { Filter, Piece, Ranges } from './ranges.ts'
 import type { ReplyEncoder } from './replies.ts'
 import type { Progress, Scheduler, Task } from './scheduler.ts'
@@ -41,6 +42,8 @@ export interface ReaderOptions {
   from?: number
   /** Only this many of the last entries of what is buffered. */
   tail?: number
+  /** Only entries below this sequence number; without it, the mode decides. */
+  end?: number
   /** At most this many entries. */
   limit?: number
   /** Only entries that it wants. */
@@ -49,6 +52,8 @@ export interface ReaderOptions {
   header?: Buffer
   /** A gap that is reported first. */
   gap?: Gap
+  /** Called before a client that receives nothing is disconnected. */
+  stalled?(): void
 }
 
 const view = new EntryView()
@@ -78,6 +83,8 @@ export class Reader implements Task {
   #pending: Buffer[] = []
   /** What is being written of the ring. */
   #piece: Piece | undefined
+  /** Where the next engine finds how far this reader is, if its connection is kept. */
+  #place: Place | undefined
   /** Cancels what happens to a client that receives nothing. */
   #cancelStall: (() => void) | undefined
 
@@ -89,7 +96,7 @@ export class Reader implements Task {
     this.#options = options
     const { mode, tail, filter } = options
     const committed = this.#ring.committedSequence
-    this.#end = mode === queryModeDump ? committed : Number.POSITIVE_INFINITY
+    this.#end = options.end ?? (mode === queryModeDump ? committed : Number.POSITIVE_INFINITY)
     let from = Math.min(committed, options.from ?? (mode === queryModeFollow ? committed : this.#ring.tailSequence))
     if (tail !== undefined) {
       from = Math.max(from, this.#ring.tailSequence)
@@ -118,6 +125,16 @@ export class Reader implements Task {
   /** Entries that this reader has not been sent yet. */
   get lag(): number {
     return Math.max(0, this.#ring.committedSequence - this.#next)
+  }
+
+  /** Sequence numbers of what is still to be sent. */
+  get progress(): { next: number; end: number } {
+    return { next: this.#next, end: this.#end }
+  }
+
+  /** The next engine can continue this reader: `place` says from where. */
+  keep(place: Place): void {
+    this.#place = place
   }
 
   step(isOver: () => boolean): Progress {
@@ -163,6 +180,7 @@ export class Reader implements Task {
     this.#isFinished = true
     this.#endStall()
     this.#releasePiece()
+    this.#place?.release()
     this.#parts.scheduler.remove(this)
   }
 
@@ -221,6 +239,7 @@ export class Reader implements Task {
     this.#connection.write(last, () => {
       this.#releasePiece()
       this.#isWriting = false
+      this.#place?.record(this.progress)
       if (this.#isFinished) return
       this.#endStall()
       this.#parts.scheduler.ready(this)
@@ -235,7 +254,10 @@ export class Reader implements Task {
 
   #watchStall(): void {
     this.#endStall()
-    this.#cancelStall = this.#world.after(readerStallMs, () => this.#connection.destroy())
+    this.#cancelStall = this.#world.after(readerStallMs, () => {
+      this.#options.stalled?.()
+      this.#connection.destroy()
+    })
   }
 
   #endStall(): void {

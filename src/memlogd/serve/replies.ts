@@ -7,6 +7,8 @@ import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 export interface ReplyEncoder {
   /** The encoded entry is the entry: ranges of the ring need no encoding. */
   readonly isVerbatim: boolean
+  /** Most bytes of several entries in one write. */
+  readonly writeBytesMax: number
   /** Most bytes that this entry can become. */
   bytesMax(entry: EntryView): number
   /** Writes the entry, or nothing where it has no form in this reply, at `target[at]`; returns where it ends. */
@@ -15,6 +17,7 @@ export interface ReplyEncoder {
 
 export const extendedReply: ReplyEncoder = {
   isVerbatim: true,
+  writeBytesMax: Number.POSITIVE_INFINITY,
   bytesMax: (entry) => entry.size,
   write: (entry, target, at) => at + entry.bytes.copy(target, at, entry.start, entry.start + entry.size),
 }
@@ -30,6 +33,8 @@ const lineEnd = Buffer.from('}\n')
  */
 export class PlainReply implements ReplyEncoder {
   readonly isVerbatim = false
+  /** A Unix socket accepts this whole or not at all, so that an engine's death cuts no line. */
+  readonly writeBytesMax = 16 * 1024
   readonly #stamp = new StampWriter()
   #source: Buffer = Buffer.alloc(0)
   /** What stands between a stamp and a message of `#source`. */
@@ -37,6 +42,7 @@ export class PlainReply implements ReplyEncoder {
 
   bytesMax(entry: EntryView): number {
     const keys = timeKey.length + stampBytesMax + sourceKey.length + messageKey.length + lineEnd.length
+    // A slash of the source takes three bytes, less than the six that are reckoned for each.
     return keys + jsonTextBytesMax(0) + jsonTextBytesMax(entry.size)
   }
 
@@ -55,9 +61,11 @@ export class PlainReply implements ReplyEncoder {
   }
 }
 
+/** LinuxKit's logwrite service makes a file of each name: a slash would make a path of it. */
 function encodeMiddle(source: Buffer): Buffer {
-  const name = Buffer.alloc(jsonTextBytesMax(source.length))
-  const end = writeJsonText(name, 0, source, 0, source.length)
+  const safe = source.includes('/') ? Buffer.from(source.toString('latin1').replaceAll('/', '%2F'), 'latin1') : source
+  const name = Buffer.alloc(jsonTextBytesMax(safe.length))
+  const end = writeJsonText(name, 0, safe, 0, safe.length)
   return Buffer.concat([sourceKey, name.subarray(0, end), messageKey])
 }
 

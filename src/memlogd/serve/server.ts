@@ -1,10 +1,19 @@
 /** The clients of the query socket: how many there may be, what they ask, and what the server applies of that. */
 import { EntryFilter, filterKeys } from '../../match/entry-filter.ts'
-import { globStepsMax, queryClientsMax, queryClientsPerUserMax, uidUnknown } from '../../protocol/constants.ts'
+import {
+  globStepsMax,
+  queryClientsMax,
+  queryClientsPerUserMax,
+  queryModeDump,
+  queryModeDumpFollow,
+  readerStallMs,
+  uidUnknown,
+} from '../../protocol/constants.ts'
 import { encodeHeader, type QueryRequest } from '../../protocol/query.ts'
 import type { Gap } from '../engine/gap.ts'
 import { type Client, type ClientHost, QueryClient, type Request } from './client.ts'
 import type { Peer } from './peers.ts'
+import type { Places } from './places.ts'
 import type { Connection, Reader, ReaderOptions } from './reader.ts'
 import type { Readers } from './readers.ts'
 import { extendedReply, PlainReply } from './replies.ts'
@@ -15,6 +24,8 @@ export interface QueryServerParts {
   pid: number
   /** Finds out who is connected, where that is possible; returns a function that cancels the question. */
   identify?(connection: Connection, answer: (peer: Peer) => void): () => void
+  /** Keeps clients of the plain protocol for the next engine, where that is possible. */
+  places?: Places
   /** The answer to a request for statistics: one line of JSON, newline included. */
   statistics(hasSources: boolean): string
 }
@@ -66,11 +77,42 @@ export class QueryServer {
     return new QueryClient(connection, this.#host)
   }
 
+  /** Continues with a client of the plain protocol that another engine had at this place. */
+  adopt(connection: Connection, number: number): Client | undefined {
+    const adopted = this.#parts.places?.adopt(number)
+    if (adopted === undefined) return undefined
+    const { engine } = this.#parts.readers
+    const { next, end } = adopted.progress ?? { next: engine.ring.tailSequence, end: Number.POSITIVE_INFINITY }
+    const mode = Number.isFinite(end) ? queryModeDump : queryModeDumpFollow
+    const gap: Pick<ReaderOptions, 'gap'> =
+      adopted.progress === undefined ? { gap: { lost: undefined, reason: 'restarted' } } : {}
+    const client = new QueryClient(connection, this.#host)
+    this.#clients++
+    const reader = this.#addPlain(connection, { mode, from: next, end, ...gap })
+    reader.keep(adopted.place)
+    client.resume(reader)
+    return client
+  }
+
+  #addPlain(connection: Connection, options: Omit<ReaderOptions, 'encoder'>): Reader {
+    const stalled = () => this.#reportDropped(reader.peer, `it received nothing for ${readerStallMs / 60_000} minutes`)
+    const reader = this.#parts.readers.add(connection, { ...options, encoder: this.#plainReply, stalled })
+    this.#readers.add(reader)
+    return reader
+  }
+
+  /** A client of the plain protocol can't know what it misses: so the log does. */
+  #reportDropped(peer: Peer | undefined, why: string): void {
+    const who = peer === undefined || peer.uid === uidUnknown ? '' : ` (pid ${peer.pid}, uid ${peer.uid})`
+    this.#parts.readers.engine.note(`a reader of the plain protocol${who} was disconnected: ${why}`)
+  }
+
   /** Makes room for another client, of a user or of all: disconnects one that may be gone. False if there is none. */
   #dropHalfClosed(uid?: number): boolean {
     for (const client of this.#halfClosed) {
       if (uid !== undefined && client.peer?.uid !== uid) continue
       client.drop()
+      this.#reportDropped(client.peer, 'it had closed its half, and another client needed its place')
       return true
     }
     return false
@@ -107,23 +149,27 @@ export class QueryServer {
   }
 
   #answer(connection: Connection, parsed: Request): Reader | undefined {
-    let options: ReaderOptions = { mode: parsed.mode, encoder: this.#plainReply }
-    if (parsed.kind === 'extended') {
-      const { request } = parsed
-      if (request.stats === true) {
-        const statistics = Buffer.from(this.#parts.statistics(request.storedBySource === true))
-        connection.write(Buffer.concat([this.#header(['stats']), statistics]), () => {})
-        connection.end()
-        return undefined
-      }
-      const filter = EntryFilter.make(request)
-      if (filter instanceof EntryFilter && filter.steps > globStepsMax) {
-        connection.write(this.#header([], tooCostly(filter.steps)), () => {})
-        connection.end()
-        return undefined
-      }
-      options = { mode: parsed.mode, encoder: extendedReply, ...this.#extendedOptions(request, filter) }
+    if (parsed.kind === 'plain') {
+      const reader = this.#addPlain(connection, { mode: parsed.mode })
+      const { descriptor } = connection
+      const place = descriptor === undefined ? undefined : this.#parts.places?.keep(descriptor, reader.progress)
+      if (place !== undefined) reader.keep(place)
+      return reader
     }
+    const { request } = parsed
+    if (request.stats === true) {
+      const statistics = Buffer.from(this.#parts.statistics(request.storedBySource === true))
+      connection.write(Buffer.concat([this.#header(['stats']), statistics]), () => {})
+      connection.end()
+      return undefined
+    }
+    const filter = EntryFilter.make(request)
+    if (filter instanceof EntryFilter && filter.steps > globStepsMax) {
+      connection.write(this.#header([], tooCostly(filter.steps)), () => {})
+      connection.end()
+      return undefined
+    }
+    const options = { mode: parsed.mode, encoder: extendedReply, ...this.#extendedOptions(request, filter) }
     const reader = this.#parts.readers.add(connection, options)
     this.#readers.add(reader)
     return reader
