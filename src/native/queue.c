@@ -36,7 +36,7 @@ static bool is_memory_strict(void) {
 /* Takes all pages where they could be refused later: writing to a page that is refused is a SIGBUS. */
 static bool take_pages(struct queue *queue) {
   queue->keeps_pages = is_memory_strict();
-  return !queue->keeps_pages || sys_fallocate(queue->fd, 0, 0, queue_file_bytes) == 0;
+  return !queue->keeps_pages || UNINTERRUPTED(sys_fallocate(queue->fd, 0, 0, queue_file_bytes)) == 0;
 }
 
 static bool map_queue(struct queue *queue) {

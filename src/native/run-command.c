@@ -91,7 +91,7 @@ __attribute__((noreturn)) static void child(const struct process *process, char 
   sys_dup3(out, 1, 0);
   sys_dup3(err, 2, 0);
   int error = exec_as_called(process, command);
-  sys_write(answer, &error, sizeof error);
+  UNINTERRUPTED(sys_write(answer, &error, sizeof error));
   sys_exit(STATUS_NOT_EXECUTABLE);
 }
 

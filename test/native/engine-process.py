@@ -148,6 +148,39 @@ def test_the_engine_opens_and_closes_a_fifo():
     m.stop()
 
 
+def test_only_a_fifo_is_opened():
+    # To open another file may have effects or block, so its type is looked at first.
+    m = Memlogd()
+    libc = ctypes.CDLL(None)
+    path = m.dir + "/file"
+    open(path, "w").close()
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watch, path.encode(), 0x20) > 0  # IN_OPEN
+    m.do(do="open", kind=6, token=1, path=path, name="n")
+    until("it is refused", lambda: [e for e in m.events("open_failed") if (e["text"], e["argument"]) == (path, 22)])
+    try: raise AssertionError(f"it was opened: {os.read(watch, 1000)}")
+    except BlockingIOError: os.close(watch)
+    m.stop()
+
+
+def test_the_number_of_an_engine_that_was_reaped_is_not_used():
+    # It may be another process's by then. What the engine had sent is read after its end: a question about a reader.
+    m = Memlogd(shim="stop wait4 2; log kill DIR/kills")
+    engine = m.engines()[0]["started"]
+    until("it is ready", lambda: m.acknowledged() > 0)
+    os.kill(m.pid, signal.SIGCHLD)
+    m.until_stopped()
+    m.do(do="raw", hex=struct.pack("<IIQ", 7, 6, 1 << 32).hex())
+    m.do(do="say", text="sent")  # the engine does one thing after the other
+    os.kill(engine, signal.SIGKILL)
+    until("it is dead", lambda: open(f"/proc/{engine}/stat").read().rsplit(")")[1].split()[0] == "Z")
+    m.resume()
+    until("another engine", lambda: len(m.engines()) == 2)
+    m.round_trip()
+    assert not os.path.exists(m.dir + "/kills"), open(m.dir + "/kills").read()
+    m.stop()
+
+
 def test_each_failure_to_open_is_answered_by_its_token():
     # Events keep one path a second; the answers do not.
     m = Memlogd()

@@ -31,6 +31,10 @@ struct fuzz {
   bool is_short_of_descriptors, is_holding;
 };
 
+long shim_syscall(long number, long a, long b, long c, long d, long e, long f) {
+  return kernel_call(number, a, b, c, d, e, f);
+}
+
 /* ---- chance ---- */
 
 static u64 draw(struct fuzz *fuzz) {

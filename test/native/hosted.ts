@@ -12,6 +12,7 @@ import * as constants from '../../src/protocol/constants.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const sourceDirectory = join(root, 'src/native')
+const shim = join(import.meta.dirname, 'shim.h')
 const testMsMax = 200_000
 const outputBytesMax = 4 * 1024 * 1024
 
@@ -42,9 +43,9 @@ const fuzzLeavesOut = [
   'takeover',
 ]
 
-/** The whole native half as a program. */
+/** The whole native half as a program whose system calls obey $SHIM. */
 function hostedProgram(): string {
-  return compile('memlogd', testConstants, cFiles())
+  return compile('memlogd', testConstants, [join(import.meta.dirname, 'shim.c'), ...cFiles()])
 }
 
 /** The intake with test/native/fuzz.c around it. */
@@ -62,7 +63,7 @@ function cFiles(): string[] {
 function compile(name: string, values: object, sources: readonly string[]): string {
   const header = constantsHeader({ ...values })
   const hash = createHash('sha256').update([...flags, ...warnings, header].join('\n'))
-  const inputs = new Set([...sources, ...readdirSync(sourceDirectory).map((file) => join(sourceDirectory, file))])
+  const inputs = new Set([...sources, shim, ...readdirSync(sourceDirectory).map((file) => join(sourceDirectory, file))])
   for (const file of [...inputs].sort()) hash.update(file).update(readFileSync(file))
   const directory = join(root, '.cache/native-test', hash.digest('hex').slice(0, 16))
   const program = join(directory, name)
@@ -71,7 +72,7 @@ function compile(name: string, values: object, sources: readonly string[]): stri
   writeFileSync(join(directory, 'constants.h'), header)
   // Two test files may get here at once: each builds its own, the last rename wins.
   const made = `${program}.${process.pid}`
-  const directories = [`-I${directory}`, `-I${sourceDirectory}`]
+  const directories = ['-include', shim, `-I${directory}`, `-I${sourceDirectory}`]
   execFileSync('cc', [...flags, ...warnings, '-DMEMLOGD_HOSTED', ...directories, '-o', made, ...sources])
   renameSync(made, program)
   return program

@@ -47,6 +47,19 @@ def test_syslog_datagrams_that_wait():
     m.stop()
 
 
+def test_the_first_datagram_has_its_sender():
+    # It is sent as soon as the socket exists, before memlogd does anything else.
+    m = Memlogd(start=False, shim="stopped bind 3")
+    path = m.config["syslog-path"] = m.dir + "/dev-log"
+    m.start_until_stopped()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(path)
+    s.send(b"early")
+    m.resume()
+    frame = until("it is read", lambda: m.frames("DATAGRAM"))[0]
+    assert struct.unpack("<III", frame["data"].encode("latin1")[:12]) == (os.getpid(), os.getuid(), os.getgid())
+    m.stop()
+
+
 def test_syslog_flood_under_a_full_queue():
     # The engine is held and the queue is full: senders wait a moment, then datagrams are dropped, and the reported number is exact.
     m = Memlogd(start=False)

@@ -363,6 +363,45 @@ def test_a_datagram_source_ends_when_it_is_shut_down():
     m.stop()
 
 
+def test_a_file_that_has_nothing_now_is_not_read_all_the_time():
+    # epoll refuses files, so they are read again and again, but not faster.
+    m = Memlogd(shim="log pread64 DIR/reads; fail pread64 0 11")
+    with open(m.dir + "/file", "w+") as file: m.send(b"file", [file.fileno()])
+    def reads():
+        with open(m.dir + "/reads") as file: return len(file.readlines())
+    until("it is read", lambda: os.path.exists(m.dir + "/reads"))
+    begun, before = time.monotonic(), reads()
+    until("it is read again", lambda: reads() >= before + 6)
+    took, count = time.monotonic() - begun, reads() - before
+    assert took > 0.03 * (count - 1), f"{count} reads in {took} s"
+    m.stop()
+
+
+def test_interrupted_calls_change_nothing():
+    m = Memlogd(start=False, shim="eintr")
+    m.config["syslog-path"] = m.dir + "/dev-log"
+    m.start()
+    before = m.fds()
+    r, w = os.pipe(); m.send(b"pipe", [r]); os.close(r)
+    a, b = socket.socketpair(); m.send(b"stream", [b.fileno()]); b.close()
+    with open(m.dir + "/file", "w+") as file: file.write("text" * 50_000); file.flush(); file.seek(0); m.send(b"file", [file.fileno()])
+    os.write(w, b"a" * 60_000); os.close(w)
+    a.sendall(b"b" * 100_000); a.close()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(m.config["syslog-path"])
+    for n in range(10): s.send(b"%d" % n)
+    assert m.source("pipe")[0] == b"a" * 60_000 and m.source("stream")[0] == b"b" * 100_000 and m.source("file")[0] == b"text" * 50_000
+    until("each datagram", lambda: [f["data"][16:] for f in m.frames("DATAGRAM")] == [str(n) for n in range(10)])
+    for _ in range(3):
+        count = len(m.engines())
+        os.kill(m.engines()[-1]["started"], signal.SIGKILL)
+        until("another engine", lambda: len(m.engines()) > count)
+    m.round_trip()
+    until("no descriptor stays open", lambda: m.fds() == before)
+    os.kill(m.pid, signal.SIGTERM)
+    assert m.process.wait(20) == 0
+    m.check_sanitizer()
+
+
 def test_stop_with_an_engine_that_hangs():
     m = Memlogd()
     os.kill(m.engines()[0]["started"], signal.SIGSTOP)

@@ -115,6 +115,21 @@ def test_mode_and_group():
     m.stop()
 
 
+def test_a_link_in_the_place_of_the_socket_is_not_followed():
+    # Whoever owns the directory can put one there between bind(2) and the change of the group.
+    if os.getuid() != 0: return print("skipped: not root")
+    m = Memlogd({"socket-mode": str(0o666), "socket-gid": "12345"}, start=False, shim="stopped bind 1")
+    victim = m.dir + "/victim"
+    os.close(os.open(victim, os.O_CREAT, 0o600))
+    m.start_until_stopped()
+    os.unlink(m.log); os.symlink(victim, m.log)
+    m.resume()
+    until("it has failed, or runs", lambda: m.process.poll() is not None or m.engines())
+    found = os.stat(victim)
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o600, os.getgid()), found
+    assert m.process.wait(20) == 1 and m.process.stderr.read().startswith(f"memlogd: {m.log}: ")
+
+
 def test_daemonize():
     # Returns 0 when the sockets exist, and keeps nothing of its caller: no terminal, no directory, no descriptor.
     m = Memlogd({"daemonize": "1"}, start=False)
@@ -149,6 +164,36 @@ def test_no_memory_for_the_queue():
         message = m.failure()
         assert message.startswith("memlogd: could not be started: "), message
         assert not os.path.exists(m.log) and not os.path.exists(m.query)
+
+
+def strict(shim=""):
+    """A machine whose kernel counts memory strictly."""
+    m = Memlogd(start=False, shim="replace /proc/sys/vm/overcommit_memory DIR/strict;" + shim)
+    with open(m.dir + "/strict", "w") as file: file.write("2\n")
+    return m
+
+
+def test_memory_that_could_be_refused_later_is_taken_at_the_start():
+    # Writing to a page that the kernel refuses would be a SIGBUS. So no page is given back either.
+    m = strict().start()
+    queue = f"/proc/{m.engines()[0]['started']}/fd/4"
+    has_all = lambda: (found := os.stat(queue)).st_blocks * 512 >= found.st_size
+    assert has_all(), os.stat(queue)
+    r, w = os.pipe(); m.send(b"much", [r]); os.close(r)
+    with open(w, "wb") as writer: writer.write(bytes(1_000_000))
+    m.source("much")
+    m.round_trip()
+    assert has_all(), os.stat(queue)
+    m.stop()
+
+
+def test_no_memory_where_it_is_counted():
+    message = strict("fail fallocate 1 12").failure()
+    assert message.startswith("memlogd: could not be started: "), message
+
+
+def test_an_interrupted_start_where_memory_is_counted():
+    strict("fail fallocate 1 4").start().stop()
 
 
 def test_many_start_at_once():

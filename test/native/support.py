@@ -24,8 +24,8 @@ def slack():
     return max(0.0, os.getloadavg()[0] / (os.cpu_count() or 1) - 1)
 
 
-def environment(directory, config):
-    return dict(os.environ, MEMLOGD_NODE=sys.executable, PYTHONHOME=sys.base_prefix, MEMLOGD_BUNDLE=STAND_IN, STAND_IN_CONFIG=json.dumps(config),
+def environment(directory, config, shim=""):
+    return dict(os.environ, SHIM=shim, MEMLOGD_NODE=sys.executable, PYTHONHOME=sys.base_prefix, MEMLOGD_BUNDLE=STAND_IN, STAND_IN_CONFIG=json.dumps(config),
                 ASAN_OPTIONS=f"log_path={directory}/sanitizer", UBSAN_OPTIONS=f"log_path={directory}/sanitizer:print_stacktrace=1")
 
 
@@ -39,7 +39,7 @@ started = []
 
 
 class Memlogd:
-    def __init__(self, config=None, mode="", engine=None, start=True, **popen):
+    def __init__(self, config=None, mode="", engine=None, start=True, shim="", **popen):
         self.dir = tempfile.mkdtemp(prefix="native-")
         started.append(self)
         self.log, self.query, self.link = (f"{self.dir}/{n}" for n in ("log.sock", "memlogq.sock", "memlogdq.sock"))
@@ -49,11 +49,12 @@ class Memlogd:
         self.config.update(config or {})
         self.config = {k: v for k, v in self.config.items() if v is not None}
         self.popen, self.process = popen, None
+        self.shim = shim.replace("DIR", self.dir)  # orders to test/native/shim.c
         self.offset, self.seen, self.by_kind = 0, [], {}
         if start: self.start()
 
     def spawn(self, **more):
-        settings = dict(env=environment(self.dir, self.config), stderr=subprocess.PIPE, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        settings = dict(env=environment(self.dir, self.config, self.shim), stderr=subprocess.PIPE, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         settings.update(self.popen)
         settings.update(more)
         return subprocess.Popen(["memlogd"], executable=NATIVE, **settings)
@@ -63,6 +64,16 @@ class Memlogd:
         until("memlogd's engine runs", lambda: self.engines() or self.process.poll() is not None)
         assert self.process.poll() is None, self.process.stderr.read()
         return self
+
+    def until_stopped(self):
+        """Waits for the shim's SIGSTOP."""
+        until("it is stopped", lambda: open(f"/proc/{self.pid}/stat").read().rsplit(")")[1].split()[0] == "T")
+
+    def start_until_stopped(self):
+        self.process = self.spawn()
+        self.until_stopped()
+
+    def resume(self): os.kill(self.pid, signal.SIGCONT)
 
     @property
     def pid(self): return self.process.pid

@@ -137,6 +137,44 @@ def test_the_state_cannot_be_changed_by_the_one_that_asks():
     memlogd.stop()
 
 
+def test_a_state_that_changes_after_it_was_checked():
+    # Its file can still be written to by the one that sent it.
+    memlogd = Memlogd({"takeover": "1"}, start=False, shim="stop recvmsg 2")
+    running = Running(memlogd)
+    memlogd.process = memlogd.spawn()
+    peer = running.asked()
+    pipes = [os.pipe() for _ in range(3)]
+    state, fds = running.state([reader for reader, _ in pipes])
+    memory = sealed("state", len(state), bytes(state))
+    socket.send_fds(peer, [b"S"], [memory])
+    memlogd.until_stopped()
+    os.pwrite(memory, struct.pack("<I", 0xffffff), 68)  # the number of sources
+    memlogd.resume()
+    socket.send_fds(peer, [b"D"], fds)
+    assert peer.recv(1) == b"R"
+    peer.send(b"G")
+    until("its engine runs", memlogd.engines)
+    memlogd.process.terminate()
+    assert memlogd.process.wait(20) == 0
+    memlogd.check_sanitizer()
+
+
+def test_interrupted_calls_change_nothing():
+    old = Memlogd(shim="eintr")
+    r, w = os.pipe(); old.send(b"kept", [r]); os.close(r)
+    id = old.opened("kept")[0]["id"]
+    new = Memlogd(dict(old.config, takeover="1"), start=False, shim="eintr")
+    new.process = new.spawn()
+    until("it has taken over", lambda: len(old.engines()) == 2)
+    assert old.process.wait(20) == 0
+    os.write(w, b"after"); os.close(w)
+    old.ended(id)
+    assert old.data(id) == b"after"
+    new.process.terminate()
+    assert new.process.wait(20) == 0
+    old.check_sanitizer(), new.check_sanitizer()
+
+
 def test_a_file_without_seals_is_not_taken_for_a_sealed_one():
     def on_disk(running, peer, pipes):
         state, fds = running.state(pipes)

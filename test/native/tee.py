@@ -312,6 +312,16 @@ def test_a_slow_stdout_gets_everything_after_the_end_of_the_command():
     m.stop()
 
 
+def test_interrupted_calls_change_nothing():
+    m = Memlogd(shim="eintr")
+    text = numbered(50_000)
+    assert logwrite(m, "-n", "cat", "cat", input=text, env=dict(SHIM="eintr")) == (0, text, b"")
+    assert m.source("cat.stdout")[0] == text
+    assert logwrite(m, "sh", "-c", "exit 7", env=dict(SHIM="eintr")) == (7, b"", b"")
+    assert logwrite(m, "nope-nope", env=dict(SHIM="eintr"))[0] == 127
+    m.stop()
+
+
 def test_a_signal_ends_the_wait_for_a_stopped_reader():
     m = Memlogd()
     p = spawn(m, "-socket", m.log, "seq", "1", "23000")
