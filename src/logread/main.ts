@@ -2,13 +2,14 @@ import { openCommand, printOut } from '../cli/command.ts'
 import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../cli/errors.ts'
 import { checkSocketPath } from '../cli/flag-values.ts'
 import type { ParsedFlags } from '../cli/flags.ts'
+import type { EntryView } from '../protocol/entry.ts'
 import { systemWorld } from '../system/world.ts'
 import { exitNoDaemon, QueryError } from './ask/query.ts'
 import { type LogreadFlags, type LogreadValues, logreadCommand } from './options.ts'
-import { makeSelection, type ReadValues } from './selection.ts'
+import { checked, makeSelection, type ReadValues } from './selection.ts'
 import { isOnTerminal } from './show/output.ts'
 import { runRead } from './show/read-command.ts'
-import { localOffset } from './time.ts'
+import { addSeconds, localOffset } from './time.ts'
 
 type Given = ReadonlySet<keyof LogreadFlags>
 
@@ -81,7 +82,10 @@ async function run(values: ReadValues, order: readonly string[]): Promise<number
   }
   const { realSeconds: seconds, realNanos: nanos } = systemWorld.now()
   const now = { seconds, nanos }
-  const selection = makeSelection(values, { now, offsetOf: values.local ? localOffset : undefined })
+  // A saved file may be of another machine.
+  const bootedAt = values.file === undefined ? addSeconds(now, -systemWorld.monotonicMs() / 1000) : undefined
+  const selection = makeSelection(values, { now, bootedAt, offsetOf: values.local ? localOffset : undefined })
+  if (values.where.length > 0) selection.where = await conditions(values.where)
   // Each task loads what it needs: showing lines, the usual one, starts without the others.
   if (values.stats) return await (await import('./show/about/about-command.ts')).runStats(values)
   if (values.sources) return await (await import('./show/about/about-command.ts')).runSources(values, selection)
@@ -89,12 +93,19 @@ async function run(values: ReadValues, order: readonly string[]): Promise<number
   return await runRead(values, selection)
 }
 
-const contextFlags = ['afterContext', 'beforeContext', 'context'] as const
+/** Loaded when it is asked for. */
+async function conditions(texts: readonly string[]): Promise<(entry: EntryView) => boolean> {
+  const { parseWhere } = await import('../match/where.ts')
+  const text = texts.join(' ')
+  return checked('--where', text, parseWhere(text))
+}
+
+const contextFlags = ['afterContext', 'beforeContext', 'context', 'around', 'fields'] as const
 
 /** A task, and the flags that mean nothing to it: they would be accepted and ignored. */
 const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof LogreadFlags)[] }[] = [
-  { flag: 'to', others: ['output', 'json', 'failIfEmpty'] },
-  { flag: 'on', others: ['output', 'json', 'failIfEmpty'] },
+  { flag: 'to', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields'] },
+  { flag: 'on', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields'] },
   {
     flag: 'stats',
     others: [
@@ -111,7 +122,7 @@ const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof Logrea
         'ignoreCase',
         'invertMatch',
       ] as const),
-      ...(['since', 'until', 'lines', 'reverse', 'count', ...contextFlags] as const),
+      ...(['since', 'until', 'lines', 'reverse', 'count', 'where', ...contextFlags] as const),
     ],
   },
   { flag: 'sources', others: ['follow', 'retry', 'cursorFile', 'reverse', 'failIfEmpty', ...contextFlags] },

@@ -50,9 +50,22 @@ export const logreadManual: Manual = {
             'them does.',
         ],
         [
+          'TERMS',
+          'Conditions on the values of messages in JSON or logfmt, all of which must hold: level=error, ms>500, ' +
+            'path~^/api, and !=, <, <=, >=, !~. a.b is a value inside of an object. An entry has values of its own ' +
+            'too: source, severity, facility, and fields such as pid and uid.',
+        ],
+        [
+          'CONTEXT',
+          '-A, -B and -C show lines around each match: a number of them, or those within a time such as 5s. What is ' +
+            'matched is -g, else -p, else -s; the flags before that choose the lines around it too. --around shows ' +
+            'those of all sources.',
+        ],
+        [
           'TIME',
           '2017-04-15T15:37:37Z, "2017-04-15 15:37", 14:00, "today 14:00", yesterday, 10m or -10m (ago), +10m, ' +
-            '@1492270657, now, boot. Of a local time that comes twice, when the clock is put back, --since takes ' +
+            '@1492270657, now, boot, boot+30s, [2602.45] (since boot). Of a local time that comes twice, when ' +
+            'the clock is put back, --since takes ' +
             'the first, --until the second.',
         ],
       ],

@@ -1,9 +1,11 @@
 /** logread's flags. Times, patterns, globs and URLs are strings here: the modules that use them parse them. */
 
 import { completionFlag } from '../cli/completion.ts'
+import { parseDuration } from '../cli/duration.ts'
 import { defineCommand, type FlagValues } from '../cli/flag-table.ts'
-import { checkNotEmpty, checkSocketPath } from '../cli/flag-values.ts'
+import { checkNotEmpty, checkSocketPath, parseInteger } from '../cli/flag-values.ts'
 import { maxLinesLimit, querySocketPath } from '../protocol/constants.ts'
+import { Wanted } from '../protocol/wanted.ts'
 
 const what = 'What to show'
 const how = 'How to show it'
@@ -12,7 +14,21 @@ const waiting = 'Waiting for a line'
 const shipping = 'Sending the log elsewhere'
 
 /** Most lines of context around a match; they are held in memory. */
-const contextLinesMax = 100_000
+export const contextLinesMax = 100_000
+
+/** The value of -A, -B and -C: a number of lines, or seconds. */
+export function parseReach(text: string): number | { seconds: number } | Wanted {
+  if (/^[0-9]+$/.test(text)) return parseInteger(text, 0, contextLinesMax)
+  const seconds = parseDuration(text)
+  return seconds instanceof Wanted
+    ? new Wanted(`a number of lines up to ${contextLinesMax}, or ${seconds.text}`)
+    : { seconds }
+}
+
+function checkReach(text: string): Wanted | undefined {
+  const reach = parseReach(text)
+  return reach instanceof Wanted ? reach : undefined
+}
 
 export const outputFormats = [
   'short',
@@ -142,7 +158,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'TIME',
       check: checkNotEmpty,
-      help: 'only lines from then on: an RFC 3339 time, 10m (ago), "today 14:00", boot',
+      help: 'only lines from then on: an RFC 3339 time, 10m (ago), "today 14:00", boot+30s',
       section: what,
     },
     until: {
@@ -185,31 +201,43 @@ export const logreadCommand = defineCommand({
     afterContext: {
       name: 'after-context',
       aliases: ['A'],
-      type: 'integer',
-      min: 0,
-      max: contextLinesMax,
+      type: 'string',
       value: 'N',
-      help: 'with -g: N lines after each match too',
+      check: checkReach,
+      help: 'N lines after each match too, or those of a time such as 5s; with -g, else -p, else -s',
       section: what,
     },
     beforeContext: {
       name: 'before-context',
       aliases: ['B'],
-      type: 'integer',
-      min: 0,
-      max: contextLinesMax,
+      type: 'string',
       value: 'N',
-      help: 'with -g: N lines before each match too',
+      check: checkReach,
+      help: 'the same before each match',
       section: what,
     },
     context: {
       name: 'context',
       aliases: ['C'],
-      type: 'integer',
-      min: 0,
-      max: contextLinesMax,
+      type: 'string',
       value: 'N',
-      help: 'with -g: both',
+      check: checkReach,
+      help: 'both',
+      section: what,
+    },
+    around: {
+      name: 'around',
+      type: 'strings',
+      value: 'RE',
+      help: 'the lines of all sources around each that -s, -p and this select: 5s, or what -A, -B and -C say',
+      section: what,
+    },
+    where: {
+      name: 'where',
+      type: 'strings',
+      value: 'TERMS',
+      check: checkNotEmpty,
+      help: 'only lines whose JSON or logfmt values fulfil all terms: "level=error ms>500 path~^/api"',
       section: what,
     },
     output: {
@@ -220,6 +248,14 @@ export const logreadCommand = defineCommand({
       default: 'short',
       value: 'FORMAT',
       help: 'form of the lines',
+      section: how,
+    },
+    fields: {
+      name: 'fields',
+      type: 'string',
+      value: 'NAMES',
+      check: checkNotEmpty,
+      help: 'in place of a message only these of its JSON or logfmt values: order,ms',
       section: how,
     },
     json: { name: 'json', type: 'boolean', help: 'as -o json', section: how, isHidden: true },

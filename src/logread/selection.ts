@@ -4,10 +4,11 @@ import { quoted, UsageError } from '../cli/errors.ts'
 import { EntryFilter, type FilterRequest, withoutKeys } from '../match/entry-filter.ts'
 import { parsePriorityRange } from '../match/priority-range.ts'
 import { maxLinesLimit, queryModeDump, requestBytesMax } from '../protocol/constants.ts'
+import type { EntryView } from '../protocol/entry.ts'
 import { encodeRequest, globBytesMax, type QueryRequest, requestSourcesMax } from '../protocol/query.ts'
 import type { Moment } from '../protocol/timestamp.ts'
 import { Wanted } from '../protocol/wanted.ts'
-import type { LogreadValues } from './options.ts'
+import { contextLinesMax, type LogreadValues, parseReach } from './options.ts'
 import { parseTime, type TimeContext } from './time.ts'
 
 /** The flags, with `-i` as it was given: true, false, or not at all. */
@@ -19,9 +20,16 @@ export interface Selection {
   filter: FilterRequest
   pattern?: RegExp | undefined
   isInverted?: boolean
+  /** What a line must fulfil besides, to be a match; `filter` chooses the lines around it. */
+  match?: FilterRequest | undefined
+  /** A condition on the values of its message. */
+  where?: ((entry: EntryView) => boolean) | undefined
   /** Lines before and after each match. */
   before?: number
   after?: number
+  /** How far away in time these may be. */
+  beforeSeconds?: number | undefined
+  afterSeconds?: number | undefined
   /** Only the last N entries of what is buffered. */
   tail?: number | undefined
   isReversed?: boolean
@@ -39,7 +47,7 @@ function expressionError(flag: string, text: string, wanted: Wanted): UsageError
 }
 
 /** The value, or the usage error for what is wrong with it. */
-function checked<T>(flag: string, text: string, value: T | Wanted): T {
+export function checked<T>(flag: string, text: string, value: T | Wanted): T {
   if (value instanceof Wanted) throw expressionError(flag, text, value)
   return value
 }
@@ -57,19 +65,52 @@ export function parseTimeout(text: string | undefined): number | undefined {
 /** What the flags select. Throws a UsageError. */
 export function makeSelection(values: ReadValues, context: TimeContext): Selection {
   checkCombinations(values)
-  const { grep, caseFlag, afterContext, beforeContext, context: around } = values
+  const { caseFlag } = values
+  const patterns = values.around.length > 0 ? values.around : values.grep
+  const flag = values.around.length > 0 ? '--around' : '--grep'
   return {
-    filter: makeFilter(values, context),
+    ...splitFilter(values, makeFilter(values, context)),
     pattern:
-      grep.length === 0 ? undefined : parsePatterns('--grep', grep, caseFlag ?? (values.ignoreCase || undefined)),
+      patterns.length === 0 ? undefined : parsePatterns(flag, patterns, caseFlag ?? (values.ignoreCase || undefined)),
     isInverted: values.invertMatch,
-    before: beforeContext ?? around ?? 0,
-    after: afterContext ?? around ?? 0,
+    ...makeContext(values),
     tail: values.lines === maxLinesLimit ? undefined : values.lines,
     isReversed: values.reverse,
     limit: values.count,
     isResumed: values.cursorFile !== undefined,
   }
+}
+
+type ContextReach = Required<Pick<Selection, 'before' | 'after'>> & Pick<Selection, 'beforeSeconds' | 'afterSeconds'>
+
+/** What --around shows where no other flag says it. */
+const aroundReach = '5s'
+
+function makeContext({ afterContext, beforeContext, context, around }: ReadValues): ContextReach {
+  const both = context ?? (around.length > 0 ? aroundReach : '0')
+  const [before, beforeSeconds] = reachOf('--before-context', beforeContext ?? both)
+  const [after, afterSeconds] = reachOf('--after-context', afterContext ?? both)
+  return { before, after, beforeSeconds, afterSeconds }
+}
+
+function reachOf(flag: string, text: string): [lines: number, seconds: number | undefined] {
+  const reach = checked(flag, text, parseReach(text))
+  return typeof reach === 'number' ? [reach, undefined] : [contextLinesMax, reach.seconds]
+}
+
+/**
+ * With a context, what is matched is the pattern, else the priority, else the source; the other filters choose the
+ * lines around a match too. With --around none but the times do.
+ */
+function splitFilter(values: ReadValues, filter: FilterRequest): Pick<Selection, 'filter' | 'match'> {
+  const { sources, priority, severity, ...times } = filter
+  const levels = { ...(priority && { priority }), ...(severity && { severity }) }
+  const names = sources && { sources }
+  if (values.around.length > 0) return { filter: times, match: { ...names, ...levels } }
+  const hasContext = [values.afterContext, values.beforeContext, values.context].some((text) => text !== undefined)
+  if (!hasContext || values.grep.length > 0 || values.where.length > 0) return { filter }
+  if (values.priority !== undefined) return { filter: { ...names, ...times }, match: levels }
+  return { filter: times, match: { ...names } }
 }
 
 /** The selection of a run that follows: with `-n 0` nothing is buffered of which the last entries are wanted. */
@@ -85,15 +126,20 @@ function checkCombinations(values: ReadValues): void {
     // The older lines, which it leaves out, would never be shown.
     throw new UsageError('--count: cannot be used with --reverse and --cursor-file')
   }
-  if (values.grep.length > 0) return
+  if (values.around.length > 0 && values.grep.length > 0) {
+    throw new UsageError('--grep: cannot be used with --around')
+  }
+  if (values.grep.length > 0 || values.around.length > 0) return
+  const isMatching = values.priority !== undefined || values.source.length > 0 || values.where.length > 0
   for (const [flag, isGiven] of [
     ['--invert-match', values.invertMatch],
     ['--ignore-case', values.wait.length === 0 && (values.caseFlag !== undefined || values.ignoreCase)],
-    ['--after-context', values.afterContext !== undefined],
-    ['--before-context', values.beforeContext !== undefined],
-    ['--context', values.context !== undefined],
+    ['--after-context', !isMatching && values.afterContext !== undefined],
+    ['--before-context', !isMatching && values.beforeContext !== undefined],
+    ['--context', !isMatching && values.context !== undefined],
   ] as const) {
-    if (isGiven) throw new UsageError(`${flag}: needs a pattern (--grep)`)
+    const other = flag.endsWith('context') ? ', --priority or --source' : ''
+    if (isGiven) throw new UsageError(`${flag}: needs a pattern (--grep)${other}`)
   }
 }
 
@@ -186,17 +232,27 @@ export function requestOf(selection: Selection): QueryRequest {
   return Object.fromEntries(Object.entries(whole).filter(([key]) => !left.has(key as keyof QueryRequest)))
 }
 
+/** Whether an entry is a match as far as filters say it; undefined if they say nothing. */
+export function matchTest({ match, where }: Selection): ((entry: EntryView) => boolean) | undefined {
+  const filter = match === undefined ? undefined : unappliedFilter({ filter: match }, [])
+  if (filter === undefined) return where
+  return (entry) => filter.isWanted(entry) && where?.(entry) !== false
+}
+
 /** The filters that a server has not applied; undefined if it has applied all. */
-export function unappliedFilter({ filter }: Selection, applied: readonly string[]): EntryFilter | undefined {
+export function unappliedFilter(
+  { filter }: Pick<Selection, 'filter'>,
+  applied: readonly string[],
+): EntryFilter | undefined {
   const made = EntryFilter.make(withoutKeys(filter, applied))
   if (made instanceof Wanted) throw new Error(`a glob was not checked: ${made.value}`)
   return made
 }
 
 function fullRequestOf(selection: Selection): QueryRequest {
-  const { filter, pattern, tail, limit, isReversed } = selection
+  const { filter, pattern, match, where, tail, limit, isReversed } = selection
   // What comes after the pattern can't be done before it.
-  if (pattern !== undefined) return { ...filter }
+  if (pattern !== undefined || match !== undefined || where !== undefined) return { ...filter }
   return {
     ...filter,
     ...(tail === undefined ? {} : { tail }),

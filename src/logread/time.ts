@@ -6,6 +6,7 @@
  *   10m, -10m, 1h30m, "2 days ago"                         that long ago
  *   +10m                                                   that long from now
  *   now, boot, @1492270657                                 boot: everything, since memory holds nothing older
+ *   boot+30s, [2602.45]                                    so long after the start of the machine
  */
 
 import { parseDuration } from '../cli/duration.ts'
@@ -14,6 +15,8 @@ import { Wanted } from '../protocol/wanted.ts'
 
 export interface TimeContext {
   now: Moment
+  /** When the machine that the log is of was started; absent where that is not known. */
+  bootedAt?: Moment | undefined
   /** Offset of local time; absent for UTC. */
   offsetOf?: OffsetOf | undefined
   /** Which of the two is meant of a local time that comes twice, when the clock is put back; the first if absent. */
@@ -24,7 +27,7 @@ const secondsPerDay = 86_400
 const nanosPerSecond = 1_000_000_000
 
 const wanted =
-  'a time such as 2017-04-15T15:37:37Z, "2017-04-15 15:37", "today 14:00", 10m (ago), +10m, @1492270657, now or boot'
+  'a time such as 2017-04-15T15:37:37Z, "2017-04-15 15:37", "today 14:00", 10m (ago), +10m, @1492270657, now, boot or boot+30s'
 
 /** The moment `seconds` later; never before 1970, which is earlier than every entry. */
 export function addSeconds(moment: Moment, seconds: number): Moment {
@@ -39,13 +42,31 @@ export function parseTime(text: string, context: TimeContext): Moment | Wanted {
   const value = text.trim().toLowerCase()
   if (value === 'now') return context.now
   if (value === 'boot') return { seconds: 0, nanos: 0 }
-  return parseEpoch(value) ?? parseRelative(text, context.now) ?? parseDated(value, context) ?? new Wanted(wanted)
+  return (
+    parseEpoch(value) ??
+    parseSinceBoot(value, context) ??
+    parseRelative(text, context.now) ??
+    parseDated(value, context) ??
+    new Wanted(wanted)
+  )
 }
 
 function parseEpoch(value: string): Moment | undefined {
   const parts = /^@([0-9]{1,12})(?:\.([0-9]{1,9}))?$/.exec(value)
   if (parts === null) return undefined
   return { seconds: Number(parts[1]), nanos: Number((parts[2] ?? '').padEnd(9, '0')) }
+}
+
+/** `boot+30s`, and seconds as `-o short-monotonic` and dmesg show them. */
+function parseSinceBoot(value: string, { bootedAt }: TimeContext): Moment | Wanted | undefined {
+  const pasted = /^\[\s*([0-9]{1,12}\.[0-9]{1,9})\s*(?:<[^>]*>)?\]$/.exec(value)?.[1]
+  const duration = /^boot\s*\+(.*)$/.exec(value)?.[1]
+  if (pasted === undefined && duration === undefined) return undefined
+  const seconds = duration === undefined ? Number(pasted) : parseDuration(duration, value.length - duration.length)
+  if (seconds instanceof Wanted) return seconds
+  return bootedAt === undefined
+    ? new Wanted('a time of day: the file does not say when its machine was started')
+    : addSeconds(bootedAt, seconds)
 }
 
 /** Undefined if the text doesn't look like a duration at all. */

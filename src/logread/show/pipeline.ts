@@ -11,8 +11,8 @@ import { EntryView } from '../../protocol/entry.ts'
 import type { ReplyHeader } from '../../protocol/query.ts'
 import { compareMoments } from '../../protocol/timestamp.ts'
 import { sequenceAfter } from '../ask/cursor.ts'
-import { requestOf, type Selection, unappliedFilter } from '../selection.ts'
-import { Context } from './filters/context.ts'
+import { matchTest, requestOf, type Selection, unappliedFilter } from '../selection.ts'
+import { Context, type Reach } from './filters/context.ts'
 import { MessageMatcher } from './filters/grep.ts'
 import type { PassEntry } from './filters/kept-entries.ts'
 import { type Busy, Reverse, Tail } from './filters/tail.ts'
@@ -59,6 +59,7 @@ export class Pipeline {
 
   #makeSteps(isTailApplied: boolean): PassEntry {
     const { pattern, isInverted, before = 0, after = 0, tail, isReversed } = this.#selection
+    const { beforeSeconds, afterSeconds } = this.#selection
     let step: PassEntry = (entry, startsGroup) => this.#emit(entry, startsGroup)
     if (isReversed === true) {
       const reverse = new Reverse(step)
@@ -70,19 +71,21 @@ export class Pipeline {
       this.#tail = last
       step = (entry, startsGroup) => last.take(entry, startsGroup)
     }
-    if (pattern === undefined) return step
-    const matcher = new MessageMatcher(pattern)
+    const isMatch = matchTest(this.#selection)
+    if (pattern === undefined && isMatch === undefined) return step
+    const matcher = pattern === undefined ? undefined : new MessageMatcher(pattern)
     this.#matcher = matcher
     // As with the other filters, entries that report lost lines are always wanted.
     const matches = (entry: EntryView) =>
-      entry.kind === entryKindGap || matcher.matches(entry) !== (isInverted === true)
+      entry.kind === entryKindGap ||
+      ((matcher === undefined || matcher.matches(entry) !== (isInverted === true)) && isMatch?.(entry) !== false)
     const next = step
     if (before === 0 && after === 0) {
       return (entry) => {
         if (matches(entry)) next(entry, false)
       }
     }
-    const context = new Context(before, after, matches, next)
+    const context = new Context(reach(before, beforeSeconds), reach(after, afterSeconds), matches, next)
     return (entry) => context.take(entry)
   }
 
@@ -167,4 +170,8 @@ export class Pipeline {
     this.isDone = true
     if (this.#reverse === undefined) this.#doneAt = sequenceAfter(entry)
   }
+}
+
+function reach(lines: number, seconds: number | undefined): Reach {
+  return seconds === undefined ? { lines } : { lines, seconds }
 }

@@ -24,6 +24,9 @@ export class Printer {
   cutLines = 0
   cutBytes = 0
 
+  /** Replaces the message of an entry that is printed. */
+  rewrite: ((entry: EntryView) => EntryView) | undefined
+
   /** `separatesGroups`: a line `--` stands where a context leaves lines out. */
   constructor(output: LineOutput, write: WriteEntry, separatesGroups: boolean) {
     this.#output = output
@@ -38,7 +41,7 @@ export class Printer {
 
   print(entry: EntryView, startsGroup: boolean): void {
     if (startsGroup && this.#separatesGroups) this.#sink.text(groupSeparator)
-    this.#write(entry, this.#sink)
+    this.#write(this.rewrite?.(entry) ?? entry, this.#sink)
     if (entry.kind === entryKindLine) this.lines++
     if (entry.isCut) {
       this.cutLines++

@@ -1,6 +1,7 @@
 /** logread without another task: shows lines. */
 import { tryPrintError } from '../../cli/command.ts'
 import { ExitError, exitFailed, exitOk } from '../../cli/errors.ts'
+import type { EntryView } from '../../protocol/entry.ts'
 import type { ReplyHeader } from '../../protocol/query.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { monotonicMs } from '../../system/world.ts'
@@ -43,6 +44,10 @@ export async function runRead(values: ReadValues, selection: Selection): Promise
   }
   await note(values, selection, run)
   return statusOf(run, values)
+}
+
+async function fieldsAlone(names: string): Promise<(entry: EntryView) => EntryView> {
+  return (await import('./filters/fields-alone.ts')).fieldsAlone(names)
 }
 
 /** What became of a run. */
@@ -98,6 +103,7 @@ async function runPlain(
   const isFollowing = values.follow
   const makeFeed = chooseFeed({ values, selection, isFollowing })
   const printer = makePrinter(values, output)
+  if (values.fields !== undefined) printer.rewrite = await fieldsAlone(values.fields)
   let header: ReplyHeader | undefined
   const onHeader = (received: ReplyHeader | undefined) => {
     header = received
@@ -112,6 +118,7 @@ async function runFromCursor(values: ReadValues, selection: Selection, path: str
   const isFollowing = values.follow
   const makeFeed = chooseFeed({ values, selection, isFollowing, cursor: file.load() })
   const printer = makePrinter(values, standardOutput())
+  if (values.fields !== undefined) printer.rewrite = await fieldsAlone(values.fields)
   const stop = listenForStop()
   const end = await readLog({
     selection,

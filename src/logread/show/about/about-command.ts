@@ -37,8 +37,8 @@ export async function runSources(values: ReadValues, selection: Selection): Prom
 }
 
 /** What the daemon has stored is known by source; how much of that had some severity, time or pattern is not. */
-function isBySourceOnly({ filter, pattern, tail, limit }: Selection): boolean {
-  const others = [filter.priority, filter.severity, filter.since, filter.until, pattern, tail, limit]
+function isBySourceOnly({ filter, pattern, where, tail, limit }: Selection): boolean {
+  const others = [filter.priority, filter.severity, filter.since, filter.until, pattern, where, tail, limit]
   return others.every((other) => other === undefined)
 }
 

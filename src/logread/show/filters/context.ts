@@ -1,20 +1,32 @@
-/** Matching lines with some lines before and after each, as grep's -B and -A show them. */
+/** Matching lines with some lines before and after each, as grep's -B and -A show them: so many, or for so long. */
 import type { EntryView } from '../../../protocol/entry.ts'
 import { KeptEntries, type PassEntry } from './kept-entries.ts'
 
+/** How far a context reaches. */
+export interface Reach {
+  readonly lines: number
+  /** Lines further away in time do not count; absent where the number alone does. */
+  readonly seconds?: number
+}
+
+function secondsOf(entry: EntryView): number {
+  return entry.realSeconds + entry.realNanos / 1e9
+}
+
 export class Context {
-  readonly #before: number
-  readonly #after: number
+  readonly #before: Reach
+  readonly #after: Reach
   readonly #matches: (entry: EntryView) => boolean
   readonly #pass: PassEntry
   /** The last lines that have not been passed on. */
   readonly #kept = new KeptEntries()
   #left = 0
+  #leftUntil = Number.NEGATIVE_INFINITY
   #isFirst = true
   /** Whether lines have been left out since the last one that was passed on. */
   #hasSkipped = false
 
-  constructor(before: number, after: number, matches: (entry: EntryView) => boolean, pass: PassEntry) {
+  constructor(before: Reach, after: Reach, matches: (entry: EntryView) => boolean, pass: PassEntry) {
     this.#before = before
     this.#after = after
     this.#matches = matches
@@ -24,13 +36,13 @@ export class Context {
   take(entry: EntryView): void {
     if (this.#matches(entry)) {
       this.#passGroup(entry)
-    } else if (this.#left > 0) {
+    } else if (this.#left > 0 && secondsOf(entry) <= this.#leftUntil) {
       this.#left--
       this.#pass(entry, false)
-    } else if (this.#before === 0) {
+    } else if (this.#before.lines === 0) {
       this.#hasSkipped = true
     } else {
-      if (this.#kept.length === this.#before) {
+      if (this.#kept.length === this.#before.lines) {
         this.#hasSkipped = true
         this.#kept.dropFirst()
       }
@@ -39,13 +51,21 @@ export class Context {
   }
 
   #passGroup(entry: EntryView): void {
-    let startsGroup = this.#hasSkipped && !this.#isFirst
-    for (const line of this.#kept.drain()) {
-      this.#pass(line.entry, startsGroup)
-      startsGroup = false
+    const { seconds } = this.#before
+    const from = seconds === undefined ? Number.NEGATIVE_INFINITY : secondsOf(entry) - seconds
+    let isFirstLine = true
+    const pass = (line: EntryView) => {
+      this.#pass(line, isFirstLine && this.#hasSkipped && !this.#isFirst)
+      isFirstLine = false
     }
-    this.#pass(entry, startsGroup)
-    this.#left = this.#after
+    for (const line of this.#kept.drain()) {
+      if (secondsOf(line.entry) < from) this.#hasSkipped = true
+      else pass(line.entry)
+    }
+    pass(entry)
+    const { lines, seconds: afterSeconds = Number.POSITIVE_INFINITY } = this.#after
+    this.#left = lines
+    this.#leftUntil = secondsOf(entry) + afterSeconds
     this.#isFirst = false
     this.#hasSkipped = false
   }

@@ -103,6 +103,8 @@ function explainFilters(values: ReadValues): string {
     ...values.source.map((text) => `--source ${quoted(text)}`),
     ...(values.priority === undefined ? [] : [`--priority ${values.priority}`]),
     ...values.grep.map((text) => `--grep ${quoted(text)}`),
+    ...values.around.map((text) => `--around ${quoted(text)}`),
+    ...values.where.map((text) => `--where ${quoted(text)}`),
     ...(values.since === undefined ? [] : [`--since ${quoted(values.since)}`]),
     ...(values.until === undefined ? [] : [`--until ${quoted(values.until)}`]),
   ]

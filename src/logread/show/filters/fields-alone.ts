@@ -1,0 +1,37 @@
+/** `--fields order,ms`: in place of a message some of its values, as `order=7 ms=12`. */
+import { UsageError } from '../../../cli/errors.ts'
+import { fieldsOf } from '../../../match/message-fields.ts'
+import { entryFlagUnterminated, entryKindLine } from '../../../protocol/constants.ts'
+import { EntryView, encodeEntry } from '../../../protocol/entry.ts'
+
+/** Lines that have none of the values keep their message, as do entries that report lost lines. */
+export function fieldsAlone(list: string): (entry: EntryView) => EntryView {
+  const names = list.split(',').map((name) => name.trim())
+  if (names.some((name) => name === '')) throw new UsageError(`--fields: wanted names, with commas between them`)
+  const view = new EntryView()
+  return (entry) => {
+    if (entry.kind !== entryKindLine) return entry
+    const read = fieldsOf(entry)
+    const values = names.flatMap((name) => {
+      const value = read(name)
+      return value === undefined ? [] : [`${name}=${/^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)}`]
+    })
+    return values.length === 0 ? entry : view.at(withMessage(entry, values.join(' ')), 0)
+  }
+}
+
+function withMessage(entry: EntryView, message: string): Buffer {
+  const { priority, sequence, realSeconds, realNanos, monoSeconds, monoNanos, bytes, sourceStart, sourceEnd } = entry
+  return encodeEntry({
+    priority,
+    flags: entry.isUnterminated ? entryFlagUnterminated : 0,
+    sequence,
+    realSeconds,
+    realNanos,
+    monoSeconds,
+    monoNanos,
+    source: bytes.subarray(sourceStart, sourceEnd),
+    fields: bytes.subarray(sourceEnd, entry.fieldsEnd),
+    message: Buffer.from(message),
+  })
+}
