@@ -92,6 +92,7 @@ export const logreadManual: Manual = {
         ['logfmt', 'time=2017-04-15T15:37:37.123456789Z source=rngd.stderr level=err msg="Unable to open file" seq=7'],
         ['export', "The export format of systemd's journal, for systemd-journal-remote."],
         ['syslog', 'RFC 5424.'],
+        ['upstream', "As LinuxKit's own logread: 2017-04-15T15:37:37.123456789Z;rngd.stderr;Unable to open file"],
         ['prometheus', 'For --stats: the text format of Prometheus.'],
       ],
     },

@@ -41,6 +41,7 @@ export const outputFormats = [
   'logfmt',
   'export',
   'syslog',
+  'upstream',
   'prometheus',
 ] as const
 

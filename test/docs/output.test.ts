@@ -29,6 +29,7 @@ test.each([
   ['export', 1, {}],
   ['syslog', 2, { hostname: 'vm' }],
   ['logfmt', 3, {}],
+  ['upstream', 4, {}],
 ])('%s', (name, index, options) => {
   const format = findFormat(name)
   if (format === undefined) throw new Error(`no format ${name}`)
@@ -38,7 +39,7 @@ test.each([
 test('the cursor file', () => {
   const directory = mkdtempSync(join(tmpdir(), 'docs-'))
   const path = join(directory, 'cursor')
-  writeFileSync(path, `${examples[4]?.trimEnd()}\n`)
+  writeFileSync(path, `${examples[5]?.trimEnd()}\n`)
   expect(new CursorFile(path).load()).toEqual({ ring: '0123456789abcdef0123456789abcdef', sequence: 8 })
   rmSync(directory, { recursive: true })
 })

@@ -107,6 +107,10 @@ describe.each(readdirSync(examples))('%s', (name) => {
     expect(machine.init).toContain(`memlogd:${version}`)
     for (const image of images) expect(image).toMatch(/:[0-9a-z][0-9a-z.-]+$/)
   })
+  test('a service that ships the log follows it', () => {
+    const commands = list(machine.services).map(({ command }) => (command as string[] | undefined) ?? [])
+    for (const command of commands) if (command.includes('--to')) expect(command).toContain('-F')
+  })
   test('binds and mounts are absolute', () => {
     for (const bind of containers.flatMap((container) => (container.binds as string[] | undefined) ?? [])) {
       expect(bind).toMatch(/^\/[^:]+:\/[^:]+(:[a-z,]+)?$/)

@@ -7,6 +7,7 @@ import { jsonFormat, jsonSeqFormat } from './json.ts'
 import { logfmtFormat } from './logfmt.ts'
 import { catFormat, shortDeltaFormat, shortFormat, shortMonotonicFormat, shortPreciseFormat } from './short.ts'
 import { syslogFormat } from './syslog.ts'
+import { upstreamFormat } from './upstream.ts'
 import { visibleBytesMax, writeVisible } from './visible-text.ts'
 
 export const formats: readonly Format[] = [
@@ -20,6 +21,7 @@ export const formats: readonly Format[] = [
   logfmtFormat,
   exportFormat,
   syslogFormat,
+  upstreamFormat,
 ]
 
 export function findFormat(name: string): Format | undefined {
