@@ -234,6 +234,12 @@ export const globStepsMax = 400_000
 export const queryClientsMax = 512
 /** Those of one user. */
 export const queryClientsPerUserMax = 256
+/** Of all, those that only root can use. */
+export const queryClientsOfRoot = 16
+/** Beside them: clients whose user the intake has not named yet. As many may wait to be accepted (listen(2)). */
+export const queryClientsUnknownMax = 512
+/** Clients that are sent why they are refused. All others are disconnected without a word. */
+export const queryClientsRefusedMax = 64
 /** A reader that takes nothing of what was sent to it for so long is dropped; ours comes back by cursor. */
 export const readerStallMs = 300_000
 /** Bytes that the kernel may hold for a reader that does not read (SO_SNDBUF; the kernel counts double). */

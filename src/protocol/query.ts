@@ -58,6 +58,8 @@ export interface ReplyHeader {
   applied: string[]
   /** Why the request can't be answered; nothing follows then. */
   error?: string
+  /** With `error`: too many clients are connected; it may be answered later. */
+  busy?: boolean
 }
 
 /** The mode byte and the request line: to be sent in one write. */
@@ -204,11 +206,12 @@ export function parseHeader(line: Buffer): ReplyHeader | 'plain' | { fault: stri
       fault: `memlogd speaks version ${String(body.memlogd)} of the query protocol, wanted ${queryProtocolVersion}`,
     }
   }
-  const { version, pid, ring, first, next, applied, error } = body
+  const { version, pid, ring, first, next, applied, error, busy } = body
   const isWhole =
     typeof version === 'string' && isCount(pid, 0) && isRingId(ring) && isCount(first, 0) && isCount(next, 0)
   if (!isWhole || !Array.isArray(applied) || !applied.every((key) => typeof key === 'string')) {
     return { fault: 'a reply header with a key missing or wrong' }
   }
-  return { version, pid, ring, first, next, applied, ...(typeof error === 'string' ? { error } : {}) }
+  const header = { version, pid, ring, first, next, applied }
+  return typeof error === 'string' ? { ...header, error, ...(busy === true ? { busy } : {}) } : header
 }

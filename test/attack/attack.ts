@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Daemon } from '../support/daemon.ts'
+import { binDirectory, Daemon } from '../support/daemon.ts'
 import { waitMs } from '../support/wait.ts'
 
 const attackProgram = join(import.meta.dirname, 'attacks.py')
@@ -43,7 +43,7 @@ export async function runAttack({ name, flags }: Attack, seconds: number): Promi
   }, sampleMs)
   try {
     const quiet = startPython(quietProgram, [daemon.logSocket, daemon.querySocket])
-    const attack = startPython(attackProgram, [name, daemon.directory, String(seconds)])
+    const attack = startPython(attackProgram, [name, daemon.directory, String(seconds), join(binDirectory, 'logread')])
     const { status, stdout, stderr } = await attack.ended
     quiet.child.stdin.end()
     const { stdout: counts, stderr: complaint } = await quiet.ended

@@ -1,6 +1,6 @@
 """
-Attacks on a running memlogd: attacks.py NAME DIRECTORY SECONDS runs one for about that long and checks that what is
-promised holds. Each function that begins with `attack_` is one; its text is its title, `flags` what memlogd is started
+Attacks on a running memlogd: attacks.py NAME DIRECTORY SECONDS LOGREAD runs one for about that long and checks that what
+is promised holds. Each function that begins with `attack_` is one; its text is its title, `flags` what memlogd is started
 with. Exit status 77: the machine can't run it, and why is printed. `attacks.py --list` prints all of them as JSON.
 """
 import json, os, pwd, resource, signal, socket, struct, subprocess, sys, time
@@ -32,7 +32,8 @@ def until(what, check, seconds=60):
 
 class Target:
     """The memlogd that is attacked."""
-    def __init__(self, directory, seconds):
+    def __init__(self, directory, seconds, logread):
+        self.logread = logread
         self.directory, self.seconds = directory, seconds
         self.log, self.query, self.syslog = ("%s/%s.sock" % (directory, name) for name in ("log", "query", "syslog"))
         os.chmod(directory, 0o755)
@@ -124,6 +125,33 @@ def attack_syslog_flood(target):
     assert any("datagrams of user %d" % USER in text for text in target.lines("memlogd")), target.lines("memlogd")
 
 
+
+@attack("two users take all places for readers", "-socket-mode", "0666")
+def attack_query_places(target):
+    needs_root()
+    target.log_lines("before", 10)
+    end = time.monotonic() + target.seconds
+    def connect():
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(target.query)
+        return connection
+    def hold():
+        """Followers that never read, and a stream of clients that connect and close."""
+        followers = []
+        while time.monotonic() < end:
+            try:
+                for _ in range(20): connect().close()
+                time.sleep(0.02)
+                if len(followers) < 600: followers.append(connect()); followers[-1].sendall(b"\2{}\n")
+            except OSError: time.sleep(0.01)
+    pids = [as_user(uid, hold) for uid in (USER, OTHER_USER)]
+    # Root asks all the time, and is answered. A refusal has a reason.
+    while time.monotonic() < end:
+        ran = subprocess.run([target.logread, "-socket", target.query], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert ran.returncode == 0 and ran.stdout.count("before") == 10, (ran.returncode, ran.stdout, ran.stderr)
+    join(*pids)
+
+
 ATTACKS = {name[len("attack_"):].replace("_", "-"): function for name, function in list(globals().items()) if name.startswith("attack_")}
 
 
@@ -131,8 +159,8 @@ def main():
     if sys.argv[1] == "--list":
         return print(json.dumps([{"name": name, "title": f.title, "flags": f.flags} for name, f in ATTACKS.items()]))
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    name, directory, seconds = sys.argv[1:4]
-    ATTACKS[name](Target(directory, float(seconds)))
+    name, directory, seconds, logread = sys.argv[1:5]
+    ATTACKS[name](Target(directory, float(seconds), logread))
 
 
 main()

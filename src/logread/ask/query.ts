@@ -12,7 +12,7 @@ import { EntryStream, type ReplyEnd, type TakeEntries } from './entry-stream.ts'
 import { PlainStream, parsePlainLine, plainLineBytesMax } from './plain-stream.ts'
 import { connectStream, type StreamClient } from './stream-client.ts'
 
-export type QueryErrorCode = 'not-listening' | 'refused' | 'broken-reply' | 'no-answer'
+export type QueryErrorCode = 'not-listening' | 'refused' | 'busy' | 'broken-reply' | 'no-answer'
 
 /** logread's exit status where no memlogd is there, or none any more. */
 export const exitNoDaemon = 4
@@ -71,7 +71,7 @@ const reasons: ReadonlyMap<string, readonly [QueryErrorCode, string]> = new Map(
   ['EPERM', ['refused', 'permission denied (the socket belongs to root)']],
   ['ENOTSOCK', ['refused', 'not a socket']],
   ['EPROTOTYPE', ['refused', 'not a socket that can be asked for logs']],
-  ['EAGAIN', ['refused', 'memlogd is too busy to answer']],
+  ['EAGAIN', ['busy', 'memlogd is too busy to answer']],
   ['EINVAL', ['refused', 'not a usable socket path (too long?)']],
   ['ENAMETOOLONG', ['refused', 'not a usable socket path (too long)']],
 ])
@@ -223,7 +223,7 @@ export class Query {
     } else if ('fault' in header) {
       this.#fail('broken-reply', header.fault)
     } else if (header.error !== undefined) {
-      this.#fail('refused', header.error)
+      this.#fail(header.busy === true ? 'busy' : 'refused', header.error)
     } else {
       this.#state = this.#options.request.stats === true ? 'stats' : 'entries'
       this.#options.onHeader?.(header)

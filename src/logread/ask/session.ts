@@ -111,6 +111,8 @@ export class Session implements Feed {
   #retryMs = retryMsMin
   #wake: (() => void) | undefined
   #cancelQuiet: (() => void) | undefined
+  /** Why the last connection was refused, if it may be accepted later. */
+  #busy: QueryError | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -176,8 +178,10 @@ export class Session implements Feed {
       if (outcome.kind === 'complete' && !isStopped) return this.#completed(outcome)
       if (outcome.kind === 'closed') break
       if (outcome.kind === 'empty' && mode === queryModeDump && emptyReplies++ === emptyRetriesMax) return 'complete'
-      if ((this.#isUpstream && this.#options.patience !== 'always') || !(await this.#mayTryAgain()))
-        return this.#isClosed ? 'closed' : 'gone'
+      const mayGoOn = !this.#isUpstream || this.#options.patience === 'always'
+      if (mayGoOn && (await this.#mayTryAgain())) continue
+      if (this.#busy !== undefined && !this.#isClosed) throw this.#busy
+      return this.#isClosed ? 'closed' : 'gone'
     }
     return 'closed'
   }
@@ -196,6 +200,7 @@ export class Session implements Feed {
   /** One connection. A daemon that isn't there counts as a lost connection once there was one. */
   async #attempt(mode: number, request: QueryRequest): Promise<QueryOutcome> {
     this.#isDropping = false
+    this.#busy = undefined
     this.#query = new Query({
       path: this.#options.path,
       ...this.#resumed(mode, request),
@@ -205,6 +210,10 @@ export class Session implements Feed {
     try {
       return await this.#query.outcome
     } catch (error) {
+      if (error instanceof QueryError && error.code === 'busy') {
+        this.#busy = error
+        return { kind: 'incomplete' }
+      }
       const isAway = error instanceof QueryError && (error.code === 'not-listening' || error.code === 'no-answer')
       const { patience = 'restart' } = this.#options
       const mayStart = patience === 'always' || (patience === 'start' && this.#header === undefined)

@@ -175,7 +175,7 @@ export class MemlogdSource implements EntrySource {
 
   /** A memlogd that has answered before may be away for a moment. */
   #judgeError(error: QueryError): void {
-    const isAway = error.code === 'not-listening' || error.code === 'no-answer'
+    const isAway = error.code === 'not-listening' || error.code === 'no-answer' || error.code === 'busy'
     if (isAway && this.#hasAnswered) this.#lost()
     else this.end = 'gone'
   }

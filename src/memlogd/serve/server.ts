@@ -3,13 +3,16 @@ import { EntryFilter, filterKeys } from '../../match/entry-filter.ts'
 import {
   globStepsMax,
   queryClientsMax,
+  queryClientsOfRoot,
   queryClientsPerUserMax,
+  queryClientsRefusedMax,
+  queryClientsUnknownMax,
   queryModeDump,
   queryModeDumpFollow,
   readerStallMs,
   uidUnknown,
 } from '../../protocol/constants.ts'
-import { encodeHeader, type QueryRequest } from '../../protocol/query.ts'
+import { encodeHeader, type QueryRequest, type ReplyHeader } from '../../protocol/query.ts'
 import type { Gap } from '../engine/gap.ts'
 import { type Client, type ClientHost, QueryClient, type Request } from './client.ts'
 import type { Peer } from './peers.ts'
@@ -17,6 +20,8 @@ import type { Places } from './places.ts'
 import type { Connection, Reader, ReaderOptions } from './reader.ts'
 import type { Readers } from './readers.ts'
 import { extendedReply, PlainReply } from './replies.ts'
+
+type Refusal = Pick<ReplyHeader, 'error' | 'busy'>
 
 export interface QueryServerParts {
   readers: Readers
@@ -36,11 +41,15 @@ export class QueryServer {
   readonly #plainReply = new PlainReply()
   /** Followers of the plain protocol that send nothing more, oldest first. */
   readonly #halfClosed = new Set<QueryClient>()
-  /** Clients by uid, as far as they are known. */
+  /** Clients by uid, those that the kernel does not name included. */
   readonly #users = new Map<number, number>()
+  /** Clients whose user is not known yet, and those that are being refused. */
+  readonly #unknown = new Set<QueryClient>()
+  readonly #refused = new Set<QueryClient>()
   /** What clients see of the server. */
   readonly #host: ClientHost
-  #clients = 0
+  /** Clients whose user is known. */
+  #known = 0
 
   constructor(parts: QueryServerParts) {
     this.#parts = parts
@@ -48,9 +57,10 @@ export class QueryServer {
     this.#host = {
       world,
       identify: parts.identify?.bind(parts),
-      admit: (peer) => this.#admit(peer),
+      admit: (client, peer) => this.#admit(client, peer),
       answer: (connection, request) => this.#answer(connection, request),
       served: () => counters.add('readersServed'),
+      refuse: (connection, reason) => this.#refuse(connection, { error: reason, busy: true }),
       refused: () => counters.add('readersRefused'),
       halfClosed: (client) => this.#halfClosed.add(client),
       left: (client) => this.#left(client),
@@ -63,18 +73,28 @@ export class QueryServer {
 
   /** Connections that are open, those without a request yet included. */
   get clients(): number {
-    return this.#clients
+    return this.#known + this.#unknown.size + this.#refused.size
   }
 
-  /** Accepts a new connection; undefined, and destroyed, where there are `queryClientsMax` already. */
+  /**
+   * Accepts a new connection. It counts as one of the unknown ones until the intake has named its user. One too many
+   * is refused; undefined, and destroyed, where even those that are being refused are too many.
+   */
   accept(connection: Connection): Client | undefined {
-    if (this.#clients >= queryClientsMax && !this.#dropHalfClosed()) {
+    const isUnknown = this.#unknown.size < queryClientsUnknownMax
+    if (!isUnknown && this.#refused.size >= queryClientsRefusedMax) {
       this.#host.refused()
       connection.destroy()
       return undefined
     }
-    this.#clients++
-    return new QueryClient(connection, this.#host)
+    const client = new QueryClient(connection, this.#host, isUnknown ? undefined : tooManyAtOnce)
+    if (!isUnknown) {
+      this.#refused.add(client)
+      return client
+    }
+    this.#unknown.add(client)
+    client.identify()
+    return client
   }
 
   /** Continues with a client of the plain protocol that another engine had at this place. */
@@ -87,10 +107,11 @@ export class QueryServer {
     const gap: Pick<ReaderOptions, 'gap'> =
       adopted.progress === undefined ? { gap: { lost: undefined, reason: 'restarted' } } : {}
     const client = new QueryClient(connection, this.#host)
-    this.#clients++
+    this.#unknown.add(client)
     const reader = this.#addPlain(connection, { mode, from: next, end, ...gap })
     reader.keep(adopted.place)
     client.resume(reader)
+    client.identify()
     return client
   }
 
@@ -118,15 +139,35 @@ export class QueryServer {
     return false
   }
 
-  /** Counts a client of a user; false if that makes too many. */
-  #admit({ uid }: Peer): boolean {
-    const count = (this.#users.get(uid) ?? 0) + 1
-    this.#users.set(uid, count)
-    return uid === uidUnknown || count <= queryClientsPerUserMax || this.#dropHalfClosed(uid)
+  /** Counts a client of a user; the reason if that makes too many. */
+  #admit(client: QueryClient, { uid }: Peer): string | undefined {
+    this.#unknown.delete(client)
+    const refusal = this.#tooMany(uid)
+    if (refusal === undefined) {
+      this.#known++
+      this.#users.set(uid, this.#ofUser(uid) + 1)
+    } else if (this.#refused.size < queryClientsRefusedMax) this.#refused.add(client)
+    else client.drop()
+    return refusal
+  }
+
+  /** Why a client of this user can't be served, if so. One that may be gone makes room. */
+  #tooMany(uid: number): string | undefined {
+    if (this.#ofUser(uid) >= queryClientsPerUserMax && !this.#dropHalfClosed(uid)) {
+      return `all ${queryClientsPerUserMax} places of your user are in use`
+    }
+    const limit = uid === 0 ? queryClientsMax : queryClientsMax - queryClientsOfRoot
+    if (this.#known < limit || this.#dropHalfClosed()) return undefined
+    return `all ${limit} places for readers are in use`
+  }
+
+  #ofUser(uid: number): number {
+    return this.#users.get(uid) ?? 0
   }
 
   #dismiss({ uid }: Peer): void {
-    const count = (this.#users.get(uid) ?? 0) - 1
+    this.#known--
+    const count = this.#ofUser(uid) - 1
     if (count > 0) this.#users.set(uid, count)
     else this.#users.delete(uid)
   }
@@ -143,9 +184,15 @@ export class QueryServer {
 
   #left(client: QueryClient): void {
     this.#halfClosed.delete(client)
+    this.#unknown.delete(client)
+    this.#refused.delete(client)
     if (client.peer !== undefined) this.#dismiss(client.peer)
     if (client.reader !== undefined && this.#readers.delete(client.reader)) this.#parts.readers.remove(client.reader)
-    this.#clients--
+  }
+
+  #refuse(connection: Connection, refusal: Refusal): void {
+    connection.write(this.#header([], refusal), () => {})
+    connection.end()
   }
 
   #answer(connection: Connection, parsed: Request): Reader | undefined {
@@ -165,8 +212,7 @@ export class QueryServer {
     }
     const filter = EntryFilter.make(request)
     if (filter instanceof EntryFilter && filter.steps > globStepsMax) {
-      connection.write(this.#header([], tooCostly(filter.steps)), () => {})
-      connection.end()
+      this.#refuse(connection, { error: tooCostly(filter.steps) })
       return undefined
     }
     const options = { mode: parsed.mode, encoder: extendedReply, ...this.#extendedOptions(request, filter) }
@@ -210,13 +256,15 @@ export class QueryServer {
     return { from: engine.ring.tailSequence, gap: { lost: undefined, reason: 'restarted' } }
   }
 
-  #header(applied: string[], error?: string): Buffer {
+  #header(applied: string[], refusal: Refusal = {}): Buffer {
     const { readers, version, pid } = this.#parts
     const { ring, ringId } = readers.engine
     const header = { version, pid, ring: ringId, first: ring.tailSequence, next: ring.committedSequence, applied }
-    return encodeHeader(error === undefined ? header : { ...header, error })
+    return encodeHeader({ ...header, ...refusal })
   }
 }
+
+const tooManyAtOnce = 'too many readers connect at once'
 
 function tooCostly(steps: number): string {
   return `sources: matching one name may take ${steps} comparisons, wanted at most ${globStepsMax}: give fewer or shorter globs`

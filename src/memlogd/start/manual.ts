@@ -12,6 +12,7 @@ import {
   maxLineBytesLimit,
   maxLinesLimit,
   queryClientsMax,
+  queryClientsOfRoot,
   queryClientsPerUserMax,
   querySocketPath,
   queueBytesDefault,
@@ -113,7 +114,7 @@ export const memlogdManual: Manual = {
     ],
     [
       'query clients',
-      `${queryClientsMax} at the same time, ${queryClientsPerUserMax} per user; a request of at most ` +
+      `${queryClientsMax} at the same time, ${queryClientsOfRoot} of them root's, ${queryClientsPerUserMax} per user; a request of at most ` +
         `${showBytes(requestBytesMax)}, within ${requestMs / 1000} seconds.`,
     ],
     [

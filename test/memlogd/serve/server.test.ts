@@ -9,7 +9,9 @@ import {
   entryKindGap,
   pidGone,
   queryClientsMax,
+  queryClientsOfRoot,
   queryClientsPerUserMax,
+  queryClientsUnknownMax,
   queryModeDump,
   queryModeDumpFollow,
   queryModeFollow,
@@ -34,6 +36,11 @@ class Bench {
   readonly server: QueryServer
   readonly identify = new Map<Connection, (peer: Peer) => void>()
   readonly source: number
+  /** The user of clients that connect; undefined: another one each. */
+  uid: number | undefined
+  nextUid = 5000
+  /** The users of clients stay unknown until a test calls what is in `identify`. */
+  holdsNames = false
   constructor(maxLines = 100) {
     this.engine = startEngine(this.queue, {
       world: this.world,
@@ -47,6 +54,7 @@ class Bench {
       pid: 42,
       identify: (connection, answer) => {
         this.identify.set(connection, answer)
+        if (!this.holdsNames) answer({ pid: 1, uid: this.uid ?? this.nextUid++ })
         return () => this.identify.delete(connection)
       },
       statistics: () => '{"all":"fine"}\n',
@@ -382,25 +390,61 @@ describe('clients', () => {
     expect(bench.engine.counters.get('readersRefused')).toBe(1)
   })
 
+  it('that close without a request are gone at once', () => {
+    const bench = new Bench()
+    const connection = bench.connect()
+    connection.client?.ended()
+    expect(connection.isDestroyed).toBe(true)
+  })
+
   it.each([queryClientsPerUserMax - 1, queryClientsPerUserMax, queryClientsPerUserMax + 1])(
-    '%i of one user: those beyond the limit are dropped, other users are not',
+    '%i of one user: those beyond the limit are refused with a reason, other users are not',
     (count) => {
       const bench = new Bench()
-      const connections = Array.from({ length: count }, () => bench.ask(queryModeDumpFollow))
+      bench.uid = 1000
+      const connections = Array.from({ length: count }, () => bench.ask(queryModeDumpFollow, {}))
+      bench.uid = 1001
       const stranger = bench.ask(queryModeDumpFollow)
-      for (const connection of connections) bench.identify.get(connection)?.({ pid: 1, uid: 1000 })
-      bench.identify.get(stranger)?.({ pid: 2, uid: 1001 })
-      const dropped = connections.filter((connection) => connection.isDestroyed)
-      expect(dropped).toHaveLength(Math.max(0, count - queryClientsPerUserMax))
-      expect(stranger.isDestroyed).toBe(false)
-      expect([...bench.server.readers].at(-1)?.peer).toEqual({ pid: 2, uid: 1001 })
+      const refused = connections.filter((connection) => connection.isEnded)
+      expect(refused).toHaveLength(Math.max(0, count - queryClientsPerUserMax))
+      for (const connection of refused) {
+        expect(replyOf(connection).header).toMatchObject({ busy: true, error: expect.stringMatching(/your user/) })
+      }
+      expect([stranger.isEnded, stranger.isDestroyed]).toEqual([false, false])
+      expect([...bench.server.readers].at(-1)?.peer).toEqual({ pid: 1, uid: 1001 })
       // A client that leaves makes room for another.
-      for (const connection of [...dropped, ...connections.slice(0, 1)]) connection.client?.closed()
-      const next = bench.ask(queryModeDumpFollow)
-      bench.identify.get(next)?.({ pid: 1, uid: 1000 })
-      expect(next.isDestroyed).toBe(false)
+      for (const connection of [...refused, ...connections.slice(0, 1)]) connection.client?.closed()
+      bench.uid = 1000
+      const next = bench.ask(queryModeDumpFollow, {})
+      expect(next.isEnded).toBe(false)
     },
   )
+
+  it('whose user is unknown are limited, and are answered when it is known', () => {
+    const bench = new Bench()
+    bench.write('a')
+    bench.holdsNames = true
+    const unknown = Array.from({ length: queryClientsUnknownMax }, () => bench.ask(queryModeDump, {}))
+    const late = bench.ask(queryModeDump, {})
+    expect(replyOf(late).header).toMatchObject({ busy: true })
+    const [first] = unknown as [FakeConnection, ...FakeConnection[]]
+    expect(first.takeAll()).toHaveLength(0)
+    bench.identify.get(first)?.({ pid: 7, uid: 0 })
+    bench.world.runSoon()
+    expect(replyOf(first).texts).toEqual(['a'])
+    expect(bench.ask(queryModeDump, {}).isEnded).toBe(false)
+  })
+
+  it('of root have places that nobody else can use', () => {
+    const bench = new Bench()
+    const others = queryClientsMax - queryClientsOfRoot
+    for (let count = 0; count < others; count++) bench.ask(queryModeFollow)
+    expect(replyOf(bench.ask(queryModeFollow, {})).header).toMatchObject({ error: expect.stringContaining('places') })
+    bench.uid = 0
+    const roots = Array.from({ length: queryClientsOfRoot }, () => bench.ask(queryModeFollow, {}))
+    expect(roots.some((connection) => connection.isEnded)).toBe(false)
+    expect(bench.ask(queryModeFollow, {}).isEnded).toBe(true)
+  })
 
   it('are dropped when they receive nothing for too long, and not while they receive something', () => {
     const bench = new Bench()
@@ -419,6 +463,7 @@ describe('clients', () => {
   it('are dropped when they have closed their end, and not when they only send nothing more', () => {
     const bench = new Bench()
     const [gone, quiet] = [bench.ask(queryModeDumpFollow), bench.ask(queryModeDumpFollow)]
+    bench.holdsNames = true
     for (const connection of [gone, quiet]) connection.client?.ended()
     bench.identify.get(gone)?.({ pid: pidGone, uid: uidUnknown })
     bench.identify.get(quiet)?.({ pid: 1, uid: 0 })
@@ -460,39 +505,28 @@ describe('clients', () => {
 
   it('of the plain protocol that close their half may read on, until others need the place', () => {
     const bench = new Bench()
+    const places = queryClientsMax - queryClientsOfRoot
     const halves = [bench.ask(queryModeFollow), bench.ask(queryModeFollow)]
     for (const half of halves) half.client?.ended()
-    const others = Array.from({ length: queryClientsMax - 2 }, () => bench.ask(queryModeFollow))
+    const others = Array.from({ length: places - 2 }, () => bench.ask(queryModeFollow))
     bench.write('a')
     expect(halves[0]?.takeAll().toString()).toContain('"msg":"a"')
-    expect(bench.connect().isDestroyed).toBe(false)
+    expect(bench.ask(queryModeFollow).isDestroyed).toBe(false)
     expect(halves.map((half) => half.isDestroyed)).toEqual([true, false])
     halves[0]?.client?.closed()
-    expect(bench.server.clients).toBe(queryClientsMax)
-    expect(bench.connect().isDestroyed).toBe(false)
-    expect(bench.connect().isDestroyed).toBe(true)
+    expect(bench.server.clients).toBe(places)
+    expect(bench.ask(queryModeFollow).isDestroyed).toBe(false)
+    expect(bench.ask(queryModeFollow).isDestroyed).toBe(true)
     expect(others.some((each) => each.isDestroyed)).toBe(false)
   })
 
   it('of a user with too many give way if they may be gone', () => {
     const bench = new Bench()
+    bench.uid = 1000
     const connections = Array.from({ length: queryClientsPerUserMax }, () => bench.ask(queryModeFollow))
-    for (const connection of connections) bench.identify.get(connection)?.({ pid: 1, uid: 1000 })
     connections[3]?.client?.ended()
-    const next = bench.ask(queryModeFollow)
-    bench.identify.get(next)?.({ pid: 2, uid: 1000 })
-    expect(next.isDestroyed).toBe(false)
+    expect(bench.ask(queryModeFollow).isDestroyed).toBe(false)
     expect(connections[3]?.isDestroyed).toBe(true)
-    const refused = bench.ask(queryModeFollow)
-    bench.identify.get(refused)?.({ pid: 2, uid: 1000 })
-    expect(refused.isDestroyed).toBe(true)
-  })
-
-  it(`are served up to ${queryClientsMax} at a time`, () => {
-    const bench = new Bench()
-    const connections = Array.from({ length: queryClientsMax + 1 }, () => bench.connect())
-    expect(connections.map((connection) => connection.isDestroyed).indexOf(true)).toBe(queryClientsMax)
-    connections[0]?.client?.closed()
-    expect(bench.connect().isDestroyed).toBe(false)
+    expect(bench.ask(queryModeFollow).isDestroyed).toBe(true)
   })
 })
