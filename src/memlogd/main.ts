@@ -43,7 +43,7 @@ export async function runEngine(args: readonly string[]): Promise<number> {
   process.title = roleEngine
   const options = parseEngineOptions(args[0] ?? '')
   // Loaded only where it is wanted: an HTTP server takes half a megabyte.
-  const docker = options.docker ? new (await import('./docker/host.ts')).DockerHost(options.dockerState) : undefined
+  const docker = options.docker ? new (await import('./docker/host.ts')).DockerHost() : undefined
   return new Promise((resolve) => new EngineProcess(options, docker, resolve).start())
 }
 

@@ -46,8 +46,9 @@ static bool handle_ack(struct engine *engine, struct holdings *holdings, u64 pos
   return true;
 }
 
+/* A FIFO that is not there any more is the engine's to judge, and no fault. */
 static bool report_open_failed(struct sources *sources, u32 token, int error, const char *path) {
-  event_count(sources->events, EVENT_OPEN_FAILED, 1, (u32)error, path, string_bytes(path));
+  if (error != ENOENT) event_count(sources->events, EVENT_OPEN_FAILED, 1, (u32)error, path, string_bytes(path));
   source_report_unopened(sources, token, error);
   return true;
 }

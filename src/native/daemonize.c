@@ -1,9 +1,21 @@
 /* Detaching from the caller; see daemonize.h. */
 #include "daemonize.h"
 
+int open_empty_file(void) {
+  int fd = sys_memfd_create("memlogd-empty", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd >= 0) sys_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+  return fd;
+}
+
+/* A machine may have no /dev/null. */
+static int open_null(void) {
+  int fd = sys_open("/dev/null", O_RDWR | O_CLOEXEC);
+  return fd >= 0 ? fd : open_empty_file();
+}
+
 void hold_standard_descriptors(void) {
   for (int fd = 0; fd <= 2; fd++)
-    if (sys_fcntl(fd, F_GETFD, 0) == -EBADF) sys_open("/dev/null", O_RDWR);
+    if (sys_fcntl(fd, F_GETFD, 0) == -EBADF) sys_fcntl(open_null(), F_SETFD, 0);
 }
 
 static void close_between(u32 first, u32 last) {
@@ -64,7 +76,7 @@ int daemonize_fork(void) {
 
 void daemonize_done(int answer) {
   sys_chdir("/");
-  int fd = sys_open("/dev/null", O_RDWR | O_CLOEXEC);
+  int fd = open_null();
   for (int to = 0; to <= 2 && fd >= 0; to++) sys_dup3(fd, to, 0);
   if (fd > 2) sys_close(fd);
   u8 ready = 0;

@@ -4,6 +4,8 @@
 #include "config.h"
 #include "text.h"
 
+/* A file that is empty for ever, to stand where /dev/null would. The descriptor, or -errno. */
+int open_empty_file(void);
 /* Makes sure that descriptors 0, 1 and 2 are open, so that no descriptor of ours gets one of these numbers. */
 void hold_standard_descriptors(void);
 /* Closes the descriptors that the caller left open, except 0, 1, 2 and these two (-1: none). */

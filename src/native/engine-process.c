@@ -1,9 +1,13 @@
 /* The engine as a process; see engine-process.h. */
 #include "engine-process.h"
 
+/* Those that the engine is started with have the numbers below this. */
+#define ENGINE_DESCRIPTORS (ENGINE_DOCKER_STATE_FD + 1)
 /* Descriptors are first moved up here, so that putting one in its place can't overwrite another. */
 #define PARKING_FD 16
 #define READERS_END_FD (ENGINE_READERS_FD + KEPT_READERS_MAX)
+/* When memory runs out, the engine goes before what runs at 0: another one continues. Raising it needs no right. */
+#define ENGINE_OOM_SCORE "500"
 /* How long an engine that closed its control stream may take to end, so that its own exit status is seen. */
 #define END_MS 500
 /* Variables of our own environment that the engine inherits. */
@@ -49,8 +53,8 @@ static int become_engine(const struct process *process, char *const *args) {
 static void place_descriptors(const struct engine_launch *launch, const struct holdings *holdings, int control,
                               int output) {
   int readers[KEPT_READERS_MAX];
-  int fds[ENGINE_DOCKER_FD + 1] = {
-      [0] = launch->null_fd,
+  int fds[ENGINE_DESCRIPTORS] = {
+      [0] = launch->empty_fd,
       [1] = output,
       [2] = output,
       [ENGINE_CONTROL_FD] = control,
@@ -58,10 +62,11 @@ static void place_descriptors(const struct engine_launch *launch, const struct h
       [ENGINE_RING_FD] = holdings->ring_fd,
       [ENGINE_QUERY_FD] = holdings->listeners.query,
       [ENGINE_DOCKER_FD] = holdings->listeners.docker,
+      [ENGINE_DOCKER_STATE_FD] = launch->docker_state_fd,
   };
   for (u32 at = 0; at < KEPT_READERS_MAX; at++) readers[at] = park(holdings->readers.fds[at], READERS_END_FD);
-  for (int fd = 0; fd <= ENGINE_DOCKER_FD; fd++) fds[fd] = park(fds[fd], PARKING_FD);
-  for (int fd = 0; fd <= ENGINE_DOCKER_FD; fd++) place_descriptor(fds[fd], fd);
+  for (int fd = 0; fd < ENGINE_DESCRIPTORS; fd++) fds[fd] = park(fds[fd], PARKING_FD);
+  for (int fd = 0; fd < ENGINE_DESCRIPTORS; fd++) place_descriptor(fds[fd], fd);
   for (int at = 0; at < KEPT_READERS_MAX; at++) place_descriptor(readers[at], ENGINE_READERS_FD + at);
   if (sys_close_range(READERS_END_FD, 0xffffffff) < 0)
     for (int fd = READERS_END_FD; fd < DESCRIPTORS_MAX; fd++) sys_close(fd);
@@ -70,11 +75,13 @@ static void place_descriptors(const struct engine_launch *launch, const struct h
 __attribute__((noreturn)) static void engine_child(const struct engine_launch *launch, const struct holdings *holdings,
                                                    int control, int output) {
   place_descriptors(launch, holdings, control, output);
-  write_file("/proc/self/oom_score_adj", "0");
+  write_file("/proc/self/oom_score_adj", ENGINE_OOM_SCORE);
   sys_set_signal(SIGPIPE, launch->process->sigpipe);
   sys_set_signal(SIGCHLD, SIG_DFL);
   sys_sigprocmask(SIG_SETMASK, &launch->signal_mask, NULL);
-  char *const args[] = {(char *)launch->options, NULL};
+  char *const args[] = {(char *)launch->options, (char *)launch->user, NULL};
+  /* Cleared when the engine changes its user, and set again then. */
+  sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
   struct text text;
   text_start(&text, "the engine could not be started: ");
   text_add(&text, error_text(become_engine(launch->process, args)));
@@ -93,7 +100,7 @@ static void engine_start(struct engine *engine, struct holdings *holdings, u64 n
   if (sys_pipe2(output, O_CLOEXEC) < 0) output[0] = output[1] = -1;
   int pid = sys_fork();
   if (pid == 0)
-    engine_child(&engine->launch, holdings, control[1], output[1] >= 0 ? output[1] : engine->launch.null_fd);
+    engine_child(&engine->launch, holdings, control[1], output[1] >= 0 ? output[1] : engine->launch.empty_fd);
   sys_close(control[1]);
   if (output[1] >= 0) sys_close(output[1]);
   if (pid < 0) {

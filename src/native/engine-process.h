@@ -7,8 +7,10 @@
 /* What every engine is started with. */
 struct engine_launch {
   const struct process *process;
-  const char *options; /* its one argument: JSON */
-  int null_fd;         /* its standard input */
+  const char *options; /* its first argument: JSON */
+  const char *user;    /* "UID:GID", or NULL: ours */
+  int empty_fd;        /* its standard input */
+  int docker_state_fd; /* the plugin's state, -1: none */
   u64 signal_mask;     /* its blocked signals: those that our caller had blocked */
 };
 

@@ -1,6 +1,7 @@
 /* Which program this process is to be, by its name, and how memlogd starts; see front.h. */
 #include "front.h"
 
+#include "confine.h"
 #include "daemonize.h"
 #include "intake.h"
 #include "tee.h"
@@ -63,9 +64,11 @@ __attribute__((noreturn)) static void memlogd(const struct process *process, cha
   const char *options = config_value(config, "engine");
   intake->engine.launch.process = process;
   intake->engine.launch.options = options != NULL ? options : "{}";
+  intake->engine.launch.user = config_value(config, "engine-user");
   intake->kmsg_path = config_value(config, "kmsg-path");
   intake->holdings.syslog.user_rate.bytes_max = config_number(config, "syslog-user-bytes", 0);
   intake->holdings.syslog.user_rate.message_bytes = (u32)config_number(config, "syslog-message-bytes", 0);
+  intake->docker_state_path = config_value(config, "docker-state");
   intake->is_daemon = config_number(config, "daemonize", 0) == 1;
   int answer = intake->is_daemon ? daemonize_fork() : -1;
   if (!listen_or_take_over(intake, config, &error)) {
@@ -86,14 +89,15 @@ __attribute__((noreturn)) static void version(void) {
   sys_exit(0);
 }
 
-enum applet { APPLET_NONE, APPLET_MEMLOGD, APPLET_LOGWRITE, APPLET_VERSION, APPLET_OTHER };
+enum applet { APPLET_NONE, APPLET_MEMLOGD, APPLET_LOGWRITE, APPLET_VERSION, APPLET_ENGINE, APPLET_OTHER };
 
 static enum applet applet_of(const char *name) {
   if (strings_equal(name, "memlogd")) return APPLET_MEMLOGD;
   if (strings_equal(name, "logwrite")) return APPLET_LOGWRITE;
   if (strings_equal(name, ROLE_NATIVE_VERSION)) return APPLET_VERSION;
-  bool is_other = strings_equal(name, "logread") || strings_equal(name, ROLE_ENGINE) ||
-                  strings_equal(name, ROLE_MEMLOGD_CONFIG) || strings_equal(name, ROLE_LOGWRITE_CONFIG);
+  if (strings_equal(name, ROLE_ENGINE)) return APPLET_ENGINE;
+  bool is_other = strings_equal(name, "logread") || strings_equal(name, ROLE_MEMLOGD_CONFIG) ||
+                  strings_equal(name, ROLE_LOGWRITE_CONFIG);
   return is_other ? APPLET_OTHER : APPLET_NONE;
 }
 
@@ -102,7 +106,9 @@ void front(int count, char **args, char **environment, const char *path) {
   char **own = args + 1;
   enum applet applet = applet_of(last_component(args[0]));
   if (applet == APPLET_NONE && count > 1) applet = applet_of(*own++);
-  if (applet == APPLET_NONE || applet == APPLET_OTHER) return;
+  /* Its options, then its user. */
+  if (applet == APPLET_ENGINE) confine_engine(own[0] != NULL ? own[1] : NULL);
+  if (applet == APPLET_NONE || applet == APPLET_ENGINE || applet == APPLET_OTHER) return;
   struct process process = {args, count, environment, path, 0, 0, 0};
   sys_sigprocmask(SIG_BLOCK, NULL, &process.mask);
   /* Our caller may have ignored SIGCHLD; then no child could be waited for. */

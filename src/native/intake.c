@@ -1,6 +1,8 @@
 /* The intake's loop; see intake.h. */
 #include "intake.h"
 
+#include "confine.h"
+#include "daemonize.h"
 #include "invariants.h"
 #include "kmsg.h"
 
@@ -20,11 +22,28 @@ static void update_clock(struct intake *intake) {
 
 /* ---- start ---- */
 
+/* Neither a link that somebody has put there, nor anything that can block. The descriptor, or -errno. */
+static int open_state_file(const char *path) {
+  struct statx found;
+  int fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+  if (fd < 0) return fd;
+  if (sys_statx(fd, "", AT_EMPTY_PATH, &found) == 0 && (found.mode & S_IFMT) == S_IFREG) return fd;
+  sys_close(fd);
+  return -EINVAL;
+}
+
 /* What no other memlogd can hand over. */
 static bool open_own(struct intake *intake) {
   intake->holdings.sources.epoll_fd = sys_epoll_create();
-  intake->engine.launch.null_fd = sys_open("/dev/null", O_RDWR | O_CLOEXEC);
-  return intake->holdings.sources.epoll_fd >= 0;
+  struct engine_launch *launch = &intake->engine.launch;
+  launch->empty_fd = open_empty_file();
+  launch->docker_state_fd = -1;
+  if (intake->docker_state_path != NULL) {
+    launch->docker_state_fd = open_state_file(intake->docker_state_path);
+    /* The engine then reports that it can't write. */
+    if (launch->docker_state_fd < 0) launch->docker_state_fd = launch->empty_fd;
+  }
+  return intake->holdings.sources.epoll_fd >= 0 && launch->empty_fd >= 0;
 }
 
 static bool open_new(struct intake *intake) {
@@ -336,6 +355,7 @@ __attribute__((noreturn)) void intake_run(struct intake *intake) {
   u32 taken_from = holdings->taken_from;
   if (taken_from == 0) event_count(&holdings->events, EVENT_STARTED, 1, (u32)sys_getpid(), "", 0);
   else event_count(&holdings->events, EVENT_TAKEN_OVER, 1, taken_from, "", 0);
+  if (!filters_are_known()) event_count(&holdings->events, EVENT_FILTER_UNAVAILABLE, 1, 0, "", 0);
   events_flush(&holdings->events, &holdings->queue, intake->now_ms, false);
   syslog_start(&holdings->syslog, &holdings->listeners, &holdings->sources);
   kmsg_start(&holdings->listeners.kmsg, intake->kmsg_path, &holdings->kmsg_slot, &holdings->sources);

@@ -27,7 +27,8 @@ struct intake {
   struct guard guard;
   struct queue_watch watch;
   struct stop stop;
-  const char *kmsg_path; /* NULL: none */
+  const char *kmsg_path;         /* NULL: none */
+  const char *docker_state_path; /* NULL: none */
   bool is_daemon;
   bool streams_first; /* which of streams and datagrams has the first turn */
   int signal_fd;

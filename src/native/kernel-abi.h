@@ -50,6 +50,7 @@ typedef int64_t i64;
 #define EROFS 30
 #define EPIPE 32
 #define ENAMETOOLONG 36
+#define ENOSYS 38
 #define ELOOP 40
 #define ENOTSOCK 88
 #define EPROTOTYPE 91
@@ -68,10 +69,13 @@ typedef int64_t i64;
 #define O_WRONLY 1
 #define O_RDWR 2
 #define O_ACCMODE 3
+#define O_CREAT 0100
 #define O_NOCTTY 0400
+#define O_TRUNC 01000
 #define O_NONBLOCK 04000
 #define O_CLOEXEC 02000000
 #define O_PATH 010000000
+#define F_DUPFD 0
 #define F_GETFD 1
 #define F_SETFD 2
 #define F_GETFL 3
@@ -260,6 +264,10 @@ struct timeval {
 #define WNOHANG 1
 #define PR_SET_PDEATHSIG 1
 #define PR_SET_NAME 15
+#define PR_GET_NAME 16
+#define PR_SET_SECCOMP 22
+#define PR_SET_NO_NEW_PRIVS 38
+#define PR_SET_VMA 0x53564d41
 #define CLONE_VM 0x100
 #define CLONE_FS 0x200
 #define CLONE_FILES 0x400
@@ -269,9 +277,23 @@ struct timeval {
 #define CLONE_CHILD_CLEARTID 0x200000
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
+#define RLIMIT_CORE 4
+#define RLIMIT_NPROC 6
 #define RLIMIT_NOFILE 7
+#define RLIM_INFINITY (~0ull)
+#define SECCOMP_SET_MODE_FILTER 1
+#define SECCOMP_MODE_FILTER 2
+#define SECCOMP_FILTER_FLAG_SPEC_ALLOW 4
+#define SECCOMP_RET_KILL_PROCESS 0x80000000
+#define SECCOMP_RET_ERRNO 0x00050000
+#define SECCOMP_RET_ALLOW 0x7fff0000
 #define TIOCGPTN 0x80045430
+#define TCGETS 0x5401
+#define TIOCGWINSZ 0x5413
 #define FIONREAD 0x541b
+#define FIONBIO 0x5421
+#define FIONCLEX 0x5450
+#define FIOCLEX 0x5451
 #define SIGNAL_BIT(n) (1ull << ((n)-1))
 struct kernel_sigaction {
   u64 handler, flags, restorer, mask;

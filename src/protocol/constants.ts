@@ -83,6 +83,8 @@ export const eventTakeoverFailed = 15
 export const eventSourceBlocked = 16
 /** Datagrams of an unprivileged user were refused: more than -syslog-user-rate. argument: the uid. */
 export const eventRateLimited = 17
+/** The kernel knows no filters for system calls: the engine runs without. */
+export const eventFilterUnavailable = 20
 
 // ---- Control stream between intake and engine: messages of 16 bytes --------------------------
 export const controlMessageBytes = 16
@@ -133,8 +135,10 @@ export const engineRingFd = 5
 export const engineQueryFd = 6
 /** The Docker plugin's listening socket, where one is configured. */
 export const engineDockerFd = 7
+/** Where the plugin keeps its state, open for reading and writing. */
+export const engineDockerStateFd = 8
 /** The first of the readers that the intake kept for this engine. */
-export const engineReadersFd = 8
+export const engineReadersFd = 9
 /** Readers that the intake keeps at the same time: each has a place in the ring file that says how far it is. */
 export const keptReadersMax = 120
 
@@ -142,6 +146,10 @@ export const keptReadersMax = 120
 export const roleEngine = 'memlogd-engine'
 export const roleMemlogdConfig = 'memlogd-config'
 export const roleLogwriteConfig = 'logwrite-config'
+/** Largest uid and gid: 2^32 - 1 means "no change" to the kernel. */
+export const engineIdMax = 0xfffffffe
+/** User and group of the engine, unless asked otherwise: nobody. */
+export const engineIdDefault = 65534
 /** Answers with the native half's version and CPU: how the build checks the graft. */
 export const roleNativeVersion = 'memlogd-native'
 export const nativeVersion = 1

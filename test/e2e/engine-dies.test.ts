@@ -220,6 +220,6 @@ it('the intake is the last that the kernel kills for memory', async () => {
   const read = (pid: number, file: string): number => Number(readFileSync(`/proc/${pid}/${file}`, 'utf8'))
   const engine = daemon.enginePid as number
   if (mayLowerScores()) expect(read(daemon.pid, 'oom_score_adj')).toBe(-999)
-  expect(read(engine, 'oom_score_adj')).toBe(0)
+  expect(read(engine, 'oom_score_adj')).toBe(500)
   expect(read(daemon.pid, 'oom_score')).toBeLessThan(read(engine, 'oom_score'))
 })

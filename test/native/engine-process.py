@@ -8,8 +8,8 @@ def test_what_the_engine_is_started_with():
         m = Memlogd(pass_fds=(leak.fileno(),))
         engine = m.engines()[0]
         kinds = {int(k): v.split(":")[0] for k, v in engine["links"].items()}
-        assert kinds == {0: "/dev/null", 1: "pipe", 2: "pipe", 3: "socket", 4: "/memfd", 5: "/memfd", 6: "socket"}, kinds
-        assert engine["oom"] == "0" and json.loads(engine["argv"][0])["out"] == m.out
+        assert kinds == {0: "/memfd", 1: "pipe", 2: "pipe", 3: "socket", 4: "/memfd", 5: "/memfd", 6: "socket"}, kinds
+        assert engine["oom"] == "500" and json.loads(engine["argv"][0])["out"] == m.out
         may = subprocess.run(["sh", "-c", "echo -999 > /proc/self/oom_score_adj"], stderr=subprocess.DEVNULL).returncode == 0
         assert open(f"/proc/{m.pid}/oom_score_adj").read().strip() == ("-999" if may else "0")
         status = dict(line.split(":\t") for line in engine["status"])
@@ -144,7 +144,9 @@ def test_the_engine_opens_and_closes_a_fifo():
     m.do(do="close", id=opened["id"]); m.do(do="close", id=4_000_000_000)
     for where, error in ((m.dir + "/missing", 2), (m.dir, 22), (m.out, 22)):
         m.do(do="open", kind=6, token=error, path=where, name="n")
-        until("the failure is reported", lambda: [e for e in m.events("open_failed") if e["text"] == where and e["argument"] == error])
+        until("the engine has its answer", lambda: m.frames("UNOPENED", detail=error, error=error))
+        if error == 2: assert not m.events("open_failed"), "a FIFO that is gone is no news"
+        else: until("the failure is reported", lambda: [e for e in m.events("open_failed") if e["text"] == where and e["argument"] == error])
     m.stop()
 
 

@@ -7,6 +7,7 @@ export interface Statistics {
   sources: number
   readers: { pid: number; uid: number; delivered: number; lost: number; lag: number }[]
   counters: Record<string, number>
+  engine: Record<string, unknown>
 }
 
 /** Asks the query socket; rejects if no complete answer comes. */

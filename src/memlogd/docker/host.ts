@@ -6,10 +6,10 @@ import {
   controlClose,
   controlOpen,
   engineDockerFd,
+  engineDockerStateFd,
   sourceKindDocker,
   sourceNameBytesMax,
 } from '../../protocol/constants.ts'
-import { replaceFileSync } from '../../system/replace-file.ts'
 import type { ControlStream } from '../engine/control-stream.ts'
 import type { FrameQueue, SourceWatcher } from '../engine/engine.ts'
 import type { InputFactory } from '../engine/input.ts'
@@ -19,8 +19,8 @@ import { DockerInput } from './input.ts'
 import { DockerPlugin, dockerReadersMax } from './plugin.ts'
 import { serveHttp } from './plugin-server.ts'
 import { dockerBodyBytesMax } from './request.ts'
-import { isFifo, readState } from './state-file.ts'
-import { type DockerStream, DockerStreams, dockerStateBytesMax } from './streams.ts'
+import { StateFile } from './state-file.ts'
+import { type DockerStream, DockerStreams } from './streams.ts'
 
 /** Connections at the same time: each reader holds one, and dockerd keeps some for its requests. */
 const connectionsMax = dockerReadersMax + 256
@@ -28,12 +28,11 @@ const connectionsMax = dockerReadersMax + 256
 export class DockerHost implements SourceWatcher {
   /** Known before the engine starts: unfinished lines of containers are restored with them. */
   readonly streams = new DockerStreams()
-  readonly #statePath: string
+  readonly #state = new StateFile(engineDockerStateFd)
   #plugin: DockerPlugin | undefined
 
-  constructor(statePath: string) {
-    this.#statePath = statePath
-    this.streams.restore(readState(statePath, dockerStateBytesMax))
+  constructor() {
+    this.streams.restore(this.#state.read())
   }
 
   readonly createInput: InputFactory = (slot, context) => new DockerInput(slot, context, this.streams)
@@ -44,8 +43,7 @@ export class DockerHost implements SourceWatcher {
     const plugin = new DockerPlugin({
       readers,
       streams: this.streams,
-      save: (state) => replaceFileSync(this.#statePath, state),
-      exists: isFifo,
+      save: (state) => this.#state.save(state),
       open: (stream) => sendOpen(control, stream),
       close: (source) => control.send(controlClose, source, 0),
       // The plugin may report something while a frame is handled; the log is written between frames.

@@ -32,10 +32,8 @@ export interface PluginReply {
 export interface DockerPluginParts {
   readers: Readers
   streams: DockerStreams
-  /** Keeps the streams' state in the file. May throw. */
+  /** Keeps the streams' state for the next engine and the next memlogd. May throw. */
   save(state: string): void
-  /** Whether the FIFO is still there. */
-  exists(file: string): boolean
   /** Asks the intake to open a FIFO, or to read what is left in it and to close it. */
   open(stream: DockerStream): void
   close(source: number): void
@@ -71,17 +69,17 @@ export class DockerPlugin {
 
   /**
    * Takes up the streams of the state file. Those in `open`, the intake's sources by token, are being read already
-   * (only the engine was started anew); the others are opened again, if their FIFO is still there.
+   * (only the engine was started anew); the others are opened again.
    */
   start(open: ReadonlyMap<number, number>): void {
-    const { streams, exists } = this.#parts
+    const { streams } = this.#parts
     for (const stream of [...streams]) {
       const source = open.get(stream.token)
       if (source !== undefined) this.opened(stream.token, source)
-      else if (exists(stream.file)) {
+      else {
         stream.isReopened = true
         this.#parts.open(stream)
-      } else streams.remove(stream.token)
+      }
     }
     this.#save()
   }

@@ -6,8 +6,6 @@ import { entryFieldsBytesMax, sourceNameBytesMax, sourcesMax } from '../../proto
 import { encodeFields } from '../../protocol/fields.ts'
 import { cutUtf8, untrustedSourceName } from '../inputs/source-name.ts'
 
-/** Longest state file that is read: as many streams as there can be sources, each with its fields. */
-export const dockerStateBytesMax = 64 * 1024 * 1024
 const stateVersion = 1
 const tokenMax = 0xffff_ffff
 /** Linux: PATH_MAX without its NUL, and NAME_MAX. */

@@ -6,6 +6,7 @@ import {
   eventDescriptorRefused,
   eventEngineExited,
   eventEngineStalled,
+  eventFilterUnavailable,
   eventKmsgRecordTooLong,
   eventKmsgUnavailable,
   eventNameCut,
@@ -91,6 +92,8 @@ export function eventText(event: IntakeEvent): string {
       return `no kernel messages: can't open ${text} (errno ${argument})`
     case eventKmsgRecordTooLong:
       return `skipped ${times('kernel record')} longer than the buffer`
+    case eventFilterUnavailable:
+      return 'this kernel has no filters for system calls (seccomp): the engine runs without one'
     case eventOpenFailed:
       return `can't open ${text} (errno ${argument})`
     default:

@@ -1,5 +1,6 @@
 import { counterNames } from '../engine/counters.ts'
 import type { Engine } from '../engine/engine.ts'
+import { privileges } from './privileges.ts'
 import type { QueryServer } from './server.ts'
 
 /** memlogd's statistics as one line of JSON, newline included; keys in docs/PROTOCOL.md section 2. */
@@ -24,6 +25,7 @@ export function statistics(engine: Engine, server: QueryServer, hasSources = fal
     clients: server.clients,
     counters: Object.fromEntries(counterNames.map((name) => [name, counters.get(name)])),
     memory: process.memoryUsage(),
+    engine: privileges(),
     ...(hasSources ? { storedBySource: ring.sources.list() } : {}),
   }
   return `${JSON.stringify(body)}\n`

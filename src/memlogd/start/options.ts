@@ -9,6 +9,8 @@ import { defineCommand, type FlagValues } from '../../cli/flag-table.ts'
 import { checkSocketPath, socketPathBytesMax } from '../../cli/flag-values.ts'
 import type { ParsedFlags } from '../../cli/flags.ts'
 import {
+  engineIdDefault,
+  engineIdMax,
   logSocketPath,
   maxBytesLimit,
   priorityNone,
@@ -19,7 +21,7 @@ import {
 import { severityNames } from '../../protocol/priority.ts'
 import { Wanted } from '../../protocol/wanted.ts'
 import { ringBytesMin } from '../../ring/ring.ts'
-import { type EngineOptions, engineOptionsDefault, engineOptionTable } from '../engine/engine-options.ts'
+import { type EngineOptions, engineOptionTable } from '../engine/engine-options.ts'
 import { groupId } from './group-file.ts'
 import { socketAddressHex } from './socket-address.ts'
 
@@ -41,6 +43,8 @@ export const memlogdConfigKeys = [
   'syslog-message-bytes',
   'kmsg-path',
   'docker-path',
+  'docker-state',
+  'engine-user',
   'engine',
 ] as const
 
@@ -76,6 +80,14 @@ export const memlogdCommand = defineCommand({
       help:
         'replace the memlogd that runs on -socket-log, with its sockets, sources and log; nothing is lost, no ' +
         'program notices',
+    },
+    engineUser: {
+      name: 'engine-user',
+      type: 'string',
+      default: String(engineIdDefault),
+      value: 'UID[:GID]',
+      check: (value) => (parseUser(value) === undefined ? new Wanted('UID or UID:GID, in numbers') : undefined),
+      help: 'started by root: the process that parses lines and answers readers runs as this user, without any rights',
     },
     maxLines: {
       name: 'max-lines',
@@ -279,11 +291,7 @@ export function memlogdConfig(
   const options = Object.keys(engineOptionTable).map((key) => [key, values[key as keyof MemlogdValues]])
   const stderrPriority =
     values.stderrPriority === undefined ? priorityNone : severityNames.indexOf(values.stderrPriority)
-  const engine = {
-    ...Object.fromEntries(options),
-    stderrPriority,
-    dockerState: dockerState(paths['docker-path']),
-  } as EngineOptions
+  const engine = { ...Object.fromEntries(options), stderrPriority } as EngineOptions
   return {
     daemonize: values.daemonize ? '1' : undefined,
     takeover: values.takeover ? '1' : undefined,
@@ -296,6 +304,8 @@ export function memlogdConfig(
     'syslog-tcp': values.syslogTcp === undefined ? undefined : socketAddressHex(values.syslogTcp),
     ...syslogUserRate(values),
     'kmsg-path': values.kmsg ? resolve(surroundings.directory, values.kmsgPath) : undefined,
+    'docker-state': values.docker ? dockerState(paths['docker-path']) : undefined,
+    'engine-user': parseUser(values.engineUser),
     engine: JSON.stringify(engine),
   }
 }
@@ -342,7 +352,7 @@ function socketPath(flag: string, path: string, directory: string): string {
  */
 function dockerState(socket: string | undefined): string {
   const isUsual = socket === undefined || socket === memlogdCommand.flags.dockerSocket.default
-  return isUsual ? engineOptionsDefault.dockerState : `${socket}.state`
+  return isUsual ? '/run/memlogd-docker.json' : `${socket}.state`
 }
 
 /** Only a query socket of the usual name gets the link: a path of one's own stands for itself. */
@@ -363,6 +373,12 @@ function socketGroupId(group: string | undefined, groupFile: string): string | u
 function checkAddress(value: string): Wanted | undefined {
   const isAddress = socketAddressHex(value) !== undefined
   return isAddress ? undefined : new Wanted('HOST:PORT, :PORT or [HOST]:PORT, in numbers, such as 127.0.0.1:514')
+}
+
+/** `UID:GID`; without a GID, the number of both. */
+function parseUser(text: string): string | undefined {
+  const [, uid, gid = uid] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text) ?? []
+  return uid !== undefined && Math.max(Number(uid), Number(gid)) <= engineIdMax ? `${uid}:${gid}` : undefined
 }
 
 /** Permission bits in octal, with or without the leading 0 or 0o; no set-id or sticky bits. */

@@ -1,37 +1,65 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, it } from 'vitest'
-import { isFifo, readState } from '../../../src/memlogd/docker/state-file.ts'
+import { afterAll, beforeEach, expect, it } from 'vitest'
+import { StateFile } from '../../../src/memlogd/docker/state-file.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'state-'))
+const path = join(directory, 'state')
+let fd = -1
+
+beforeEach(() => {
+  if (fd >= 0) closeSync(fd)
+  fd = openSync(path, 'w+')
+})
 afterAll(() => rmSync(directory, { recursive: true }))
 
-it('reads a whole file, and nothing from one that is too large, or not there', () => {
-  const path = join(directory, 'large')
-  writeFileSync(path, '123456')
-  expect(readState(path, 6)).toBe('123456')
-  expect(readState(path, 5)).toBe('')
-  expect(readState(join(directory, 'absent'), 5)).toBe('')
-  expect(readState(directory, 1 << 20)).toBe('')
+const secondHalf = 64 * 1024 * 1024
+
+it('reads what was saved last, shorter or longer than before', () => {
+  expect(new StateFile(fd).read()).toBe('')
+  for (const text of ['one', 'the second', '', 'fourth: é', 'x'.repeat(100_000), '6']) {
+    const file = new StateFile(fd)
+    file.read()
+    file.save(text)
+    expect(new StateFile(fd).read()).toBe(text)
+  }
+})
+
+it('keeps what was saved before if the writer dies at any write', () => {
+  const file = new StateFile(fd)
+  file.save('first')
+  file.save('second')
+  const before = Buffer.alloc(64)
+  readSync(fd, before, 0, 64, secondHalf)
+  file.save('third')
+  // The body is written, the header is the one before.
+  writeSync(fd, before, 0, 16, secondHalf)
+  expect(new StateFile(fd).read()).toBe('second')
+})
+
+it('reads the file of a memlogd that wrote the text alone', () => {
+  writeFileSync(path, '{"version":1}')
+  const file = new StateFile(fd)
+  expect(file.read()).toBe('{"version":1}')
+  file.save('new')
+  expect(new StateFile(fd).read()).toBe('new')
 })
 
 it.each([
-  ['a name that is too long', `/${'a'.repeat(300)}`],
-  ['a NUL', '/a\0b'],
-  ['a file as a directory', '/dev/null/a'],
-  ['nothing', ''],
-])('is no FIFO and holds no state: %s', (_name, path) => {
-  expect(isFifo(path)).toBe(false)
-  expect(readState(path, 100)).toBe('')
+  ['a length beyond the half', [0x53444c4d, 1, 0xffff_fff0]],
+  ['the number of the other half', [0x53444c4d, 2, 3]],
+])('is not misled by %s', (_name, words) => {
+  const header = Buffer.alloc(16)
+  for (const [index, word] of words.entries()) header.writeUInt32LE(word, 4 * index)
+  writeSync(fd, header, 0, 16, secondHalf)
+  ftruncateSync(fd, secondHalf + 1024)
+  expect(new StateFile(fd).read()).toBe('')
 })
 
-it('knows a FIFO, and never waits for one', () => {
-  const path = join(directory, 'fifo')
-  expect(spawnSync('mkfifo', [path]).status).toBe(0)
-  expect(isFifo(path)).toBe(true)
-  expect(readState(path, 100)).toBe('')
-  expect(isFifo(join(directory, 'large'))).toBe(false)
-  expect(isFifo(join(directory, 'absent'))).toBe(false)
+it('reads nothing of what cannot be read, and reports what cannot be written', () => {
+  const closed = openSync(path, 'r')
+  closeSync(closed)
+  expect(new StateFile(closed).read()).toBe('')
+  expect(() => new StateFile(closed).save('x')).toThrow('EBADF')
 })

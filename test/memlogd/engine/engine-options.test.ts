@@ -25,8 +25,6 @@ test.each([
   '{"maxLineBytes":1048577}',
   '{"kmsg":1}',
   '{"docker":"yes"}',
-  '{"dockerState":"relative"}',
-  '{"dockerState":1}',
 ])('%j is refused', (text) => {
   expect(() => parseEngineOptions(text)).toThrow(/^engine options: /)
 })

@@ -18,6 +18,7 @@ const usual = {
   'query-link': '/var/run/memlogdq.sock',
   'socket-mode': '384',
   engine: engineOptionsDefault,
+  'engine-user': '65534:65534',
 }
 
 test('the defaults', async () => {
@@ -49,6 +50,7 @@ test('descriptors take the place of paths', async () => {
     'log-fd': '3',
     'query-fd': '4',
     'socket-mode': '384',
+    'engine-user': '65534:65534',
     engine: engineOptionsDefault,
   })
 })
@@ -64,6 +66,7 @@ test('every input', async () => {
     'syslog-message-bytes': '1678',
     'kmsg-path': '/dev/kmsg',
     'docker-path': '/run/docker/plugins/memlogd.sock',
+    'docker-state': '/run/memlogd-docker.json',
     engine: { ...engineOptionsDefault, kmsg: true, docker: true, priorityPrefix: false },
   })
 })
@@ -78,6 +81,22 @@ test('a user may fill half of the ring in a minute, by its bytes or its lines, o
   expect(await rates('-syslog-user-rate', '0')).toEqual([undefined, undefined])
   await expect(config('-syslog-user-rate', '1MiB')).rejects.toThrow('it goes with -syslog')
 })
+
+test.each([
+  ['0', '0:0'],
+  ['1000', '1000:1000'],
+  ['1:2', '1:2'],
+  ['4294967294', '4294967294:4294967294'],
+])('engine user %s', async (user, pair) => {
+  expect(await config('-engine-user', user)).toEqual({ ...usual, 'engine-user': pair })
+})
+
+test.each(['', ':', '1:', 'nobody', '-1', '4294967295', '1:4294967295', '1:2:3'])(
+  'engine user %j is refused',
+  async (user) => {
+    await expect(config('-engine-user', user)).rejects.toThrow('-engine-user')
+  },
+)
 
 test.each([
   ['0660', '432'],
