@@ -6,9 +6,9 @@ export const logreadManual: Manual = {
   section: 1,
   description: [
     'A line is shown as its time in UTC, its source and its message: 2017-04-15T15:37:37Z rngd.stderr Unable to ' +
-      'open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ' +
-      'ends; with -F it waits ' +
-      'for the next memlogd.',
+      'open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ends; with ' +
+      '-F it waits for the next memlogd. -f lowers its own priority (nice 10): on a busy machine it would rather miss ' +
+      'lines, and report how many, than keep others from logging. With --cursor-file it does not.',
     'Flags may be written with one dash or two, with the value after = or as the next word; single letters can ' +
       'be combined: -fn5.',
     'On a terminal, bytes of a message that could control the terminal are escaped. Piped output has the bytes ' +

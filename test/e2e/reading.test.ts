@@ -1,6 +1,6 @@
 // Where logread reads from: saved files of all kinds, pipes, a memlogd that comes and goes.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -67,6 +67,19 @@ describe('--file', () => {
   it('is given once, and a file is not followed', () => {
     expect(run(logread, ['--file', 'a', '--file', 'b']).stderr).toBe('logread: --file: can be given once only\n')
     expect(run(logread, ['--file', '/etc/passwd', '-f'])).toMatchObject({ status: 2 })
+  })
+})
+
+describe('-f', () => {
+  it('gives way to those who log, unless it keeps its place', async () => {
+    start()
+    await say('one')
+    const flags = ['--socket', socket(), '-f', '-s', 'echo', '-o', 'cat']
+    const plain = startCommand(logread, flags)
+    const kept = startCommand(logread, [...flags, '--cursor-file', join(directory, 'cursor')])
+    for (const reader of [plain, kept]) await eventually('the line', () => reader.stdout() === 'one\n')
+    expect(getPriority(plain.child.pid)).toBe(Math.max(10, getPriority()))
+    expect(getPriority(kept.child.pid)).toBe(getPriority())
   })
 })
 

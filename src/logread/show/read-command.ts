@@ -3,6 +3,7 @@ import { tryPrintError } from '../../cli/command.ts'
 import { ExitError, exitFailed, exitOk } from '../../cli/errors.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import type { ReplyHeader } from '../../protocol/query.ts'
+import { giveWay } from '../../system/scheduling.ts'
 import { listenForStop } from '../../system/signals.ts'
 import { monotonicMs } from '../../system/world.ts'
 import { CursorFile } from '../ask/cursor.ts'
@@ -25,6 +26,12 @@ export function makePrinter(values: ReadValues, output: LineOutput): Printer {
   const write = makeWriter(chosenFormat(values), formatOptions(values, output, process.env))
   return new Printer(output, write, isTextFormat(values.output))
 }
+
+/**
+ * A follower that shows lines as they come takes no time from those who log: beside busy writers it would rather report
+ * a gap. One that keeps its place in a file wants every line.
+ */
+const followerNice = 10
 
 export async function runRead(values: ReadValues, selection: Selection): Promise<number> {
   // A wrong flag is reported before a pager is there.
@@ -101,6 +108,7 @@ async function runPlain(
   signal: AbortSignal | undefined,
 ): Promise<Run> {
   const isFollowing = values.follow
+  if (isFollowing) giveWay(followerNice)
   const makeFeed = chooseFeed({ values, selection, isFollowing })
   const printer = makePrinter(values, output)
   if (values.fields !== undefined) printer.rewrite = await fieldsAlone(values.fields)
