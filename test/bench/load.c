@@ -6,6 +6,9 @@
  *                                                       seconds until all is written, and until memlogd has stored it
  *   load cat SOURCES LINES PER_WRITE BYTES              the same writers into the one pipe of a `cat >/dev/null`:
  * seconds until it ends
+ *   load files LOG FILE COUNT                           passes FILE, opened anew each time, as COUNT sources
+ *   load hold LOG SOURCES BYTES                         passes pipes with BYTES bytes and no newline, and holds them
+ *                                                       until it is killed
  *   load datagrams PATH SOURCES LINES BYTES             a syslog datagram for each line: seconds until all are sent
  *   load print SOURCE LINES BYTES                       writes `2017-04-15T15:37:37Z SOURCE LINE` to standard output
  *   load follow QUERY                                   follows by upstream's protocol as fast as it can, until it is
@@ -189,6 +192,37 @@ static int run_pass(const char *log, const char *query, const struct load *load)
     return 0;
 }
 
+static int run_files(const char *log, const char *file, long count) {
+    for (long at = 0; at < count; at++) {
+        char name[32];
+        int fd = open(file, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) die(file);
+        snprintf(name, sizeof name, "file-%ld", at);
+        pass(log, name, fd);
+        close(fd);
+    }
+    return 0;
+}
+
+static int run_hold(const char *log, long sources, long bytes) {
+    char *text = malloc((size_t)bytes);
+    if (text == NULL) die("malloc");
+    memset(text, 'u', (size_t)bytes);
+    for (long source = 0; source < sources; source++) {
+        char name[32];
+        int ends[2];
+        snprintf(name, sizeof name, "held-%ld", source);
+        if (pipe2(ends, O_CLOEXEC) < 0) die("pipe");
+        pass(log, name, ends[0]);
+        close(ends[0]);
+        write_all(ends[1], text, (size_t)bytes);
+    }
+    puts("held");
+    fflush(stdout);
+    pause();
+    return 0;
+}
+
 static int run_cat(const struct load *load) {
     int ends[2], fds[sources_max];
     pid_t pids[sources_max], cat;
@@ -316,6 +350,8 @@ int main(int count, char **words) {
         struct load load = load_of(words + 4, 4);
         return run_pass(words[2], words[3], &load);
     }
+    if (strcmp(what, "files") == 0 && count == 5) return run_files(words[2], words[3], atol(words[4]));
+    if (strcmp(what, "hold") == 0 && count == 5) return run_hold(words[2], atol(words[3]), atol(words[4]));
     if (strcmp(what, "cat") == 0 && count == 6) {
         struct load load = load_of(words + 2, 4);
         return run_cat(&load);

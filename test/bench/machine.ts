@@ -96,8 +96,16 @@ export class Memlogd {
 
   /** Seconds until everything is stored. */
   pass(sources: number, lines: number, perWrite: number, bytes: number): number {
-    const counts = [sources, lines, perWrite, bytes].map(String)
-    return numbers(run(load, ['pass', logSocketPath, querySocketPath, ...counts])).at(-1) as number
+    return this.#pass(sources, lines, perWrite, bytes)[1]
+  }
+
+  /** Seconds until everything is written, whatever else is being stored. */
+  write(sources: number, lines: number, perWrite: number, bytes: number): number {
+    return this.#pass(sources, lines, perWrite, bytes)[0]
+  }
+
+  #pass(...counts: number[]): [number, number] {
+    return numbers(run(load, ['pass', logSocketPath, querySocketPath, ...counts.map(String)])) as [number, number]
   }
 
   /** Kilobytes of private memory, intake and engine together. */
