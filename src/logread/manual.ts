@@ -118,7 +118,8 @@ export const logreadManual: Manual = {
         ],
         [
           'otlp+http://HOST[:PORT][/PATH], otlp+https:',
-          'OpenTelemetry logs. header.NAME, token-file, compress=gzip, batch-bytes, timeout, hostname, resource.KEY.',
+          'OpenTelemetry logs. header.NAME, token-file, compress=gzip, batch-bytes, timeout, hostname, ' +
+            'encoding (json, protobuf), resource.KEY.',
         ],
         [
           'loki+http://HOST[:PORT][/PATH], loki+https:',

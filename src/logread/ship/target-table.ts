@@ -181,6 +181,7 @@ function readHttp(text: TargetText, isTls: boolean, plainPort: number, defaultPa
 function parseOtlp(text: TargetText, isTls: boolean): ParsedTarget['open'] {
   const { options, query, hostname } = readHttp(text, isTls, ports.otlp, '/v1/logs')
   const own = query.prefixed('resource.', { name: /./, value: oneLine, reserved: ['service.name'] })
+  const encoding = query.choice('encoding', ['auto', 'json', 'protobuf'], 'auto')
   query.finish()
   return async (report) => {
     const [{ HttpTarget }, { OtlpFormat }] = await Promise.all([
@@ -188,7 +189,7 @@ function parseOtlp(text: TargetText, isTls: boolean): ParsedTarget['open'] {
       import('./http/otlp.ts'),
     ])
     const attributes = new Map([['host.name', hostname ?? hostName()], ...own])
-    return new HttpTarget(options, new OtlpFormat(attributes), report, systemWorld)
+    return new HttpTarget(options, new OtlpFormat(attributes, encoding), report, systemWorld)
   }
 }
 

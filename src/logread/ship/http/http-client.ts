@@ -21,6 +21,10 @@ export interface HttpAnswer {
   /** The reason phrase: `Service Unavailable`. */
   statusText: string
   retryAfter: string | undefined
+  /** Empty if there is none. */
+  contentType: string
+  bytes: Buffer
+  /** The bytes as text. */
   body: string
 }
 
@@ -91,11 +95,14 @@ export class HttpClient {
         response.on('end', () => {
           isSettled = true
           cancel()
+          const body = Buffer.concat(parts).subarray(0, answerBytesMax)
           resolve({
             status: response.statusCode ?? 0,
             statusText: response.statusMessage ?? '',
             retryAfter: response.headers['retry-after'],
-            body: Buffer.concat(parts).toString('utf8', 0, answerBytesMax),
+            contentType: (response.headers['content-type'] ?? '').split(';', 1)[0] as string,
+            bytes: body,
+            body: body.toString(),
           })
         })
       })

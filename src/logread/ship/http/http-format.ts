@@ -10,6 +10,8 @@ export type Verdict =
   | { kind: 'accepted'; refused: number; message: string }
   | { kind: 'later'; message: string }
   | { kind: 'too-large' }
+  /** Now the format is another, for good: the entries are encoded and posted again. */
+  | { kind: 'again' }
   /** `refused` entries are given up; absent, up to all of them: the server does not say how many. */
   | { kind: 'refused'; refused?: number | undefined; message: string }
 

@@ -93,6 +93,8 @@ export class HttpTarget implements Target {
     } else if (verdict.kind === 'later') {
       const retryAfterMs = parseRetryAfter(answer.retryAfter, this.#world.now().realSeconds * 1000)
       throw new TargetError(verdict.message, { retryable: true, deliveredTo: start, retryAfterMs })
+    } else if (verdict.kind === 'again') {
+      await this.#deliverChunk(bytes, start, end, signal)
     } else if (verdict.kind === 'refused') {
       this.#isAtMost ||= verdict.refused === undefined && offsets.length > 1
       this.#refuse(Math.min(verdict.refused ?? offsets.length, offsets.length), verdict.message)

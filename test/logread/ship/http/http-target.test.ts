@@ -246,6 +246,19 @@ test.each([
   }
 })
 
+test('lines that were refused as JSON arrive as protobuf', async () => {
+  answer = ({ headers }) => ({ status: headers['content-type'] === 'application/json' ? 415 : 200 })
+  const target = makeTarget(new OtlpFormat(new Map()))
+  await deliver(target, lines(2))
+  await deliver(target, lines(1))
+  expect(received.map(({ headers }) => headers['content-type'])).toEqual([
+    'application/json',
+    'application/x-protobuf',
+    'application/x-protobuf',
+  ])
+  expect(target.refused).toBe(0)
+})
+
 test('the wait that a server asks for is passed on', async () => {
   answer = () => ({ status: 429, headers: { 'retry-after': '7' } })
   await expect(deliver(makeTarget(otlp), lines(1))).rejects.toMatchObject({ retryAfterMs: 7000 })
