@@ -74,7 +74,7 @@ function flagLines(command: Command, flag: Flag): string[] {
 }
 
 /** Lines of at most `columns`; a text that begins with a space is laid out already. */
-function wrap(text: string, columns: number): string[] {
+export function wrap(text: string, columns: number): string[] {
   if (text.startsWith(' ')) return [text]
   const lines: string[] = []
   let line = ''

@@ -15,6 +15,8 @@ type Given = ReadonlySet<keyof LogreadFlags>
 
 /** logread's entry. */
 export async function runLogread(args: readonly string[]): Promise<number> {
+  const [flag = '', topic] = args
+  if (topic !== undefined && /^--?h(elp)?$/.test(flag)) return await showTopic(topic)
   const parsed = await parseWithOwnFlags(args)
   if (parsed === undefined) return exitOk
   const { given, order } = parsed
@@ -32,6 +34,15 @@ export async function runLogread(args: readonly string[]): Promise<number> {
 }
 
 type Parsed = ParsedFlags<LogreadFlags>
+
+/** `--help times`: a part of the manual, where there is no man. */
+async function showTopic(topic: string): Promise<number> {
+  const { helpTopic, helpTopics } = await import('./help-topics.ts')
+  const text = helpTopic(topic)
+  if (text === undefined) throw new UsageError(`--help: ${quoted(topic)}: wanted ${helpTopics.join(', ')} or nothing`)
+  printOut(text)
+  return exitOk
+}
 
 /** What LOGREAD_FLAGS is not for: tasks besides showing lines. */
 const taskFlags = ['stats', 'sources', 'sourceNames', 'wait', 'to', 'on', 'run', 'state'] as const
@@ -104,8 +115,8 @@ const contextFlags = ['afterContext', 'beforeContext', 'context', 'around', 'fie
 
 /** A task, and the flags that mean nothing to it: they would be accepted and ignored. */
 const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof LogreadFlags)[] }[] = [
-  { flag: 'to', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields'] },
-  { flag: 'on', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields'] },
+  { flag: 'to', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'tailEach'] },
+  { flag: 'on', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'tailEach'] },
   {
     flag: 'stats',
     others: [
@@ -122,7 +133,7 @@ const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof Logrea
         'ignoreCase',
         'invertMatch',
       ] as const),
-      ...(['since', 'until', 'lines', 'reverse', 'count', 'where', ...contextFlags] as const),
+      ...(['since', 'until', 'lines', 'tailEach', 'reverse', 'count', 'where', ...contextFlags] as const),
     ],
   },
   { flag: 'sources', others: ['follow', 'retry', 'cursorFile', 'reverse', 'failIfEmpty', ...contextFlags] },

@@ -9,6 +9,7 @@ export const logreadManual: Manual = {
       'open file. With -f logread continues with lines as they arrive, until it is interrupted or memlogd ends; with ' +
       '-F it waits for the next memlogd. -f lowers its own priority (nice 10): on a busy machine it would rather miss ' +
       'lines, and report how many, than keep others from logging. With --cursor-file it does not.',
+    '--help times, formats, targets and examples show parts of this page.',
     'Flags may be written with one dash or two, with the value after = or as the next word; single letters can ' +
       'be combined: -fn5.',
     'On a terminal, bytes of a message that could control the terminal are escaped. Piped output has the bytes ' +
@@ -75,7 +76,7 @@ export const logreadManual: Manual = {
       paragraphs: [
         '--file also reads JSON that another program wrote, if each line is an object with time, source and msg; ' +
           'compressed files (gzip, zstd); - for standard input; and a pipe that is still being written, with -f.',
-        'The first five are for people, the others for programs; --file reads json, json-seq and export. JSON ' +
+        'The first six are for people, the others for programs; --file reads json, json-seq and export. JSON ' +
           'has the keys time, source and msg in every line, and where they apply: seq (the number of the line), ' +
           'monotonic (seconds since boot), priority, severity, facility, severity_from (text, with -p, where ' +
           'severity was read from the message), kind (gap where lines were lost), cut ' +
@@ -87,6 +88,10 @@ export const logreadManual: Manual = {
         ['short-precise', '2017-04-15T15:37:37.123456Z rngd.stderr Unable to open file'],
         ['short-monotonic', 'Seconds since boot: [    5.123456] rngd.stderr Unable to open file'],
         ['short-delta', 'Also since the line before: [    5.123456 <    0.000120>] rngd.stderr Unable to open file'],
+        [
+          'brief',
+          'Time of day, level, service, text, in columns: 15:37:37.123 E nginx | text. Bold bar: standard error.',
+        ],
         ['cat', 'The message alone.'],
         ['json, json-seq', 'One JSON object per line; as a sequence, each after a record separator (RFC 7464).'],
         ['logfmt', 'time=2017-04-15T15:37:37.123456789Z source=rngd.stderr level=err msg="Unable to open file" seq=7'],
@@ -179,7 +184,7 @@ export const logreadManual: Manual = {
     { text: 'Only new lines:', commands: ['logread -f -n 0'] },
     { text: "A container's errors of the last ten minutes:", commands: ["logread -s 'rngd.*' -p err --since 10m"] },
     { text: 'For a program:', commands: ['logread -o json'] },
-    { text: 'A boot test:', commands: ["logread --wait 'login:' --fail-on 'panic|oops' --timeout 60s"] },
+    { text: 'A boot test:', commands: ["logread --wait 'login:' --fail-on 'Kernel panic|Oops:' --timeout 60s"] },
     {
       text: 'Run a command when memory runs out:',
       commands: [`logread -f -n 0 --on 'Out of memory' --run 'echo "$LOG_SOURCE: $LOG_MESSAGE" >>/run/oom'`],

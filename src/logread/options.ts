@@ -35,6 +35,7 @@ export const outputFormats = [
   'short-precise',
   'short-monotonic',
   'short-delta',
+  'brief',
   'json',
   'json-seq',
   'cat',
@@ -182,6 +183,15 @@ export const logreadCommand = defineCommand({
       help: 'only the last N of them, or all',
       section: what,
     },
+    tailEach: {
+      name: 'tail-each',
+      type: 'integer',
+      min: 1,
+      max: maxLinesLimit,
+      value: 'N',
+      help: 'only the last N of each source',
+      section: what,
+    },
     failIfEmpty: {
       name: 'fail-if-empty',
       type: 'boolean',
@@ -205,7 +215,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'N',
       check: checkReach,
-      help: 'N lines after each match too, or those of a time such as 5s; with -g, else -p, else -s',
+      help: 'lines after each match too: a number of them, or a time such as 5s; of -g, else -p, else -s',
       section: what,
     },
     beforeContext: {

@@ -32,6 +32,8 @@ export interface Selection {
   afterSeconds?: number | undefined
   /** Only the last N entries of what is buffered. */
   tail?: number | undefined
+  /** Only the last N entries of each source of what is buffered. */
+  tailEach?: number | undefined
   isReversed?: boolean
   /** At most N entries. */
   limit?: number | undefined
@@ -75,6 +77,7 @@ export function makeSelection(values: ReadValues, context: TimeContext): Selecti
     isInverted: values.invertMatch,
     ...makeContext(values),
     tail: values.lines === maxLinesLimit ? undefined : values.lines,
+    tailEach: values.tailEach,
     isReversed: values.reverse,
     limit: values.count,
     isResumed: values.cursorFile !== undefined,
@@ -121,6 +124,9 @@ export function followed(selection: Selection): Selection {
 /** Flags that make no sense together. */
 function checkCombinations(values: ReadValues): void {
   if (values.reverse && values.follow) throw new UsageError('--reverse: cannot be used with --follow')
+  if (values.tailEach !== undefined && values.lines !== undefined) {
+    throw new UsageError('--lines: cannot be used with --tail-each')
+  }
   if (values.utc && values.local) throw new UsageError('--local: cannot be used with --utc')
   if (values.cursorFile !== undefined && values.reverse && values.count !== undefined) {
     // The older lines, which it leaves out, would never be shown.
@@ -250,9 +256,11 @@ export function unappliedFilter(
 }
 
 function fullRequestOf(selection: Selection): QueryRequest {
-  const { filter, pattern, match, where, tail, limit, isReversed } = selection
+  const { filter, pattern, match, where, tail, tailEach, limit, isReversed } = selection
   // What comes after the pattern can't be done before it.
-  if (pattern !== undefined || match !== undefined || where !== undefined) return { ...filter }
+  if (pattern !== undefined || match !== undefined || where !== undefined || tailEach !== undefined) {
+    return { ...filter }
+  }
   return {
     ...filter,
     ...(tail === undefined ? {} : { tail }),

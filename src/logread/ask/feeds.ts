@@ -31,7 +31,7 @@ export function chooseFeed({ values, selection, isFollowing, cursor, patience = 
     path,
     mode: isNewOnly ? queryModeFollow : isFollowing ? queryModeDumpFollow : queryModeDump,
     request: { ...asked, ...(cursor === undefined ? {} : { cursor }) },
-    marksBuffered: isFollowing && selection.tail !== undefined && asked.tail === undefined,
+    marksBuffered: isFollowing && (selection.tail ?? selection.tailEach) !== undefined && asked.tail === undefined,
     until: selection.filter.until,
     patience: values.retry ? ('always' as const) : patience,
     onAway: () => {

@@ -8,6 +8,8 @@ export interface FormatOptions {
   isTerminal: boolean
   /** Colours for people. */
   isColoured?: boolean
+  /** What was looked for, to be shown where it matches. */
+  highlight?: RegExp
   /** Entries without a priority have the severity that their text names. */
   guesses?: boolean
   /** Offset of local time; absent for UTC. */

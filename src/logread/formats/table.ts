@@ -1,5 +1,6 @@
 /** Every output format for lines: a new one is a file and a row. */
 
+import { briefFormat } from './brief.ts'
 import { ByteSink } from './byte-sink.ts'
 import { exportFormat } from './export.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
@@ -15,6 +16,7 @@ export const formats: readonly Format[] = [
   shortPreciseFormat,
   shortMonotonicFormat,
   shortDeltaFormat,
+  briefFormat,
   jsonFormat,
   jsonSeqFormat,
   catFormat,

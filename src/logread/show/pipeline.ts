@@ -15,7 +15,7 @@ import { matchTest, requestOf, type Selection, unappliedFilter } from '../select
 import { Context, type Reach } from './filters/context.ts'
 import { MessageMatcher } from './filters/grep.ts'
 import type { PassEntry } from './filters/kept-entries.ts'
-import { type Busy, Reverse, Tail } from './filters/tail.ts'
+import { type Busy, Reverse, Tail, TailEach } from './filters/tail.ts'
 
 export class Pipeline {
   /** Set once nothing more is wanted. */
@@ -32,7 +32,7 @@ export class Pipeline {
   #filter: EntryFilter | undefined
   #matcher: MessageMatcher | undefined
   #first: PassEntry
-  #tail: Tail | undefined
+  #tail: Tail | TailEach | undefined
   #reverse: Reverse | undefined
   /** Entries from this number on came after the query began; undefined with a server that has no numbers. */
   #nextSequence: number | undefined
@@ -68,6 +68,11 @@ export class Pipeline {
     }
     if (tail !== undefined && !isTailApplied) {
       const last = new Tail(tail, step)
+      this.#tail = last
+      step = (entry, startsGroup) => last.take(entry, startsGroup)
+    }
+    if (this.#selection.tailEach !== undefined) {
+      const last = new TailEach(this.#selection.tailEach, step)
       this.#tail = last
       step = (entry, startsGroup) => last.take(entry, startsGroup)
     }

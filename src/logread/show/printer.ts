@@ -7,7 +7,7 @@ import { bootId, hostName } from '../../system/host.ts'
 import { ByteSink } from '../formats/byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from '../formats/format.ts'
 import { findFormat } from '../formats/table.ts'
-import type { ReadValues } from '../selection.ts'
+import { parsePatterns, type ReadValues } from '../selection.ts'
 import { localOffset } from '../time.ts'
 import type { LineOutput } from './output.ts'
 
@@ -86,7 +86,7 @@ export async function unlessAborted(work: Promise<void> | undefined, signal: Abo
 }
 
 /** Formats for people: groups of context are separated there, and colours make sense. */
-const textFormats = new Set(['short', 'short-precise', 'short-monotonic', 'short-delta', 'cat'])
+const textFormats = new Set(['short', 'short-precise', 'short-monotonic', 'short-delta', 'brief', 'cat'])
 
 export function isTextFormat(name: string): boolean {
   return textFormats.has(name)
@@ -107,11 +107,20 @@ export function formatOptions(values: ReadValues, output: LineOutput, env: NodeJ
     isTerminal: output.isTerminal,
     isColoured,
     // JSON has what was asked for: it is not slower where -p is not given.
-    guesses: !values.noGuess && (isColoured || values.priority !== undefined),
+    guesses: !values.noGuess && (isColoured || values.priority !== undefined || values.output === 'brief'),
+    ...highlightOf(values),
     ...(values.local ? { offsetOf: localOffset } : {}),
     ...(isOwn ? { hostname: hostName() } : {}),
     ...(id === undefined ? {} : { bootId: id }),
   }
+}
+
+function highlightOf(values: ReadValues): Pick<FormatOptions, 'highlight'> {
+  if (values.output !== 'brief' || values.invertMatch) return {}
+  const { grep, around, caseFlag } = values
+  const patterns = around.length > 0 ? around : grep
+  if (patterns.length === 0) return {}
+  return { highlight: parsePatterns('--grep', patterns, caseFlag) }
 }
 
 /** https://no-color.org: any value but an empty one means no. */

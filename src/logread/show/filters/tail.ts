@@ -46,6 +46,48 @@ export class Tail {
   }
 }
 
+/** Only the last N entries of each source of what is buffered. Once `flush` was called, everything passes. */
+export class TailEach {
+  readonly #count: number
+  readonly #pass: PassEntry
+  readonly #kept = new KeptEntries()
+  /** Entries by source that are yet to come before the last ones. */
+  readonly #entries = new Map<string, number>()
+  #isDone = false
+
+  constructor(count: number, pass: PassEntry) {
+    this.#count = count
+    this.#pass = pass
+  }
+
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
+  take(entry: EntryView, startsGroup: boolean): void {
+    if (this.#isDone) {
+      this.#pass(entry, startsGroup)
+    } else {
+      const { source } = entry
+      this.#entries.set(source, (this.#entries.get(source) ?? 0) + 1)
+      this.#kept.push(entry, startsGroup)
+    }
+  }
+
+  /** Everything buffered has come: passes on the last entries. `take` must not be called while it is busy. */
+  flush(busy: Busy): Promise<void> | undefined {
+    if (this.#isDone) return undefined
+    this.#isDone = true
+    return passAll(this.#kept.drain(), busy, ({ entry, startsGroup }) => {
+      const { source } = entry
+      const left = this.#entries.get(source) ?? 0
+      this.#entries.set(source, left - 1)
+      if (left <= this.#count) this.#pass(entry, startsGroup)
+      return true
+    })
+  }
+}
+
 /** Passes on all that were kept, or as many as `pass` wants. Returns a promise if it has to wait for the output. */
 function passAll(
   kept: Generator<KeptEntry>,
