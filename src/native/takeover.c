@@ -326,7 +326,7 @@ static const char *state_fault(const struct state *state, u64 bytes) {
   if (bytes < STATE_HEAD_BYTES || state->magic != TAKEOVER_MAGIC) return "its answer is not a takeover's";
   bool is_same = state->version == TAKEOVER_VERSION && state->sources_max == SOURCES_MAX &&
                  state->queue_bytes == QUEUE_BYTES_DEFAULT && state->queue_version == QUEUE_VERSION &&
-                 state->ring_format == RING_FORMAT_VERSION;
+                 state->ring_format >= RING_FORMAT_OLDEST && state->ring_format <= RING_FORMAT_VERSION;
   if (!is_same) return "the running memlogd is of a version that this one cannot follow";
   u64 head = state->head, tail = state->tail;
   if (tail > head || head - tail > QUEUE_BYTES_DEFAULT || head % 8 != 0 || tail % 8 != 0)

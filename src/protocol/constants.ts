@@ -191,6 +191,8 @@ export const entryAlignBytes = 8
 export const entryKindLine = 1
 /** Lines were lost here: fields `lost`, `reason`, and, where known, `first` and `last`. */
 export const entryKindGap = 2
+/** The reason of the gap entry where kept entries end: no loss of the reader's. */
+export const holesReason = 'evicted'
 /** Ends a complete reply: fields `delivered`, `reason`. Never stored in the ring. */
 export const entryKindEnd = 3
 /** Priority of an entry that has none. Others are facility * 8 + severity, 0..191. */
@@ -205,8 +207,9 @@ export const entryFieldKeyBytesMax = 255
 // ---- Ring ------------------------------------------------------------------------------------
 /** Most source names that are known at the same time; for new ones, those that were silent for longest make room. */
 export const countedSourcesMax = 2048
-/** Format of the ring file (docs/PROTOCOL.md section 6). A memlogd reads no other, and does not take over from one. */
-export const ringFormatVersion = 2
+/** Format of the ring file (docs/PROTOCOL.md section 6), and the oldest that is read and taken over. */
+export const ringFormatVersion = 3
+export const ringFormatOldest = 2
 /** Unfinished lines and messages of all sources of this machine together, in bytes. */
 export const heldBytesMax = 16 * 1024 * 1024
 /** Those of other machines (syslog over TCP): they never take room from this machine's. */
@@ -223,6 +226,11 @@ export const maxLinesDefault = 5000
 export const maxLinesLimit = 50_000_000
 export const maxBytesDefault = 8 * 1024 * 1024
 export const maxBytesLimit = 1024 * 1024 * 1024
+/** Entries of the first so many seconds are of the boot. */
+export const bootSeconds = 60
+/** Smallest and largest -keep; 0 keeps nothing. A half is moved in one step, which takes 50 ms at most. */
+export const keepBytesFloor = 64 * 1024
+export const keepBytesLimit = 64 * 1024 * 1024
 export const maxLineBytesDefault = 1024
 export const maxLineBytesLimit = 1024 * 1024
 /** Smallest -max-bytes: one entry of the smallest kind must fit many times over. */

@@ -32,7 +32,11 @@ import {
 import { EntryView, entryBytes, entryBytesMax, entryFault, entrySequence, entrySize } from '../protocol/entry.ts'
 import type { Stamp } from '../protocol/timestamp.ts'
 import { EntryIndex, indexBytes, indexedEntryBytes, indexInterval } from './entry-index.ts'
-import { Sources } from './sources.ts'
+import { Keeper } from './keeper.ts'
+import type { KeptRegion, KeptState } from './kept-region.ts'
+import type { Owners } from './owners.ts'
+import { mixedSources, SourceRuns } from './source-runs.ts'
+import { type SourceState, Sources } from './sources.ts'
 import type { RingStore } from './store.ts'
 
 /** Room in the staging buffer that a frame of a datagram or record may need; see Ring.room. */
@@ -52,6 +56,8 @@ export interface RingOptions {
   maxBytes: number
   /** Longest message; sizes the staging buffer. */
   maxLineBytes: number
+  /** Most bytes of evicted entries that are kept (keeper.ts); 0, the default: none are. */
+  keepBytes?: number
 }
 
 /** What a commit records of the ring; see src/memlogd/engine/commit.ts for its bytes. */
@@ -61,6 +67,7 @@ export interface RingState {
   headPosition: number
   tailSequence: number
   nextSequence: number
+  kept: KeptState
 }
 
 /** The bytes of the ring are no entries. */
@@ -100,6 +107,11 @@ export function ringBytesMin(maxLineBytes: number): number {
   return largestEntryBytes(maxLineBytes) + indexedEntryBytes
 }
 
+/** The smallest `keepBytes` for lines of `maxLineBytes`: a quarter is for errors alone. */
+export function keepBytesMin(maxLineBytes: number): number {
+  return 4 * largestEntryBytes(maxLineBytes)
+}
+
 export class Ring {
   readonly maxLines: number
   readonly maxBytes: number
@@ -124,6 +136,14 @@ export class Ring {
   readonly #window = Buffer.allocUnsafeSlow(windowBytes)
   #windowPosition = 0
   #windowLength = 0
+  readonly #keeper: Keeper | undefined
+  /** Until when entries are of the boot, where there is no keeper to know it. */
+  #bootEndSeconds = 0
+  readonly #runs = new SourceRuns()
+  /** Bytes of the ring from #leavingPosition on: entries that are evicted and may be kept. */
+  #leaving: Buffer = noBytes
+  #leavingPosition = 0
+  #leavingLength = 0
   readonly #staging: Buffer
   readonly #words: Uint32Array
   #staged = 0
@@ -141,6 +161,8 @@ export class Ring {
     this.#regionBytesMax = Math.ceil((options.maxBytes + this.stagingBytes) / unit) * unit
     this.#regionBytes = this.#regionBytesMax / (1 << regionDoublings)
     while (this.#regionBytes < this.stagingBytes) this.#regionBytes *= 2
+    const { keepBytes = 0 } = options
+    if (keepBytes > 0) this.#keeper = new Keeper(store, keepBytes, largest)
     this.#staging = Buffer.from(new ArrayBuffer(this.stagingBytes))
     this.#words = new Uint32Array(this.#staging.buffer, this.#staging.byteOffset, this.stagingBytes >>> 2)
   }
@@ -149,7 +171,19 @@ export class Ring {
   get largestEntryBytes(): number {
     return this.#largestEntryBytes
   }
-  /** Sequence number of the oldest entry kept; equals `nextSequence` when there is none. */
+  /** What is kept of evicted entries: all of them are older than those of the ring. */
+  get kept(): KeptRegion | undefined {
+    return this.#keeper?.region
+  }
+  /** Whom entries belong to, where evicted ones may be kept. */
+  get owners(): Owners | undefined {
+    return this.#keeper?.owners
+  }
+  /** Sequence number of the oldest entry, kept ones included. */
+  get oldestSequence(): number {
+    return this.kept?.firstSequence ?? this.#tailSequence
+  }
+  /** Sequence number of the oldest entry in the ring; equals `nextSequence` when there is none. */
   get tailSequence(): number {
     return this.#tailSequence
   }
@@ -249,6 +283,7 @@ export class Ring {
     entry.bytes.copy(staging, to, entry.start, entry.end)
     this.#staged = at + size
     state.entries++
+    if (this.#keeper !== undefined) this.#noteAppended(state, source, size, entry.priority, stamp.monoSeconds, fields)
     if (sequence % indexInterval === 0) this.#index.add(sequence, this.#headPosition)
     this.#headPosition += size
     this.#nextSequence = sequence + 1
@@ -256,15 +291,24 @@ export class Ring {
 
   /**
    * Writes what is staged to the store and evicts the oldest entries that are too many. The caller then writes
-   * `state()` into a commit record and calls `committed()`.
+   * `state()` into a commit record and calls `committed()`. True if more are to be evicted: the caller then flushes and
+   * commits again before it appends anything.
    */
-  flush(): void {
+  flush(): boolean {
     if (this.#staged > 0) {
       this.#writeAt(this.#committedPosition, this.#staging, this.#staged)
       this.#staged = 0
     }
-    this.#evict()
+    const isMore = !this.#evict()
+    this.#keeper?.flush()
     while (this.bytes + this.stagingBytes > this.#regionBytes && this.#regionBytes < this.#regionBytesMax) this.#grow()
+    return isMore
+  }
+
+  /** Entries with an earlier monotonic time are of the boot. To be called before the first one is appended. */
+  beginBoot(endSeconds: number): void {
+    this.#bootEndSeconds = endSeconds
+    if (this.#keeper !== undefined) this.#keeper.bootEndSeconds = endSeconds
   }
 
   state(): RingState {
@@ -274,6 +318,7 @@ export class Ring {
       headPosition: this.#headPosition,
       tailSequence: this.#tailSequence,
       nextSequence: this.#nextSequence,
+      kept: this.#keeper?.state ?? { half: 0, bytes: 0, bootEndSeconds: this.#bootEndSeconds },
     }
   }
 
@@ -283,11 +328,13 @@ export class Ring {
     this.#beforeSequence = this.#committedSequence
     this.#committedPosition = this.#headPosition
     this.#committedSequence = this.#nextSequence
+    this.#keeper?.committed()
   }
 
   /**
    * Continues from the state of a commit and rebuilds the index from the store. Throws RingDamaged where the bytes are
-   * no entries.
+   * no entries. The bounds may be narrower than those of the memlogd that wrote this ring: they hold after the next
+   * `flush`.
    */
   restore(state: RingState): void {
     this.#regionBytes = state.regionBytes
@@ -296,6 +343,11 @@ export class Ring {
     this.#tailSequence = state.tailSequence
     this.#nextSequence = state.tailSequence
     this.#forget()
+    this.#bootEndSeconds = state.kept.bootEndSeconds
+    const count = ({ bytes, sourceStart, sourceEnd }: EntryView): void => {
+      this.sources.ofBytes(bytes, sourceStart, sourceEnd).entries++
+    }
+    if (this.#keeper?.restore(state.kept, count) === false) throw new RingDamaged('no entries in the kept region')
     const buffer = Buffer.allocUnsafeSlow(Math.max(scanBytes, entryBytesMax))
     while (this.#headPosition < state.headPosition) {
       const length = Math.min(buffer.length, state.headPosition - this.#headPosition)
@@ -305,8 +357,6 @@ export class Ring {
     }
     if (this.#nextSequence !== state.nextSequence) throw new RingDamaged('sequence numbers do not add up')
     this.committed()
-    // The bounds may be narrower than those of the memlogd that wrote this ring.
-    this.#evict()
   }
 
   /** Begins anew, empty, with `sequence` as the next number. */
@@ -317,6 +367,7 @@ export class Ring {
     this.#nextSequence = sequence
     this.#staged = 0
     this.#forget()
+    this.#keeper?.clear()
     this.committed()
   }
 
@@ -337,20 +388,82 @@ export class Ring {
     this.#readAt(position, target, start, length)
   }
 
-  /** Evicts as few of the oldest entries as it takes to be within both bounds. */
-  #evict(): void {
-    while (this.#isOver(this.#tailSequence, this.#tailPosition)) {
-      const indexed = this.#tailSequence - (this.#tailSequence % indexInterval) + indexInterval
-      const position = indexed < this.#nextSequence ? this.#index.position(indexed) : this.#headPosition
-      if (indexed < this.#nextSequence && this.#isOver(indexed, position)) {
-        this.#tailSequence = indexed
-        this.#tailPosition = position
+  /** Evicts as few of the oldest entries as it takes to be within both bounds. False if a commit must come first. */
+  #evict(): boolean {
+    this.#keeper?.trim()
+    let sequence = this.#tailSequence
+    let position = this.#tailPosition
+    while (this.#isOver(sequence, position)) {
+      const indexed = sequence - (sequence % indexInterval) + indexInterval
+      const indexedPosition = indexed < this.#nextSequence ? this.#index.position(indexed) : this.#headPosition
+      if (indexed < this.#nextSequence && this.#isOver(indexed, indexedPosition)) {
+        sequence = indexed
+        position = indexedPosition
       } else {
-        this.#tailPosition += this.#sizeAt(this.#tailPosition)
-        this.#tailSequence++
+        position += this.#sizeAt(position)
+        sequence++
       }
     }
+    if (this.#keeper !== undefined) this.#leave(this.#keeper, sequence, position)
+    else {
+      this.#tailSequence = sequence
+      this.#tailPosition = position
+    }
     this.#index.evict(this.#tailSequence)
+    return this.#tailSequence === sequence
+  }
+
+  /** Moves the tail up to there, or as far as the keeper lets entries leave before a commit. */
+  #leave(keeper: Keeper, endSequence: number, endPosition: number): void {
+    while (this.#tailSequence < endSequence) {
+      const indexed = this.#tailSequence - (this.#tailSequence % indexInterval) + indexInterval
+      const sequence = Math.min(indexed, endSequence)
+      const position = sequence === endSequence ? endPosition : this.#index.position(sequence)
+      const source = this.#runs.at(this.#tailSequence)
+      const bytes = position - this.#tailPosition
+      const isUnseen = source !== mixedSources && keeper.passes(source, bytes, sequence - this.#tailSequence)
+      if (isUnseen) {
+        this.#tailSequence = sequence
+        this.#tailPosition = position
+      } else if (!this.#leaveSingly(keeper, sequence)) break
+    }
+    this.#runs.evict(this.#tailSequence)
+  }
+
+  /** The same, entry by entry. */
+  #leaveSingly(keeper: Keeper, endSequence: number): boolean {
+    while (this.#tailSequence < endSequence) {
+      const at = this.#leavingAt(this.#tailPosition)
+      if (!keeper.leaves(view.at(this.#leaving, at))) return false
+      this.#tailPosition += view.size
+      this.#tailSequence++
+    }
+    return true
+  }
+
+  /** Where in #leaving the whole entry at `position` is; read from the store if it is not there. */
+  #leavingAt(position: number): number {
+    const at = position - this.#leavingPosition
+    const left = this.#leavingLength - at
+    if (at >= 0 && left >= entryHeaderBytes && entrySize(this.#leaving, at) <= left) return at
+    const wanted = Math.max(scanBytes, this.#largestEntryBytes)
+    if (this.#leaving.length < wanted) this.#leaving = Buffer.allocUnsafeSlow(wanted)
+    this.#leavingPosition = position
+    this.#leavingLength = Math.min(this.#leaving.length, this.#headPosition - position)
+    this.#readAt(position, this.#leaving, 0, this.#leavingLength)
+    return 0
+  }
+
+  #noteAppended(
+    state: SourceState,
+    source: Buffer,
+    size: number,
+    priority: number,
+    monoSeconds: number,
+    fields: Buffer,
+  ): void {
+    const owner = this.#keeper?.appended(source, state, size, priority, monoSeconds, fields) ?? mixedSources
+    this.#runs.add(this.#nextSequence, owner)
   }
 
   /** Whether the entries from here on are too many. */
@@ -372,7 +485,9 @@ export class Ring {
   /** Positions begin anew. */
   #forget(): void {
     this.#index.clear()
+    this.#runs.clear()
     this.#windowLength = 0
+    this.#leavingLength = 0
     this.#committedPosition = this.#tailPosition
     this.#committedSequence = this.#tailSequence
   }
@@ -390,6 +505,11 @@ export class Ring {
       state.entries++
       state.realSeconds = view.realSeconds
       state.realNanos = view.realNanos
+      if (this.#keeper !== undefined) {
+        const source = buffer.subarray(view.sourceStart, view.sourceEnd)
+        const fields = buffer.subarray(view.sourceEnd, view.fieldsEnd)
+        this.#noteAppended(state, source, size, view.priority, view.monoSeconds, fields)
+      }
       this.#largestEntryBytes = Math.max(this.#largestEntryBytes, size)
       this.#headPosition += size
       this.#nextSequence++

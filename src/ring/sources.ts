@@ -4,6 +4,7 @@
  */
 
 import { countedSourcesMax } from '../protocol/constants.ts'
+import type { Owner } from './owners.ts'
 
 /** Most names come once and never again, where somebody invents them: to sort for each would be slow. */
 const forgottenAtOnce = countedSourcesMax / 8
@@ -13,6 +14,8 @@ export interface SourceState {
   /** The time of the last entry. */
   realSeconds: number
   realNanos: number
+  /** Who owns its entries where evicted ones may be kept. */
+  owner?: Owner | undefined
 }
 
 export class Sources {
@@ -46,7 +49,7 @@ export class Sources {
     const known = this.#states.get(name)
     if (known !== undefined) return known
     if (this.#states.size >= countedSourcesMax) this.#forgetOldest()
-    const state = { ...this.#forgotten, entries: 0 }
+    const state = { ...this.#forgotten, entries: 0, owner: undefined }
     this.#states.set(name, state)
     return state
   }

@@ -10,24 +10,32 @@
  *   4096                  commit slot 0
  *   4096 + slotBytes      commit slot 1
  *   4096 + 2 * slotBytes  region: entries, wrapped at the region size that the commit names
- *   2 GiB behind that     carries: unfinished lines
+ *   ... behind that       the two halves of the kept region (src/ring/kept-region.ts), 64 MiB each
+ *   2 GiB behind 'region' carries: unfinished lines
  *
  * The file is sparse: what was never written costs nothing.
  */
+import { keepBytesLimit } from '../protocol/constants.ts'
+
 export const ringIdBytes = 16
 export const placesOffset = 64
 export const placeBytes = 32
 export const commitSlotOffset = 4096
 export const commitSlotBytes = 1024 * 1024
 export const regionOffset = commitSlotOffset + 2 * commitSlotBytes
-/** The largest region, maxBytesLimit and the staging buffer, ends before. */
 export const carriesOffset = regionOffset + 2 * 1024 ** 3
+/** The largest region, maxBytesLimit and the staging buffer, ends before. */
+export const keptOffset = carriesOffset - 2 * keepBytesLimit
 
 export interface RingStore {
   /** Fills target[start, start + length) from the region at `offset`. */
   readRegion(target: Buffer, start: number, length: number, offset: number): void
   /** Writes source[start, start + length) to the region at `offset`. */
   writeRegion(source: Buffer, start: number, length: number, offset: number): void
+  /** Fills target[start, start + length) from a half of the kept region at `offset`. */
+  readKept(half: 0 | 1, target: Buffer, start: number, length: number, offset: number): void
+  /** Writes source[start, start + length) to a half of the kept region at `offset`. */
+  writeKept(half: 0 | 1, source: Buffer, start: number, length: number, offset: number): void
   /** Writes a commit record, at most `commitSlotBytes` long, to slot 0 or 1. */
   writeCommit(slot: 0 | 1, record: Buffer, length: number): void
   /** Up to `length` bytes of a slot; fewer, or none, where fewer were ever written. */

@@ -11,6 +11,7 @@ export class MortalStore implements RingStore {
   readonly #commits: [Buffer, Buffer] = [Buffer.alloc(4096), Buffer.alloc(4096)]
   readonly #commitBytes: [number, number] = [0, 0]
   readonly #carries = [new GrowingBytes(), new GrowingBytes()] as const
+  readonly #kept = [new GrowingBytes(), new GrowingBytes()] as const
   readonly #id = Buffer.alloc(ringIdBytes)
 
   constructor(life: Life) {
@@ -29,6 +30,18 @@ export class MortalStore implements RingStore {
     }
     const written = this.#written(length)
     source.copy(this.#region, offset, start, start + written)
+    if (written < length) throw new Killed()
+  }
+
+  readKept(half: 0 | 1, target: Buffer, start: number, length: number, offset: number): void {
+    this.#life.call()
+    target.fill(0, start, start + length)
+    this.#kept[half].read(offset, length).copy(target, start)
+  }
+
+  writeKept(half: 0 | 1, source: Buffer, start: number, length: number, offset: number): void {
+    const written = this.#written(length)
+    this.#kept[half].write(source.subarray(start, start + written), offset)
     if (written < length) throw new Killed()
   }
 

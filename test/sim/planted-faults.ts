@@ -9,6 +9,7 @@ import { Counters } from '../../src/memlogd/engine/counters.ts'
 import { Engine } from '../../src/memlogd/engine/engine.ts'
 import { BufferPool } from '../../src/memlogd/serve/buffer-pool.ts'
 import { Ranges } from '../../src/memlogd/serve/ranges.ts'
+import { KeptRegion } from '../../src/ring/kept-region.ts'
 import { IntakeModel } from './intake-model.ts'
 import { MortalStore } from './mortal-store.ts'
 
@@ -74,6 +75,13 @@ export const plantedFaults: Record<string, () => () => void> = {
     replace(Ranges.prototype, 'shared', (shared) => {
       return function (this: Ranges, encoder, from, end) {
         return shared.call(this, encoder, from + this.lost(from, end), end)
+      }
+    }),
+  'kept entries move to the half that they are in': () =>
+    replace(KeptRegion.prototype, 'switchHalf', (switchHalf) => {
+      return function (this: KeptRegion) {
+        switchHalf.call(this)
+        switchHalf.call(this)
       }
     }),
   'an unfinished line is forgotten': () => replace(LineSplitter.prototype, 'carry', () => () => undefined),

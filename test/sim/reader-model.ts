@@ -2,7 +2,13 @@
  * Clients of the query socket that keep the books: what they were sent is compared with the truth, entry by entry, and
  * what is missing must have been reported, at its place and with its exact number.
  */
-import { entryKindEnd, entryKindGap, queryModeDump, queryModeFollow } from '../../src/protocol/constants.ts'
+import {
+  entryKindEnd,
+  entryKindGap,
+  holesReason,
+  queryModeDump,
+  queryModeFollow,
+} from '../../src/protocol/constants.ts'
 import { EntryView, entryFault } from '../../src/protocol/entry.ts'
 import { encodeRequest, parseHeader, type QueryRequest } from '../../src/protocol/query.ts'
 import { must, type Truth } from './truth.ts'
@@ -10,8 +16,11 @@ import { must, type Truth } from './truth.ts'
 /** What the simulation knows of the ring when a request arrives. */
 export interface RingFacts {
   ringId: string
+  /** The oldest entry that can be had. */
   tail: number
   committed: number
+  /** Evicted entries may be kept. */
+  isKeeping: boolean
 }
 
 const view = new EntryView()
@@ -30,6 +39,10 @@ export abstract class ReaderModel {
   /** Where a dump ends. */
   stop = Number.POSITIVE_INFINITY
   isComplete = false
+  /** Wanted entries that did not come: all of them, and those that were not reported yet. */
+  missing = 0
+  protected pendingMissing = 0
+  protected isKeeping = false
   protected readonly truth: Truth
   protected tail = 0
   protected pending: Buffer = Buffer.alloc(0)
@@ -53,7 +66,8 @@ export abstract class ReaderModel {
   }
 
   checkBooks(): void {
-    must(this.delivered + this.lost + this.leftOut === this.next - this.first, 'the books of a reader')
+    const accounted = this.delivered + (this.isKeeping ? this.missing : this.lost) + this.leftOut
+    must(accounted === this.next - this.first, 'the books of a reader')
   }
 
   /** Everything that was there was sent: what is left up to `end` is nothing that it asked for. */
@@ -70,6 +84,7 @@ export abstract class ReaderModel {
   }
 
   protected begin(facts: RingFacts): void {
+    this.isKeeping = facts.isKeeping
     this.next = this.mode === queryModeFollow ? facts.committed : facts.tail
     if (this.mode === queryModeDump) this.stop = facts.committed
   }
@@ -95,6 +110,9 @@ export class ExtendedReader extends ReaderModel {
   #delivered = 0
   #lost = 0
   #wantsRestarted = false
+  /** The first entry shows where it begins: what is kept decides. */
+  #isOpen = false
+  #isLoose = false
 
   constructor(mode: number, truth: Truth, asks: QueryRequest) {
     super(mode, truth)
@@ -110,6 +128,7 @@ export class ExtendedReader extends ReaderModel {
     reader.lost = before.lost
     reader.leftOut = before.leftOut
     reader.first = before.first
+    reader.missing = before.missing
     return reader
   }
 
@@ -132,6 +151,7 @@ export class ExtendedReader extends ReaderModel {
     if (tail !== undefined) this.next = this.#tailStart(Math.max(this.next, facts.tail), facts.committed, tail)
     if (limit !== undefined) this.#limit = limit
     if (this.first === 0) this.first = this.next
+    this.#isLoose = this.#isOpen = this.isKeeping && tail !== undefined
   }
 
   /** Where the last `tail` entries that are wanted begin. */
@@ -152,8 +172,16 @@ export class ExtendedReader extends ReaderModel {
     return glob.startsWith('!') ? source !== glob.slice(1) : source === glob
   }
 
-  /** Passes what is not wanted, up to `end`. */
+  /** Passes what is not wanted, up to `end`, and where evicted entries may be kept, those that are not there. */
   #leaveOut(end: number): void {
+    if (this.#isOpen) this.first = this.next = end
+    this.#isOpen = false
+    for (; this.isKeeping && this.next < end; this.next++) {
+      if (this.#isWanted(this.next)) {
+        this.missing++
+        this.pendingMissing++
+      } else this.leftOut++
+    }
     while (this.next < end && !this.#isWanted(this.next)) {
       this.next++
       this.leftOut++
@@ -161,7 +189,7 @@ export class ExtendedReader extends ReaderModel {
   }
 
   override settle(end: number): void {
-    this.#leaveOut(end)
+    if (!this.isKeeping || this.#isOpen || this.asks.sources !== undefined) this.#leaveOut(end)
     super.settle(end)
   }
 
@@ -210,6 +238,11 @@ export class ExtendedReader extends ReaderModel {
       this.#wantsRestarted = false
       return
     }
+    if (view.kind === entryKindGap && view.field('reason')?.toString() === holesReason) {
+      this.#leaveOut(view.sequence)
+      this.#report(Number(view.field('lost')?.toString()))
+      return
+    }
     must(!this.#wantsRestarted, 'the cursor of another ring was not told of')
     this.#leaveOut(view.sequence)
     must(this.#isWanted(view.sequence), `entry ${view.sequence} was not asked for`)
@@ -223,11 +256,27 @@ export class ExtendedReader extends ReaderModel {
 
   #takeGap(first: number, last: number): void {
     const lost = Number(view.field('lost')?.toString())
+    if (this.isKeeping) {
+      must(lost <= last - first + 1, `a gap of ${lost} lines from ${first} to ${last}`)
+      this.#leaveOut(last + 1)
+      this.#lost += lost
+      this.lost += lost
+      this.#report(lost)
+      return
+    }
     this.#leaveOut(first)
     must(first === this.next, `a gap begins at ${first}, wanted ${this.next}`)
     must(lost === last - first + 1, `a gap of ${lost} lines from ${first} to ${last}`)
     this.#lost += lost
     this.skip(lost)
+  }
+
+  /** So many are reported missing. Those that were not asked for are counted too. */
+  #report(count: number): void {
+    const isExact = this.asks.sources === undefined
+    const holds = isExact ? count === this.pendingMissing : count >= this.pendingMissing
+    must(this.#isLoose || holds, `${count} entries are reported missing of ${this.pendingMissing}`)
+    this.pendingMissing = 0
   }
 
   #takeEnd(): void {
@@ -238,7 +287,8 @@ export class ExtendedReader extends ReaderModel {
     must(number('lost') === this.#lost, `the end entry speaks of ${number('lost')} lost ones`)
     if (reason === 'limit') must(this.#delivered === this.#limit, 'ended by a limit that was not reached')
     else if (reason === 'complete') {
-      this.#leaveOut(this.stop)
+      if (!this.isKeeping || this.#isOpen || this.asks.sources !== undefined) this.#leaveOut(this.stop)
+      if (this.asks.sources === undefined && !this.#isLoose) must(this.pendingMissing === 0, 'missing, not reported')
       must(this.next === this.stop, `complete at ${this.next}, wanted ${this.stop}`)
     } else must(reason === 'stopping', `an end for the reason ${reason}`)
   }
@@ -273,14 +323,32 @@ export class PlainReader extends ReaderModel {
     const { source, msg } = JSON.parse(line) as Record<string, string>
     const lost = source === 'memlogd' ? /^(\d+) lines? lost: overwritten/.exec(msg ?? '') : null
     if (lost !== null) {
-      this.skip(Number(lost[1]))
+      if (!this.isKeeping) this.skip(Number(lost[1]))
       return
+    }
+    if (this.isKeeping && source === 'memlogd' && /^\d+ earlier lines? w/.test(msg ?? '')) return
+    while (this.isKeeping && this.next <= this.truth.entries.length && !this.#is(this.next, source, msg)) {
+      this.next++
+      this.missing++
     }
     const expected = this.truth.entries[this.next - 1]
     must(expected !== undefined, `line ${this.next} of ${this.truth.entries.length}`)
-    view.at(expected, 0)
-    must(view.source === source && view.message.toString() === msg, `line ${this.next} is not what was sent`)
+    must(this.#is(this.next, source, msg), `line ${this.next} is not what was sent`)
     this.next++
     this.delivered++
+  }
+
+  #is(sequence: number, source: string | undefined, msg: string | undefined): boolean {
+    view.at(this.truth.entries[sequence - 1] as Buffer, 0)
+    return view.source === source && view.message.toString() === msg
+  }
+
+  /** Lines have no numbers: where some are missing, only their order is known. */
+  override settle(end: number): void {
+    if (!this.isKeeping) super.settle(end)
+  }
+
+  override ended(): void {
+    if (!this.isKeeping) super.ended()
   }
 }

@@ -70,7 +70,13 @@ export class Simulation {
   readonly #store: MortalStore
   readonly #world: FakeWorld
   readonly #intake: IntakeModel
-  readonly #options: { maxLines: number; maxBytes: number; maxLineBytes: number; priorityPrefix: boolean }
+  readonly #options: {
+    maxLines: number
+    maxBytes: number
+    maxLineBytes: number
+    keepBytes: number
+    priorityPrefix: boolean
+  }
   readonly #killChance: number
   readonly #steps: number
   #process: Process | undefined
@@ -94,6 +100,7 @@ export class Simulation {
       maxLines: random.pick([1, 7, 60, 1_000_000, 1_000_000]),
       maxBytes: random.pick([16 * 1024, 64 * 1024, 1 << 20]),
       maxLineBytes,
+      keepBytes: random.pick([0, 0, 4096, 32 * 1024, 256 * 1024]),
       priorityPrefix: false,
     }
     this.#killChance = random.pick([0, 0.02, 0.1, 0.3])
@@ -307,7 +314,35 @@ export class Simulation {
 
   #verifyAll(engine: Engine): void {
     must(engine.ring.committedSequence >= this.#verified, 'entries that were stored are gone')
-    this.#life.outside(() => this.#verify(engine, engine.ring.tailSequence))
+    this.#life.outside(() => {
+      this.#verify(engine, engine.ring.tailSequence)
+      this.#verifyKept(engine)
+    })
+  }
+
+  #verifyKept(engine: Engine): void {
+    const { kept, tailSequence } = engine.ring
+    if (kept === undefined) return
+    must(kept.bytes <= kept.bytesMax, `${kept.bytes} bytes are kept of ${kept.bytesMax}`)
+    let [before, count] = [0, 0]
+    for (let offset = 0; offset < kept.bytes; ) {
+      const bytes = kept.read(offset, spyBuffer, tailSequence)
+      must(bytes > 0, 'a kept entry is in the ring too')
+      for (let at = 0; at < bytes; count++) {
+        const size = spyBuffer.readUInt32LE(at)
+        const sequence = spyBuffer.readUInt32LE(at + 8)
+        must(sequence > before, 'kept entries are not in order')
+        this.#truth.check(sequence, spyBuffer, at, at + size, 'the kept region')
+        must(
+          kept.offsetOf(sequence) === offset + at && kept.offsetOf(before + 1) === offset + at,
+          'a place in the region',
+        )
+        before = sequence
+        at += size
+      }
+      offset += bytes
+    }
+    must(count === kept.count, `${count} entries are kept, not ${kept.count}`)
   }
 
   /**
@@ -412,7 +447,8 @@ export class Simulation {
   #facts(): RingFacts | undefined {
     const engine = this.#process?.engine
     if (engine === undefined) return undefined
-    return { ringId: engine.ringId, tail: engine.ring.tailSequence, committed: engine.ring.committedSequence }
+    const { oldestSequence, committedSequence, kept } = engine.ring
+    return { ringId: engine.ringId, tail: oldestSequence, committed: committedSequence, isKeeping: kept !== undefined }
   }
 
   #receive(peer: Peer): void {

@@ -28,6 +28,7 @@ export class MemoryStore implements RingStore {
   #region = Buffer.alloc(0)
   #commits: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)]
   readonly #carries = [new GrowingBytes(), new GrowingBytes()] as const
+  readonly #kept = [new GrowingBytes(), new GrowingBytes()] as const
   #id: Buffer = Buffer.alloc(ringIdBytes)
 
   readRegion(target: Buffer, start: number, length: number, offset: number): void {
@@ -40,6 +41,15 @@ export class MemoryStore implements RingStore {
       this.#region = Buffer.concat([this.#region, Buffer.alloc(offset + length - this.#region.length)])
     }
     source.copy(this.#region, offset, start, start + length)
+  }
+
+  readKept(half: 0 | 1, target: Buffer, start: number, length: number, offset: number): void {
+    target.fill(0, start, start + length)
+    this.#kept[half].read(offset, length).copy(target, start)
+  }
+
+  writeKept(half: 0 | 1, source: Buffer, start: number, length: number, offset: number): void {
+    this.#kept[half].write(source.subarray(start, start + length), offset)
   }
 
   writeCommit(slot: 0 | 1, record: Buffer, length: number): void {

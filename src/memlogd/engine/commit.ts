@@ -10,19 +10,22 @@
  *    72  f64 payload bytes of the frame at that position that are stored too
  *    80  f64 number of counters: another version of memlogd may have fewer or more
  *    88  f64 number of carries
- *    96  f64 x counters: see src/memlogd/engine/counters.ts
+ *    96  f64 half of the kept region, its bytes; f64 the monotonic second at which the boot ended; f64 0
+ *   128  f64 x counters: see src/memlogd/engine/counters.ts
  *   ...  carries: u32 source id, u32 bytes, f64 offset in the carry area (src/memlogd/engine/carry-area.ts)
  *   ...  f64 generation again: a record that was cut short has another one there
  *
- * The record of another format has another number at 16: it is not read, and what it speaks of is lost.
+ * Format 2 has no kept region: its counters are at 96. The record of another format has another number at 16: it is not
+ * read, and what it speaks of is lost.
  */
-import { ringFormatVersion } from '../../protocol/constants.ts'
+import { ringFormatOldest, ringFormatVersion } from '../../protocol/constants.ts'
 import type { RingState } from '../../ring/ring.ts'
 import { commitSlotBytes, type RingStore } from '../../ring/store.ts'
 import type { CarryPlace } from './carry-area.ts'
 import { counterNames } from './counters.ts'
 
-const countersOffset = 96
+const countersOffset = 128
+const headBytesMin = 96
 /** More counters than any version has. */
 const countersMax = 400
 const carryPlaceBytes = 16
@@ -81,6 +84,10 @@ export class CommitWriter {
     numbers[9] = frameOffset
     numbers[10] = counters.length
     numbers[11] = carries.size
+    numbers[12] = ring.kept.half
+    numbers[13] = ring.kept.bytes
+    numbers[14] = ring.kept.bootEndSeconds
+    numbers[15] = 0
     let at = countersOffset / numberBytes
     numbers.set(counters, at)
     at += counters.length
@@ -120,16 +127,20 @@ export function readCommit(store: RingStore): Found | undefined {
 
 function readSlot(store: RingStore, slot: 0 | 1): Found | undefined {
   const head = store.readCommit(slot, 0, countersOffset)
-  if (head.length < countersOffset) return undefined
+  if (head.length < headBytesMin) return undefined
   const number = (index: number): number => head.readDoubleLE(index * numberBytes)
   const generation = number(0)
   const bytes = number(1)
   if (!(generation > 0)) return undefined
-  if (number(2) !== ringFormatVersion) return { generation, commit: { format: number(2) } }
+  const format = number(2)
+  if (!(format >= ringFormatOldest && format <= ringFormatVersion)) return { generation, commit: { format } }
+  const hasKept = format > 2
+  const countersAt = hasKept ? countersOffset : headBytesMin
+  if (head.length < countersAt) return undefined
   const counterCount = number(10)
   const carryCount = number(11)
   if (!(counterCount >= 0 && counterCount <= countersMax && carryCount >= 0)) return undefined
-  const carriesOffset = countersOffset + counterCount * numberBytes
+  const carriesOffset = countersAt + counterCount * numberBytes
   if (bytes !== carriesOffset + carryCount * carryPlaceBytes + numberBytes || bytes > commitSlotBytes) return undefined
   const record = store.readCommit(slot, 0, bytes)
   if (record.length !== bytes || record.readDoubleLE(bytes - numberBytes) !== generation) return undefined
@@ -139,9 +150,12 @@ function readSlot(store: RingStore, slot: 0 | 1): Found | undefined {
     headPosition: number(5),
     tailSequence: number(6),
     nextSequence: number(7),
+    kept: hasKept
+      ? { half: number(12) === 1 ? 1 : 0, bytes: number(13), bootEndSeconds: number(14) }
+      : { half: 0, bytes: 0, bootEndSeconds: 0 },
   }
   const counters = Float64Array.from(counterNames, (_, index) =>
-    index < counterCount ? record.readDoubleLE(countersOffset + index * numberBytes) : 0,
+    index < counterCount ? record.readDoubleLE(countersAt + index * numberBytes) : 0,
   )
   const carries = Array.from({ length: carryCount }, (_, index) => readCarryPlace(record, carriesOffset, index))
   return { generation, commit: { ring, queuePosition: number(8), frameOffset: number(9), counters, carries } }

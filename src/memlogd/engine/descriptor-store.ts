@@ -1,8 +1,10 @@
 import { ftruncateSync, readSync, writeSync } from 'node:fs'
+import { keepBytesLimit } from '../../protocol/constants.ts'
 import {
   carriesOffset,
   commitSlotBytes,
   commitSlotOffset,
+  keptOffset,
   placeBytes,
   placesOffset,
   type RingStore,
@@ -25,6 +27,15 @@ export class DescriptorStore implements RingStore {
 
   writeRegion(source: Buffer, start: number, length: number, offset: number): void {
     this.#write(source, start, length, regionOffset + offset)
+  }
+
+  readKept(half: 0 | 1, target: Buffer, start: number, length: number, offset: number): void {
+    const got = this.#read(target, start, length, keptOffset + half * keepBytesLimit + offset)
+    target.fill(0, start + got, start + length)
+  }
+
+  writeKept(half: 0 | 1, source: Buffer, start: number, length: number, offset: number): void {
+    this.#write(source, start, length, keptOffset + half * keepBytesLimit + offset)
   }
 
   writeCommit(slot: 0 | 1, record: Buffer, length: number): void {

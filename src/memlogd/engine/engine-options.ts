@@ -3,6 +3,7 @@
  * section 7): memlogd-config writes it, the engine checks it as it checks everything that comes from another process.
  */
 import {
+  keepBytesLimit,
   maxBytesDefault,
   maxBytesFloor,
   maxBytesLimit,
@@ -22,6 +23,8 @@ export const engineOptionTable = {
   maxBytes: { default: maxBytesDefault, min: maxBytesFloor, max: maxBytesLimit },
   /** Longest line that is kept whole. */
   maxLineBytes: { default: maxLineBytesDefault, min: 1, max: maxLineBytesLimit },
+  /** Bytes of evicted entries that are kept. */
+  keepBytes: { default: 0, min: 0, max: keepBytesLimit },
   /** A kernel log source comes over the queue. */
   kmsg: { default: false },
   /** The Docker plugin's listening socket is at engineDockerFd. */

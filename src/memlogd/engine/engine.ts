@@ -8,6 +8,7 @@ import { ByteBudget } from '../../lines/held-bytes.ts'
 import {
   attemptsBeforeCare,
   attemptsBeforeSkip,
+  bootSeconds,
   entryKindGap,
   entryKindLine,
   eventDatagramsLost,
@@ -164,6 +165,7 @@ export class Engine {
       // The entries are lost, but not what waits in the queue. Their numbers begin anew: so it is another ring.
       this.#position = queue.acknowledged
       store.writeId(this.world.random(ringIdBytes))
+      this.ring.beginBoot(this.world.now().monoSeconds + bootSeconds)
       if (commit !== undefined) {
         const format = `the ring has format ${commit.format}, not ${ringFormatVersion}`
         this.#note(this.world.now(), `${format}: earlier lines are lost`)
@@ -434,12 +436,15 @@ export class Engine {
   }
 
   #commit(position: number, frameOffset: number): void {
-    this.ring.flush()
+    let isMore = this.ring.flush()
     this.#carries.write(this.#changed, this.#unfinished)
     this.#changed.clear()
-    const state = this.ring.state()
-    this.#commits.write(state, position, frameOffset, this.counters.values, this.#carries.places)
-    this.ring.committed()
+    while (true) {
+      this.#commits.write(this.ring.state(), position, frameOffset, this.counters.values, this.#carries.places)
+      this.ring.committed()
+      if (!isMore) break
+      isMore = this.ring.flush()
+    }
     this.#carries.committed()
     this.#position = position
     this.#frameOffset = frameOffset

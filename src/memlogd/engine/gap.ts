@@ -3,6 +3,7 @@ import {
   entryKindGap,
   eventDatagramsLost,
   eventRateLimited,
+  holesReason,
   uidUnknown,
 } from '../../protocol/constants.ts'
 import { encodeEntry } from '../../protocol/entry.ts'
@@ -29,6 +30,14 @@ function gapText(gap: Gap): string {
   const lines = gap.lost === 1 ? '1 line' : `${gap.lost ?? 'an unknown number of'} lines`
   if (gap.reason === 'overwritten') return `${lines} lost: overwritten before they were read`
   return `${lines} lost: ${gap.reason}`
+}
+
+/** An entry that reports, where the kept entries end, how many between them were evicted; `most`: of whom, mostly. */
+export function holesEntry(stamp: Stamp, sequence: number, holes: number, most: readonly string[]): Buffer {
+  const lines = holes === 1 ? '1 earlier line was' : `${holes} earlier lines were`
+  const message = Buffer.from(`${lines} evicted${most.length === 0 ? '' : `, mostly of ${most.join(', ')}`}`)
+  const gap = { lost: holes, reason: holesReason }
+  return encodeEntry({ kind: entryKindGap, sequence, ...stampOf(stamp), source, fields: gapFields(gap), message })
 }
 
 /** The gap that an event of the intake reports, if any. */

@@ -58,6 +58,8 @@ export interface Piece {
   readonly count: number
   /** Sequence number of the entry after the piece. */
   readonly next: number
+  /** Of a piece of kept entries: how many before them and between them are nowhere any more. */
+  readonly holes?: number
   /** The bytes are not needed any more. */
   release(): void
 }
@@ -191,6 +193,38 @@ export class Ranges {
     return piece()
   }
 
+  /**
+   * The same of the kept entries, as far as the ring does not hold them; undefined if the region has none of them. What
+   * the ring evicts later is in the region only then: such a piece ends before the ring's oldest entry.
+   */
+  kept(encoder: ReplyEncoder, search: Search): Piece | undefined {
+    const { kept, tailSequence } = this.#ring
+    const end = Math.min(search.end, tailSequence)
+    if (kept === undefined || (kept.lastSequence ?? 0) < search.from) return undefined
+    const { filter, limit } = search
+    const looks = new Looks(filter, search.isOver)
+    const view = this.#view
+    const scratch = this.#scratch
+    const bytes = kept.read(kept.offsetOf(search.from), scratch, end)
+    if (bytes === 0) return undefined
+    let buffer: Buffer | undefined
+    let [used, count, holes, next] = [0, 0, 0, search.from]
+    for (let at = 0; at < bytes; at += view.size) {
+      if (filter.isWanted(view.at(scratch, at))) {
+        const most = encoder.bytesMax(view)
+        buffer ??= this.#pool.acquire(most)
+        if (most > buffer.length - used) break
+        used = encoder.write(view, buffer, used)
+        count++
+      }
+      holes += view.sequence - next
+      next = view.sequence + 1
+      if (count >= limit || looks.isOver()) break
+    }
+    const release = once(() => buffer !== undefined && this.#pool.release(buffer))
+    return { bytes: (buffer ?? scratch).subarray(0, used), count, next, holes, release }
+  }
+
   /** There are no readers any more: the buffers are released. */
   clear(): void {
     for (const range of this.#kept.splice(0)) this.#drop(range)
@@ -268,7 +302,7 @@ export class Ranges {
 }
 
 /** `call`, but only the first time. */
-function once(call: () => void): () => void {
+function once(call: () => unknown): () => void {
   let isCalled = false
   return () => {
     if (isCalled) return

@@ -9,7 +9,7 @@ import { EntryView } from '../../protocol/entry.ts'
 import type { Ring } from '../../ring/ring.ts'
 import type { World } from '../../system/world.ts'
 import type { Engine } from '../engine/engine.ts'
-import { endEntry, type Gap, gapEntry } from '../engine/gap.ts'
+import { endEntry, type Gap, gapEntry, holesEntry } from '../engine/gap.ts'
 import type { Peer } from './peers.ts'
 import type { Place } from './places.ts'
 import type { Filter, Piece, Ranges } from './ranges.ts'
@@ -57,6 +57,9 @@ export interface ReaderOptions {
 }
 
 const view = new EntryView()
+const everything: Filter = { isWanted: () => true }
+/** Sources that the report of evicted lines names. */
+const sourcesNamedMax = 3
 
 export class Reader implements Task {
   /** Who reads, once it is known. */
@@ -75,6 +78,13 @@ export class Reader implements Task {
   #endReason = 'complete'
   /** While the last wanted entries are looked for. */
   #tailSearch: TailSearch | undefined
+  /** Entries below were evicted before this reader asked: those that are missing are not lost to it. */
+  readonly #historyEnd: number
+  /** Missing entries that are not reported yet: of the history, and those that are lost. */
+  #holes = 0
+  #missed = 0
+  #firstMissed = 0
+  #lastMissed = 0
   #delivered = 0
   #lost = 0
   #isWriting = false
@@ -97,10 +107,13 @@ export class Reader implements Task {
     const { mode, tail, filter } = options
     const committed = this.#ring.committedSequence
     this.#end = options.end ?? (mode === queryModeDump ? committed : Number.POSITIVE_INFINITY)
-    let from = Math.min(committed, options.from ?? (mode === queryModeFollow ? committed : this.#ring.tailSequence))
+    const { tailSequence, oldestSequence } = this.#ring
+    const isContinued = options.from !== undefined && options.gap === undefined && tail === undefined
+    this.#historyEnd = isContinued ? 0 : tailSequence
+    let from = Math.min(committed, options.from ?? (mode === queryModeFollow ? committed : oldestSequence))
     if (tail !== undefined) {
-      from = Math.max(from, this.#ring.tailSequence)
-      if (filter === undefined || tail === 0) from = Math.max(from, committed - tail)
+      from = Math.max(from, oldestSequence)
+      if (filter === undefined || tail === 0) from = Math.max(from, this.#firstOfLast(tail))
       else this.#tailSearch = new TailSearch(this.#ring, { first: from, end: committed, filter, count: tail })
     }
     this.#next = from
@@ -144,9 +157,11 @@ export class Reader implements Task {
     // What is overwritten after the last entry that was asked for is not lost to this reader.
     if (this.#remaining <= 0) return this.#finished('limit')
     if (this.#next >= this.#end) return this.#finished(this.#endReason)
+    this.#reportMissing()
     if (this.#next >= this.#ring.committedSequence) return this.#pending.length > 0 ? this.#write() : 'for-entries'
     const piece = this.#nextPiece(isOver)
-    if (piece === undefined) return this.#reportLost()
+    if (piece === undefined) return this.#passMissing()
+    this.#miss(this.#next, piece.next, piece.holes ?? 0)
     this.#next = piece.next
     this.#delivered += piece.count
     this.#parts.engine.counters.add('entriesDelivered', piece.count)
@@ -166,6 +181,7 @@ export class Reader implements Task {
   finish(reason: string): void {
     if (this.#isFinished) return
     this.#isFinished = true
+    this.#reportMissing(true)
     const end = endEntry(this.#world.now(), this.#next, this.#delivered, this.#lost, reason)
     const rest = Buffer.concat([...this.#pending, this.#encode(end)])
     this.#pending = []
@@ -194,14 +210,25 @@ export class Reader implements Task {
     return (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.#delivered
   }
 
-  /** Undefined if the next entry was overwritten. */
+  /** The number that the last `count` entries begin with. */
+  #firstOfLast(count: number): number {
+    const { committedSequence, tailSequence, kept } = this.#ring
+    const kepts = count - (committedSequence - tailSequence)
+    return kepts <= 0 ? committedSequence - count : (kept?.sequenceOfLast(kepts) ?? tailSequence)
+  }
+
+  /** Undefined if the next entry was overwritten, and none before the ring's oldest one is kept. */
   #nextPiece(isOver: () => boolean): Piece | undefined {
     const { ranges } = this.#parts
-    const { encoder, filter } = this.#options
+    const { encoder, filter = everything } = this.#options
     const from = this.#next
-    if (filter === undefined) return ranges.shared(encoder, from, Math.min(this.#end, from + this.#remaining))
-    if (ranges.lost(from, this.#end) > 0) return undefined
-    return ranges.wanted(encoder, { from, end: this.#end, filter, limit: this.#remaining, isOver })
+    if (filter === everything) {
+      const piece = ranges.shared(encoder, from, Math.min(this.#end, from + this.#remaining))
+      if (piece !== undefined) return piece
+    }
+    const search = { from, end: this.#end, filter, limit: this.#remaining, isOver }
+    if (ranges.lost(from, this.#end) === 0) return ranges.wanted(encoder, search)
+    return ranges.kept(encoder, { ...search, end: this.#missingEnd })
   }
 
   #searchTail(search: TailSearch, isOver: () => boolean): Progress {
@@ -212,15 +239,46 @@ export class Reader implements Task {
     return 'ready'
   }
 
-  #reportLost(): Progress {
+  /** Passes the entries up to the ring's oldest one, or up to where the history ends: none of them is kept. */
+  #passMissing(): Progress {
     const first = this.#next
-    const lost = this.#parts.ranges.lost(first, this.#end)
-    if (lost === 0) return 'ready'
-    this.#next += lost
-    this.#lost += lost
-    this.#parts.engine.counters.add('entriesLostByReaders', lost)
-    this.#pend(this.#encodeGap({ lost, reason: 'overwritten', first, last: this.#next - 1 }, first))
+    const missing = this.#parts.ranges.lost(first, this.#missingEnd)
+    this.#next += missing
+    this.#miss(first, this.#next, missing)
     return 'ready'
+  }
+
+  /** Missing entries from the next one on are of the same kind, lost or not, below this number. */
+  get #missingEnd(): number {
+    return this.#next < this.#historyEnd ? Math.min(this.#end, this.#historyEnd) : this.#end
+  }
+
+  /** Of the entries [from, to), `count` are nowhere any more. */
+  #miss(from: number, to: number, count: number): void {
+    if (count === 0) return
+    if (from < this.#historyEnd) this.#holes += count
+    else {
+      if (this.#missed === 0) this.#firstMissed = from
+      this.#lastMissed = to - 1
+      this.#missed += count
+    }
+  }
+
+  /** Reports what is missing: where the history ends, and before the ring's oldest entry; `isEnd`: now. */
+  #reportMissing(isEnd = false): void {
+    const { counters, ring } = this.#parts.engine
+    if (this.#holes > 0 && (isEnd || this.#next >= this.#historyEnd)) {
+      const most = ring.owners?.mostEvicted(sourcesNamedMax) ?? []
+      this.#pend(this.#encode(holesEntry(this.#world.now(), this.#next, this.#holes, most)))
+      this.#holes = 0
+    }
+    const lost = this.#missed
+    if (lost === 0 || (!isEnd && this.#next < ring.tailSequence)) return
+    this.#lost += lost
+    this.#missed = 0
+    counters.add('entriesLostByReaders', lost)
+    const [first, last] = [this.#firstMissed, this.#lastMissed]
+    this.#pend(this.#encodeGap({ lost, reason: 'overwritten', first, last }, first))
   }
 
   #pend(bytes: Buffer): void {

@@ -253,13 +253,13 @@ export class QueryServer {
   #fromCursor(ring: string, sequence: number): { from: number; gap?: Gap } {
     const { engine } = this.#parts.readers
     if (ring === engine.ringId) return { from: Math.max(sequence, 1) }
-    return { from: engine.ring.tailSequence, gap: { lost: undefined, reason: 'restarted' } }
+    return { from: engine.ring.oldestSequence, gap: { lost: undefined, reason: 'restarted' } }
   }
 
   #header(applied: string[], refusal: Refusal = {}): Buffer {
     const { readers, version, pid } = this.#parts
     const { ring, ringId } = readers.engine
-    const header = { version, pid, ring: ringId, first: ring.tailSequence, next: ring.committedSequence, applied }
+    const header = { version, pid, ring: ringId, first: ring.oldestSequence, next: ring.committedSequence, applied }
     return encodeHeader({ ...header, ...refusal })
   }
 }

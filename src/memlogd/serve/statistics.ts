@@ -1,3 +1,4 @@
+import type { KeptRegion } from '../../ring/kept-region.ts'
 import { counterNames } from '../engine/counters.ts'
 import type { Engine } from '../engine/engine.ts'
 import { privileges } from './privileges.ts'
@@ -14,11 +15,12 @@ export function statistics(engine: Engine, server: QueryServer, hasSources = fal
       bytes: ring.bytes,
       maxBytes: ring.maxBytes,
       fileBytes: ring.regionBytes,
-      first: ring.tailSequence,
+      first: ring.oldestSequence,
       next: ring.nextSequence,
       stored: ring.nextSequence - 1,
-      overwritten: ring.tailSequence - 1,
+      overwritten: ring.tailSequence - 1 - (ring.kept?.count ?? 0),
     },
+    ...(ring.kept === undefined ? {} : { kept: keptStatistics(ring.kept) }),
     sources: engine.sourceCount,
     partialBytes: engine.heldBytes,
     readers: [...server.readers].map(({ delivered, lost, lag, peer }) => ({ delivered, lost, lag, ...peer })),
@@ -27,6 +29,11 @@ export function statistics(engine: Engine, server: QueryServer, hasSources = fal
     memory: process.memoryUsage(),
     engine: privileges(),
     ...(hasSources ? { storedBySource: ring.sources.list() } : {}),
+    ...(hasSources && ring.owners !== undefined ? { keptBySource: ring.owners.list() } : {}),
   }
   return `${JSON.stringify(body)}\n`
+}
+
+function keptStatistics({ count, bytes, bytesMax, firstSequence, lastSequence }: KeptRegion): object {
+  return { lines: count, bytes, maxBytes: bytesMax, first: firstSequence, last: lastSequence }
 }

@@ -43,7 +43,7 @@ export class TailSearch {
    */
   step(isOver: () => boolean): number | undefined {
     do {
-      const first = Math.max(this.#options.first, this.#ring.tailSequence)
+      const first = Math.max(this.#options.first, this.#ring.oldestSequence)
       if (this.#missing === 0 || this.#from <= first) return Math.max(this.#from, first)
       this.#lookBack(first, isOver)
     } while (!isOver())
@@ -53,9 +53,19 @@ export class TailSearch {
   #windowStart(first: number): number {
     const from = this.#from
     const ring = this.#ring
-    let entries = Math.min(windowEntries, from - first)
+    if (from <= ring.tailSequence) return Math.max(first, ring.kept?.sequenceBefore(from) ?? first)
+    let entries = Math.min(windowEntries, from - Math.max(first, ring.tailSequence))
     while (entries > 1 && ring.positionOf(from) - ring.positionOf(from - entries) > windowBytes) entries >>>= 1
     return from - entries
+  }
+
+  /** Reads entries from `sequence` on, those of the ring or kept ones. */
+  #read(sequence: number): number {
+    const { tailSequence, kept } = this.#ring
+    if (sequence >= tailSequence) return new Cursor(this.#ring, sequence).read(this.#buffer, this.#from)
+    const bytes = kept?.read(kept.offsetOf(sequence), this.#buffer, Math.min(this.#from, tailSequence)) ?? 0
+    if (bytes > 0 || this.#from <= tailSequence) return bytes
+    return new Cursor(this.#ring, tailSequence).read(this.#buffer, this.#from)
   }
 
   /** Looks at one window, or at a part of it. */
@@ -69,13 +79,16 @@ export class TailSearch {
     }
     const window = this.#window
     window.next = Math.max(window.next, first)
-    const bytes = new Cursor(this.#ring, window.next).read(this.#buffer, this.#from)
+    const bytes = this.#read(window.next)
+    let isEnd = true
     for (let at = 0; at < bytes; at += view.size) {
-      if (filter.isWanted(view.at(this.#buffer, at))) window.found.push(window.next)
-      window.next++
+      const { sequence } = view.at(this.#buffer, at)
+      if (filter.isWanted(view)) window.found.push(sequence)
+      window.next = sequence + 1
+      isEnd = at + view.size === bytes
       if (looks.isOver()) break
     }
-    if (window.next < this.#from) return
+    if (window.next < this.#from && !(isEnd && this.#read(window.next) === 0)) return
     const last = window.found.at(-this.#missing)
     this.#from = window.found.length >= this.#missing && last !== undefined ? last : window.start
     this.#missing = Math.max(0, this.#missing - window.found.length)

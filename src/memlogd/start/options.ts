@@ -11,6 +11,7 @@ import type { ParsedFlags } from '../../cli/flags.ts'
 import {
   engineIdDefault,
   engineIdMax,
+  keepBytesFloor,
   logSocketPath,
   maxBytesLimit,
   priorityNone,
@@ -20,7 +21,7 @@ import {
 } from '../../protocol/constants.ts'
 import { severityNames } from '../../protocol/priority.ts'
 import { Wanted } from '../../protocol/wanted.ts'
-import { ringBytesMin } from '../../ring/ring.ts'
+import { keepBytesMin, ringBytesMin } from '../../ring/ring.ts'
 import { type EngineOptions, engineOptionTable } from '../engine/engine-options.ts'
 import { groupId } from './group-file.ts'
 import { socketAddressHex } from './socket-address.ts'
@@ -103,6 +104,16 @@ export const memlogdCommand = defineCommand({
       ...engineOptionTable.maxBytes,
       value: 'BYTES',
       help: 'keep at most this many bytes: entries and the index of them',
+      section: memory,
+    },
+    keepBytes: {
+      name: 'keep',
+      type: 'bytes',
+      ...engineOptionTable.keepBytes,
+      value: 'BYTES',
+      help:
+        'keep what matters of the lines that are evicted: the boot, errors, and the newest lines of each source; 0 ' +
+        'keeps none. Takes twice BYTES of memory',
       section: memory,
     },
     maxLineBytes: {
@@ -281,6 +292,10 @@ export function memlogdConfig(
     throw new UsageError(
       `-max-bytes: ${values.maxBytes}: wanted at least ${largest}, or the longest line of -max-line-len would not fit`,
     )
+  }
+  const keepLeast = Math.max(keepBytesFloor, keepBytesMin(values.maxLineBytes))
+  if (values.keepBytes > 0 && values.keepBytes < keepLeast) {
+    throw new UsageError(`-keep: ${values.keepBytes}: wanted 0, or at least ${keepLeast} for lines of -max-line-len`)
   }
   if (values.takeover && (values.fdLog !== undefined || values.fdQuery !== undefined)) {
     throw new UsageError(

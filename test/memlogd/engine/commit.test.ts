@@ -4,7 +4,8 @@ import { counterNames } from '../../../src/memlogd/engine/counters.ts'
 import { ringFormatVersion } from '../../../src/protocol/constants.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 
-const ring = { regionBytes: 1, tailPosition: 2, headPosition: 3, tailSequence: 4, nextSequence: 5 }
+const kept = { half: 1, bytes: 6, bootEndSeconds: 7 } as const
+const ring = { regionBytes: 1, tailPosition: 2, headPosition: 3, tailSequence: 4, nextSequence: 5, kept }
 const counters = Float64Array.from(counterNames, (_, index) => index + 1)
 const carries = new Map([
   [7, { source: 7, offset: 2 ** 33 + 1, bytes: 10 }],

@@ -1,5 +1,5 @@
 /** What is in memory, by source. It is counted from the entries, so it works with any server and any saved file. */
-import { entryKindGap } from '../../../protocol/constants.ts'
+import { entryKindGap, holesReason } from '../../../protocol/constants.ts'
 import type { EntryView } from '../../../protocol/entry.ts'
 import { compareMoments, type Moment, type StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
 import { visibleBytesMax, writeVisible } from '../../formats/visible-text.ts'
@@ -140,6 +140,11 @@ export class SourceStatistics {
     const text = entry.field('lost')?.toString('latin1') ?? ''
     const lost = /^[0-9]{1,15}$/.test(text) ? Number(text) : 0
     const reason = entry.field('reason')?.toString('utf8') ?? ''
+    // What was evicted between kept entries is known by its sources.
+    if (reason === holesReason && this.#stored !== undefined) {
+      this.overwritten += lost
+      return
+    }
     const source = entry.field('source')?.toString('utf8') ?? sourceOfReason.get(reason)
     if (source === undefined) this.lost += lost
     else this.#named(source).lost += lost

@@ -1,0 +1,106 @@
+/**
+ * Whom the entries belong to that may be kept when the ring evicts them: a source each, and for each user without
+ * privileges one that stands for all names that it gives itself.
+ */
+import { countedSourcesMax } from '../protocol/constants.ts'
+
+export interface Owner {
+  /** What people see. */
+  readonly name: string
+  /** From 1; 0: its entries in the ring are not counted. */
+  readonly number: number
+  /** Bytes of its entries in the ring. */
+  ringBytes: number
+  /** Entries in the kept region, and those that are nowhere any more. */
+  kept: number
+  evicted: number
+  /** While the kept region moves: bytes there that only the owner's share can keep, and those above the share. */
+  regionBytes: number
+  surplusBytes: number
+  /** Its number may be another one's. */
+  isForgotten: boolean
+}
+
+export class Owners {
+  /** By the name's bytes, one character for each; of users, by NUL and their uid. */
+  readonly #byName = new Map<string, Owner>()
+  readonly #numbered: (Owner | undefined)[] = []
+  /** All for which there is no room. */
+  readonly #others = newOwner('others', 0)
+  /** Entries come in runs of one name. */
+  #latestName: Buffer = Buffer.alloc(0)
+  #latest: Owner = this.#others
+
+  /** The owner of a source's entries. The bytes may change. */
+  of(bytes: Buffer, start: number, end: number): Owner {
+    const isLatest = this.#latestName.length === end - start && this.#latestName.compare(bytes, start, end) === 0
+    if (isLatest && !this.#latest.isForgotten) return this.#latest
+    this.#latestName = Buffer.from(bytes.subarray(start, end))
+    const key = bytes.toString('latin1', start, end)
+    this.#latest = this.#byName.get(key) ?? this.#make(key, bytes.toString('utf8', start, end), this.#freeNumber())
+    return this.#latest
+  }
+
+  /** The owner of all entries of a user; its uid in digits is bytes[start, end). */
+  ofUser(bytes: Buffer, start: number, end: number): Owner {
+    const uid = bytes.toString('latin1', start, end)
+    const key = `\0${uid}`
+    return this.#byName.get(key) ?? this.#make(key, `uid ${uid}`, 0)
+  }
+
+  numbered(number: number): Owner {
+    return this.#numbered[number] ?? this.#others
+  }
+
+  *all(): Iterable<Owner> {
+    yield* this.#byName.values()
+    yield this.#others
+  }
+
+  /** The names of those with most evicted entries since this engine began. */
+  mostEvicted(count: number): string[] {
+    const owners = [...this.all()].filter(({ evicted }) => evicted > 0)
+    owners.sort((a, b) => b.evicted - a.evicted)
+    return owners.slice(0, count).map(({ name }) => name)
+  }
+
+  /** Those that have entries in the kept region, or had some evicted since this engine began. */
+  list(): { source: string; kept: number; evicted: number }[] {
+    const owners = [...this.all()].filter(({ kept, evicted }) => kept > 0 || evicted > 0)
+    return owners.map(({ name, kept, evicted }) => ({ source: name, kept, evicted }))
+  }
+
+  /** What is in the ring and in the region is counted anew. */
+  clear(): void {
+    for (const owner of this.all()) owner.ringBytes = owner.kept = 0
+  }
+
+  #make(key: string, name: string, number: number): Owner {
+    if (this.#byName.size >= countedSourcesMax) this.#forgetUnused()
+    if (this.#byName.size >= countedSourcesMax) return this.#others
+    const owner = newOwner(name, number)
+    this.#byName.set(key, owner)
+    if (number > 0) this.#numbered[number] = owner
+    return owner
+  }
+
+  /** The least number that is free. */
+  #freeNumber(): number {
+    const free = this.#numbered.indexOf(undefined, 1)
+    return free > 0 ? free : Math.max(1, this.#numbered.length)
+  }
+
+  #forgetUnused(): void {
+    for (const [key, owner] of this.#byName) {
+      if (owner.ringBytes > 0 || owner.kept > 0) continue
+      this.#byName.delete(key)
+      owner.isForgotten = true
+      if (owner.number > 0) this.#numbered[owner.number] = undefined
+    }
+  }
+}
+
+function newOwner(name: string, number: number): Owner {
+  const none = { ringBytes: 0, kept: 0, evicted: 0, regionBytes: 0, surplusBytes: 0 }
+  return { name, number, ...none, isForgotten: false }
+}
