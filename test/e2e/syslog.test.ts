@@ -128,6 +128,26 @@ log.critical("from Python, with a tag")`,
     // A word and a space is no tag: the text is whole.
     expect(await entryOf("from Python: it's colons")).toMatchObject({ source: 'syslog', priority: 27 })
   })
+
+  it('keeps a traceback in one entry over TCP, over the death of an engine too', async () => {
+    const code = `import logging, logging.handlers, socket, sys
+log = logging.getLogger("x")
+handler = logging.handlers.SysLogHandler(("127.0.0.1", int(sys.argv[1])), socktype=socket.SOCK_STREAM)
+handler.ident = "tcp-app: "; log.addHandler(handler)
+log.error("first over TCP")
+sys.stdin.readline()
+try: raise ValueError("a reason")
+except ValueError: log.exception("second over TCP")
+log.error("third over TCP")`
+    const sender = spawn('python3', ['-c', code, String(tcpPort)], { stdio: ['pipe', 'inherit', 'inherit'] })
+    await entryOf('first over TCP')
+    daemon.signalEngine('SIGKILL')
+    sender.stdin.end('go\n')
+    await entryOf('third over TCP')
+    const mine = (await queryEntries(daemon.querySocket)).filter(({ source }) => source === 'tcp-app')
+    expect(mine).toHaveLength(3)
+    expect(mine[1]?.text).toMatch(/^second over TCP\nTraceback .*\nValueError: a reason$/s)
+  })
 })
 
 const senderSource = `

@@ -2,7 +2,9 @@
  * Messages out of a syslog stream over TCP (RFC 6587), the framing found out anew for each message:
  *
  *   `LEN SP <PRI>...`   octet counting: LEN bytes follow the space
- *   anything else       the message ends at a newline or a NUL
+ *   anything else       the message ends at a newline or a NUL; after a first NUL, at NULs alone
+ *
+ * Python's SysLogHandler ends messages with NUL, and tracebacks have newlines inside.
  *
  * A number and a space are a length only if `<` comes next: a message begins with it, and a line of text seldom does.
  * What is held between two reads is at most one message of `messageBytesMax` bytes; the rest of a longer one is
@@ -27,12 +29,16 @@ const stateLine = 1
 const stateCounted = 2
 /** As stateLine, and the last byte was a carriage return. */
 const stateReturn = 3
+/** In a carry, added to the state: only NULs end messages. */
+const onlyNulBit = 0x100
 const carriageReturn = 0x0d
 const newline = 0x0a
 
 export class SyslogStream {
   readonly #max: number
   #state = stateStart
+  /** A message of this connection has ended with NUL. */
+  #endsWithNul = false
   /** Bytes that a counted message still lacks. */
   #missing = 0
   /** Digits of a length, and the space after it, that came at the end of a read. */
@@ -67,9 +73,9 @@ export class SyslogStream {
     this.#held.release()
   }
 
-  /** Whether a message is unfinished. */
+  /** Whether there is anything to remember: an unfinished message, or what ends the next one. */
   get hasCarry(): boolean {
-    return this.#state !== stateStart || this.#prefix !== ''
+    return this.#endsWithNul || this.#state !== stateStart || this.#prefix !== ''
   }
 
   /** What must survive a restart: u32 state, u32 missing, u32 cut, u32 prefix length, prefix, held bytes. */
@@ -77,7 +83,7 @@ export class SyslogStream {
     if (!this.hasCarry) return undefined
     const prefix = this.#prefix.length
     const carry = Buffer.alloc(carryHeaderBytes + prefix + this.#held.length)
-    carry.writeUInt32LE(this.#state, 0)
+    carry.writeUInt32LE(this.#state + (this.#endsWithNul ? onlyNulBit : 0), 0)
     carry.writeUInt32LE(this.#missing, 4)
     carry.writeUInt32LE(Math.min(this.#held.cutBytes, 0xffffffff), 8)
     carry.writeUInt32LE(prefix, 12)
@@ -90,9 +96,10 @@ export class SyslogStream {
   restore(carry: Buffer): void {
     this.#reset()
     if (carry.length < carryHeaderBytes) return
-    const state = carry.readUInt32LE(0)
+    const state = carry.readUInt32LE(0) & ~onlyNulBit
     const prefixEnd = carryHeaderBytes + carry.readUInt32LE(12)
     if (state > stateReturn || prefixEnd > carryHeaderBytes + lengthDigitsMax + 1 || prefixEnd > carry.length) return
+    this.#endsWithNul = (carry.readUInt32LE(0) & onlyNulBit) !== 0
     this.#state = state
     this.#missing = carry.readUInt32LE(4)
     this.#prefix = carry.toString('latin1', carryHeaderBytes, prefixEnd)
@@ -152,13 +159,14 @@ export class SyslogStream {
 
   #takeLine(bytes: Buffer, start: number, end: number, sink: MessageSink): number {
     let stop = start
-    while (stop < end && bytes[stop] !== newline && bytes[stop] !== 0) stop++
+    while (stop < end && bytes[stop] !== 0 && (this.#endsWithNul || bytes[stop] !== newline)) stop++
     if (stop === end) {
       this.#held.append(bytes, start, end)
       this.#state = bytes[end - 1] === carriageReturn ? stateReturn : stateLine
       return end
     }
     const isNewline = bytes[stop] === newline
+    this.#endsWithNul ||= !isNewline
     // One carriage return before the newline is none of the message; it may have come with an earlier read.
     if (isNewline && stop === start && this.#state === stateReturn) this.#emitHeld(sink, false, 1)
     else

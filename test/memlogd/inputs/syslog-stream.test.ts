@@ -23,6 +23,7 @@ const cases: [string, string, string[]][] = [
   ['a line with CR', '<13>a\r\n', ['<13>a']],
   ['empty lines', '\n\n<13>a\n\n', ['<13>a']],
   ['records that end with NUL', '<13>a\0<14>b\0', ['<13>a', '<14>b']],
+  ['newlines inside, after a first NUL', '<13>a\0<14>b\nc\r\n\0<15>d\n', ['<13>a', '<14>b\nc\r\n', '<15>d\n!']],
   ['only a delimiter', '\n', []],
   ['an unfinished line', '<13>a', ['<13>a!']],
   ['a counted message', '5 <13>a', ['<13>a']],
