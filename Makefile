@@ -5,7 +5,7 @@ SHELL := /bin/sh
 NODE24 := node_modules/node-linux-$(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')/bin/node
 VITEST := $(NODE24) node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 
-.PHONY: attack bench build deps test-deps check test run man readme static image release base debug qemu qemu-memory clean sim fuzz soak
+.PHONY: attack bench build deps test-deps check test run man reference static image release base debug qemu qemu-memory clean sim fuzz soak
 
 build: deps
 	node build.mjs
@@ -76,9 +76,9 @@ PAGES := memlogd.8 logread.1 logwrite.1
 man: build
 	@for page in $(PAGES); do man -l dist/man/man$${page##*.}/$$page || exit; done
 
-# The tables of README.md, from the same tables.
-readme:
-	$(NODE24) src/build/documents/readme.ts
+# docs/REFERENCE.md, from the same tables.
+reference:
+	$(NODE24) src/build/documents/reference.ts
 
 clean:
 	rm -rf dist .cache/stamps .cache/base .cache/package

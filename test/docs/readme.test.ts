@@ -1,19 +1,49 @@
 /**
- * README is true: its tables are those of the program, and what its sessions show is what comes when the commands
+ * README is true: its commands are accepted, and what its sessions show is what comes when the commands
  * are typed: as root, in a machine of their own (new mount and process namespaces, an empty /run).
  */
-import { copyFileSync, existsSync, linkSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readmeWithTables } from '../../src/build/documents/readme.ts'
+import { referenceText } from '../../src/build/documents/reference.ts'
+import { parseFlags } from '../../src/cli/flags.ts'
+import { logreadCommand } from '../../src/logread/options.ts'
 import { binDirectory } from '../support/daemon.ts'
 import { canIsolate, runIsolated } from '../support/isolated.ts'
 
 const readme = readFileSync('README.md', 'utf8')
 
-test('the tables are those of the program (make readme writes them)', () => {
-  expect(readme).toBe(readmeWithTables(readme))
+test('the reference is that of the program (make reference writes it)', () => {
+  expect(readFileSync('docs/REFERENCE.md', 'utf8')).toBe(referenceText())
+})
+
+test('every document is linked, and no line is long', () => {
+  const documents = readdirSync('docs').filter((name) => name.endsWith('.md'))
+  expect(documents.filter((name) => !readme.includes(`docs/${name}`))).toEqual([])
+  for (const text of [readme, referenceText()]) {
+    expect(text.split('\n').filter((line) => [...line].length > 120)).toEqual([])
+  }
+})
+
+const answers = [...readme.matchAll(/^\|.*\|\s*`?(logread[^|]*?)\s*\|$/gm)].flatMap(([, cell = '']) =>
+  [...`\`${cell.replace(/^`/, '')}`.matchAll(/`(logread[^`]*)`/g)].map(([, command = '']) => command),
+)
+
+test.each(answers)('is accepted: %s', async (command) => {
+  const { stdout } = spawnSync(
+    'bash',
+    ['-c', `logread() { for word; do printf '%s\\0' "$word"; done; }\n${command.replace(/ >\w+$/, '')}`],
+    {
+      encoding: 'utf8',
+    },
+  )
+  expect(await parseFlags(logreadCommand, stdout.split('\0').slice(0, -1))).toMatchObject({ kind: 'flags' })
+})
+
+test('there are twenty answers and more', () => {
+  expect(answers.length).toBeGreaterThan(30)
 })
 
 test('every link to a file leads somewhere', () => {
