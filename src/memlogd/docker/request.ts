@@ -29,7 +29,7 @@ export class DockerRequestError extends Error {}
 export interface StartRequest {
   file: string
   container: DockerContainer
-  /** Options that have no effect, for the log: unknown ones, and expressions that are not understood. */
+  /** Options that have no effect, for the log: expressions that are not understood. */
   ignoredOptions: string[]
 }
 
@@ -62,7 +62,12 @@ export function parseStart(body: Buffer): StartRequest {
     ...attributes('env', options.env, variables, environment(info)),
   ]
   const known = [...dockerdOptions, ...ownOptions]
-  const ignored = Object.keys(options).filter((option) => !known.includes(option))
+  const unknown = Object.keys(options).find((option) => !known.includes(option))
+  // The words of Docker's own drivers.
+  if (unknown !== undefined) {
+    throw new DockerRequestError(`unknown log opt '${unknown}' for memlogd log driver: wanted ${ownOptions.join(', ')}`)
+  }
+  const ignored: string[] = []
   if (labels === undefined) ignored.push('labels-regex')
   if (variables === undefined) ignored.push('env-regex')
   return {

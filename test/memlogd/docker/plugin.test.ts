@@ -347,10 +347,11 @@ describe('the logging driver', () => {
     expect(rig.notes).toEqual(["docker: can't keep the state of the plugin: no space"])
   })
 
-  it('reports log options that it ignores', () => {
+  it('refuses to start a container with a log option that it does not know', () => {
     const rig = new PluginRig()
     rig.startLogging(file, { 'max-size': '10m' })
-    expect(rig.notes).toEqual(['docker: web: ignored log-opt max-size'])
+    expect(JSON.stringify(rig.answers)).toContain("memlogd: unknown log opt 'max-size' for memlogd log driver")
+    expect(rig.streams.size).toBe(0)
   })
 
   it('forgets containers whose writer is gone', () => {

@@ -76,8 +76,11 @@ describe('StartLogging', () => {
     expect(start({}, { ContainerName: '' }).container.name).toBe('a2b22ec07e18')
   })
 
-  it('reports options that have no effect', () => {
-    expect(start({ mode: 'non-blocking', 'max-buffer-size': '4m', colour: 'red' }).ignoredOptions).toEqual(['colour'])
+  it("knows dockerd's own options, and refuses unknown ones as Docker's drivers do", () => {
+    expect(start({ mode: 'non-blocking', 'max-buffer-size': '4m' }).ignoredOptions).toEqual([])
+    expect(() => start({ mode: 'non-blocking', colour: 'red' })).toThrow(
+      "unknown log opt 'colour' for memlogd log driver: wanted tag, labels, labels-regex, env, env-regex",
+    )
   })
 
   const faults: [string, string, string][] = [
