@@ -101,3 +101,13 @@ it('the statistics come when the engine goes on', async () => {
   expect(status).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({ ring: { stored: lines + 1 } })
 })
+
+it('the sources come when the engine goes on', async () => {
+  const engine = daemon.enginePid as number
+  process.kill(engine, 'SIGSTOP')
+  const running = start(daemon.directory, ['--sources'])
+  await continueLater(engine)
+  const { status, stderr, stdout } = await running.finished
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(stdout).toMatch(/\bnumbers\.stdout\b/)
+})

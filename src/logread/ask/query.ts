@@ -51,13 +51,13 @@ export interface QueryOptions {
   /** The line of statistics, if `request.stats` is set. */
   onStats?: (line: Buffer) => void
   /**
-   * How long the first bytes may take, in milliseconds. Without it only a dump's are limited: an upstream server that
-   * follows may be silent.
+   * How long the first bytes may take, in milliseconds, and in a dump the next ones. Without it a default limits dumps
+   * only: a server that follows may be silent.
    */
   answerMs?: number
 }
 
-/** Wait for a dump's first bytes: the engine may be restarting, with its longest backoff and a large ring to index. */
+/** Wait for a dump's next bytes: the engine may be restarting, with its longest backoff and a large ring to index. */
 const answerMsDefault = 15_000
 /** Longest line of statistics. */
 const statsBytesMax = 4 * 1024 * 1024
@@ -127,9 +127,15 @@ export class Query {
 
   #limitWait(): void {
     const ms = this.#options.answerMs ?? answerMsDefault
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       this.#fail('no-answer', `memlogd has not answered for ${ms / 1000} seconds`)
     }, ms)
+  }
+
+  /** A dump's next bytes are limited like its first ones: the engine may be stopped between the two. */
+  #limitNextWait(): void {
+    if (this.#options.mode === queryModeDump && this.#error === undefined && !this.#isClosed) this.#limitWait()
   }
 
   #failToConnect(code: string): void {
@@ -148,7 +154,12 @@ export class Query {
   #receive(bytes: Buffer): Promise<void> | void {
     clearTimeout(this.#timer)
     try {
-      return this.#dispatch(bytes)?.catch((error: unknown) => this.#failWith(error))
+      const held = this.#dispatch(bytes)
+      if (held === undefined) return this.#limitNextWait()
+      return held.then(
+        () => this.#limitNextWait(),
+        (error: unknown) => this.#failWith(error),
+      )
     } catch (error) {
       this.#failWith(error)
     }

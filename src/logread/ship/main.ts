@@ -1,12 +1,11 @@
 /** `logread --to URL`, `--on RE --run CMD`: a shipper for each, until a signal or, without -f, the end. */
 import { realpathSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { tryPrintError } from '../../cli/command.ts'
-import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../../cli/errors.ts'
+import { ExitError, exitFailed, exitOk, harmless, quoted, UsageError } from '../../cli/errors.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
 import { errnoText } from '../../system/errno-text.ts'
-import { listenForStop } from '../../system/signals.ts'
+import { listenForStop, type Stop } from '../../system/signals.ts'
 import { systemWorld } from '../../system/world.ts'
 import type { LogreadValues } from '../options.ts'
 import {
@@ -19,6 +18,8 @@ import {
   unappliedFilter,
 } from '../selection.ts'
 import { makeMessageMatcher } from '../show/filters/grep.ts'
+import { Output } from '../show/output.ts'
+import { unlessAborted } from '../show/printer.ts'
 import { localOffset } from '../time.ts'
 import { CheckpointFile } from './checkpoint-file.ts'
 import { Hook } from './exec/hook.ts'
@@ -53,7 +54,25 @@ export async function runShipping(values: LogreadValues, order: readonly string[
   const selection = makeShippingSelection(values)
   if (values.state !== undefined) await makeStateDirectory(values.state)
   const stop = listenForStop()
-  const shippers = await Promise.all(outlets.map((outlet) => makeShipper(outlet, values, selection)))
+  const messages = new Messages()
+  try {
+    const shippers = await Promise.all(
+      outlets.map((outlet) => makeShipper(outlet, values, selection, (message) => messages.report(message))),
+    )
+    return await shipAll(shippers, values, stop, messages)
+  } finally {
+    await messages.end(stop.signal)
+    stop.end()
+  }
+}
+
+/** Runs all shippers to their end. Returns the exit status. */
+async function shipAll(
+  shippers: readonly Shipper[],
+  values: LogreadValues,
+  stop: Stop,
+  messages: Messages,
+): Promise<number> {
   const timeout = new AbortController()
   const timeoutMs = parseTimeout(values.timeout)
   const cancel = timeoutMs === undefined ? undefined : systemWorld.after(timeoutMs, () => timeout.abort())
@@ -62,11 +81,34 @@ export async function runShipping(values: LogreadValues, order: readonly string[
   cancel?.()
   if (stop.exitStatus !== undefined) return stop.exitStatus === exitTerminated ? exitOk : stop.exitStatus
   if (timeout.signal.aborted) {
-    report('the time of --timeout was over before everything was delivered')
+    messages.report('the time of --timeout was over before everything was delivered')
     return exitTimedOut
   }
   const isWhole = shippers.every(({ rejected, isUnsure, isIncomplete }) => rejected === 0 && !isUnsure && !isIncomplete)
   return isWhole ? exitOk : exitFailed
+}
+
+/**
+ * Messages on standard error. A standard error that nobody reads must not keep lines from their targets, nor signals
+ * from their handlers: messages wait for it, and those beyond what may wait are left out.
+ */
+class Messages {
+  readonly #output = new Output(2, 'standard error')
+
+  report(message: string): void {
+    if (this.#output.busy !== undefined) return
+    try {
+      this.#output.write(Buffer.from(`logread: ${harmless(message)}\n`))
+    } catch {
+      // The message cannot be reported.
+    }
+  }
+
+  /** Waits until all messages are written, or until `signal` fires. */
+  async end(signal: AbortSignal): Promise<void> {
+    await unlessAborted(this.#output.written, signal).catch(() => undefined)
+    this.#output.end()
+  }
 }
 
 /** A service that is stopped by SIGTERM has not failed. */
@@ -154,7 +196,12 @@ async function makeStateDirectory(directory: string): Promise<void> {
   }
 }
 
-async function makeShipper(outlet: Outlet, values: LogreadValues, selection: ShippingSelection): Promise<Shipper> {
+async function makeShipper(
+  outlet: Outlet,
+  values: LogreadValues,
+  selection: ShippingSelection,
+  report: Report,
+): Promise<Shipper> {
   let name = ''
   const target = await outlet.open((message) => report(`${name}: ${message}`))
   name = target.name
@@ -168,8 +215,4 @@ async function makeShipper(outlet: Outlet, values: LogreadValues, selection: Shi
   const { state } = values
   const store = state === undefined ? undefined : new CheckpointFile(state, outlet.key, target.name)
   return new Shipper(target, source, systemWorld, report, store)
-}
-
-function report(message: string): void {
-  tryPrintError(`logread: ${message}`)
 }

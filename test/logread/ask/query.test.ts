@@ -148,6 +148,31 @@ describe('a query', () => {
     await expect(ask(server.path, { answerMs: 50 })).rejects.toMatchObject({ code: 'no-answer' })
   })
 
+  it.each([
+    ['after the header', headerLine()],
+    ['after an entry', Buffer.concat([headerLine(), sample(1)])],
+    ['inside an entry', Buffer.concat([headerLine(), sample(1), sample(2).subarray(0, 20)])],
+  ])('gives up on a daemon that stops %s of a dump', async (_name, beginning) => {
+    server = await standIn((socket) => void socket.write(beginning))
+    await expect(ask(server.path, { answerMs: 50 })).rejects.toMatchObject({ code: 'no-answer' })
+  })
+
+  it('does not count the time of a slow receiver as silence', async () => {
+    server = await standIn((socket) => void socket.write(reply.subarray(0, -10), () => undefined))
+    const receiver = Promise.withResolvers<void>()
+    let isOver = false
+    const asked = ask(server.path, { answerMs: 50, onEntries: () => receiver.promise })
+    const over = asked
+      .catch((error: unknown) => error)
+      .finally(() => {
+        isOver = true
+      })
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(isOver).toBe(false)
+    receiver.resolve()
+    expect(await over).toMatchObject({ code: 'no-answer' })
+  })
+
   it('ends with what a receiver throws, at once or later', async () => {
     server = await standIn((socket) => socket.write(reply))
     const bad = new Error('disk full')
