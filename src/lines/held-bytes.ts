@@ -83,6 +83,11 @@ export class HeldBytes {
     return this.#bytes
   }
 
+  /** Counts bytes that came and are not here as cut. */
+  skip(count: number): void {
+    this.#cutBytes += count
+  }
+
   /** The size of the buffer. */
   get capacity(): number {
     return this.#bytes.length

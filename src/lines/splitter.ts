@@ -60,6 +60,12 @@ export class LineSplitter {
     return end
   }
 
+  /** Bytes of the unfinished line that are not here. */
+  cut(count: number): void {
+    this.#held.skip(count)
+    this.#endsInReturn = false
+  }
+
   /** The source has ended: a last line without `\n` is handed to the sink, which must not be full. */
   end(sink: LineSink): void {
     if (this.#held.total > 0) this.#emitKept(sink, false)

@@ -12,6 +12,8 @@
 #define END_MS 500
 /* Variables of our own environment that the engine inherits. */
 #define ENGINE_ENVIRONMENT_MAX 1024
+/* Beyond so many sources that have ended and are not stored, the output of engines is not a source. */
+#define UNSTORED_ENDS_MAX 64
 /* Without close_range(2), descriptors up to here are closed. */
 #define DESCRIPTORS_MAX (SOURCES_MAX + 128)
 
@@ -97,7 +99,9 @@ static void schedule(struct engine *engine, u64 now_ms) {
 static void engine_start(struct engine *engine, struct holdings *holdings, u64 now_ms) {
   int control[2] = {-1, -1}, output[2] = {-1, -1};
   if (sys_socketpair(SOCK_STREAM | SOCK_CLOEXEC, control) < 0) return schedule(engine, now_ms);
-  if (sys_pipe2(output, O_CLOEXEC) < 0) output[0] = output[1] = -1;
+  /* Slots stay in use until an engine has stored their end: those that can't even start must not use up all. */
+  bool has_room = holdings->sources.ended.count < UNSTORED_ENDS_MAX;
+  if (!has_room || sys_pipe2(output, O_CLOEXEC) < 0) output[0] = output[1] = -1;
   int pid = sys_fork();
   if (pid == 0)
     engine_child(&engine->launch, holdings, control[1], output[1] >= 0 ? output[1] : engine->launch.empty_fd);

@@ -51,12 +51,30 @@ static bool listen_or_take_over(struct intake *intake, const struct config *conf
   return is_takeover ? take_over(intake, config, error) : listen_and_start(intake, config, error);
 }
 
+/* Below this, Node ends without saying why. */
+#define DESCRIPTORS_MIN 48
+
+static bool has_descriptors(struct text *error) {
+  struct rlimit64 limit = {0, 0}, wanted = {DESCRIPTORS_MIN, DESCRIPTORS_MIN};
+  sys_prlimit(RLIMIT_NOFILE, NULL, &limit);
+  if (limit.hard >= DESCRIPTORS_MIN || sys_prlimit(RLIMIT_NOFILE, &wanted, NULL) == 0) return true;
+  fail(error, "memlogd: the limit of open files (ulimit -Hn) is ");
+  text_number(error, (i64)limit.hard);
+  text_add(error, ", wanted at least ");
+  text_number(error, DESCRIPTORS_MIN);
+  return false;
+}
+
 __attribute__((noreturn)) static void memlogd(const struct process *process, char *const *args) {
   struct memlogd *memlogd = sys_memory(sizeof *memlogd);
   struct text error;
   int status = 1;
   if (memlogd == NULL) sys_exit(1);
   hold_standard_descriptors();
+  if (!has_descriptors(&error)) {
+    text_print(&error, 2);
+    sys_exit(1);
+  }
   struct config *config = &memlogd->config;
   if (!ready_config(args, config) && !run_config(process, ROLE_MEMLOGD_CONFIG, args, config, &status)) sys_exit(status);
   close_inherited(config_descriptor(config, "log-fd"), config_descriptor(config, "query-fd"));

@@ -34,6 +34,7 @@ struct operation {
   int fd;
   u32 slot, id;              /* of the source that is read, id 0: none */
   u8 way;                    /* how it is read */
+  bool is_packet;            /* a message at a time */
   u64 offset;                /* and from where */
   u32 event, event_argument; /* the event to count if it is abandoned, 0: none */
   const char *text;          /* and its text */

@@ -73,7 +73,8 @@ static void reserve_descriptors(struct holdings *holdings) {
   i64 limit = raise_descriptor_limit();
   bool is_low = limit < OWN_DESCRIPTORS_MAX + SOURCE_DESCRIPTORS_MIN;
   i64 rest = limit - (is_low ? SOURCE_DESCRIPTORS_MIN : OWN_DESCRIPTORS_MAX);
-  bool has_places = rest >= KEPT_READERS_MAX + SOURCE_DESCRIPTORS_MIN;
+  /* The numbers below are also those of the intake itself. */
+  bool has_places = rest >= KEPT_READERS_MAX + 2 * OWN_DESCRIPTORS_MAX;
   holdings->sources.descriptors_max = has_places ? rest - KEPT_READERS_MAX : rest;
   holdings->readers.descriptors_max = rest;
 }

@@ -18,6 +18,8 @@
 #define ALONE_MS 60000
 /* A source that the engine closes is read up to this: the largest pipe that an unprivileged user may make (pipe(7)). */
 #define CLOSE_BYTES_MAX (1024 * 1024)
+/* When no more slots than these are free, datagram sockets that are silent make room. */
+#define SPARE_SLOTS 32
 
 _Static_assert(SOURCES_MAX <= 65536, "a slot's number is a u16");
 
@@ -117,23 +119,20 @@ static bool has_hung_up(int fd) {
 }
 
 /*
- * Returns a descriptor that never waits; it replaces `fd`, which is closed if it is another one. A FIFO without writers
+ * Makes reads of a descriptor return at once. It keeps its number: high ones are reserved. A FIFO without writers
  * keeps its description: a new one would wait for the next writer and never see the end. That is checked twice, because
  * the last writer may close in between. The master of a terminal can't be opened again: that makes another terminal.
  */
-static int make_nonblocking(int fd, u32 type, int flags) {
+static void make_nonblocking(int fd, u32 type, int flags) {
   u32 number = 0;
   bool is_master = type == S_IFCHR && sys_ioctl(fd, TIOCGPTN, &number) == 0;
   if (!is_master && !has_hung_up(fd)) {
     int opened = reopen(fd, flags & O_ACCMODE);
-    if (opened >= 0 && !has_hung_up(fd)) {
-      sys_close(fd);
-      return opened;
-    }
+    bool is_replaced = opened >= 0 && !has_hung_up(fd) && sys_dup3(opened, fd, O_CLOEXEC) >= 0;
     if (opened >= 0) sys_close(opened);
+    if (is_replaced) return;
   }
   sys_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  return fd;
 }
 
 /* What is known of a descriptor before it becomes a source. */
@@ -142,7 +141,7 @@ struct descriptor {
   enum source_way way;
   u32 type; /* S_IF..., 0 if it is not known */
   int flags;
-  bool is_datagram;
+  bool is_datagram, is_packet;
   u64 offset;
 };
 
@@ -150,6 +149,7 @@ static void examine_socket(struct descriptor *found) {
   if (sys_socket_number(found->fd, SO_ACCEPTCONN) == 1) return;
   int type = sys_socket_number(found->fd, SO_TYPE);
   found->is_datagram = type == SOCK_DGRAM;
+  found->is_packet = type != SOCK_STREAM;
   if (type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET) found->way = WAY_RECEIVE;
   /* The kernel closes the descriptors that a writer sends along, and that could linger. Linux 6.16 refuses them. */
   sys_set_socket_number(found->fd, SO_PASSRIGHTS, 0);
@@ -167,7 +167,7 @@ static void examine(struct descriptor *found) {
     found->way = WAY_FILE;
   }
   if (found->type == S_IFIFO || found->type == S_IFCHR) {
-    found->fd = make_nonblocking(found->fd, found->type, found->flags);
+    make_nonblocking(found->fd, found->type, found->flags);
     found->way = WAY_READ;
   }
   if (found->type == S_IFSOCK) examine_socket(found);
@@ -180,7 +180,7 @@ static void close_abandoned(struct worker *worker, long fd) {
 
 /* Examines a descriptor, and opens it again where that helps. All of this may block. */
 static struct descriptor prepare(struct guard *guard, int fd, u32 token, const char *name, u32 name_bytes) {
-  struct descriptor found = {fd, WAY_NONE, 0, 0, false, 0};
+  struct descriptor found = {fd, WAY_NONE, 0, 0, false, false, 0};
   struct operation operation = {.fd = fd, .event = EVENT_DESCRIPTOR_REFUSED, .text = name, .text_bytes = name_bytes};
   operation.token = token;
   operation.finish = close_abandoned;
@@ -211,16 +211,35 @@ static bool refuse(struct sources *sources, int fd, u32 code, u32 argument, cons
   return false;
 }
 
+/* A datagram socket has no end, so the one that was silent for longest makes room. Its slot is free when END is stored. */
+static void end_longest_idle(struct sources *sources) {
+  u32 longest = SOURCES_MAX;
+  for (u32 slot = 0; slot < SOURCES_MAX; slot++) {
+    const struct source *source = &sources->slots[slot];
+    if (source->state != SOURCE_OPEN || !source->is_datagram || source->is_alone) continue;
+    if (longest == SOURCES_MAX || source->active_ms < sources->slots[longest].active_ms) longest = slot;
+  }
+  if (longest == SOURCES_MAX) return;
+  u32 name_bytes = 0;
+  const char *name = queue_slot_name(sources->queue, longest, &name_bytes);
+  event_count(sources->events, EVENT_IDLE_ENDED, 1, 0, name, name_bytes);
+  source_end(sources, longest, 0);
+}
+
 bool source_adopt(struct sources *sources, int fd, u32 kind, u32 token, const char *name, u32 name_bytes) {
   u32 slot = 0;
   bool is_reserved = fd >= sources->descriptors_max;
   struct descriptor found = prepare(sources->guard, fd, token, name, name_bytes);
   if (found.way == WAY_NONE)
     return refuse(sources, found.fd, EVENT_DESCRIPTOR_REFUSED, found.type >> 12, name, name_bytes);
-  struct source *source = is_reserved ? NULL : open_slot(sources, kind, token, name, name_bytes, &slot);
+  if (is_reserved) return refuse(sources, found.fd, EVENT_NO_DESCRIPTORS, kind, name, name_bytes);
+  if (sources->free.count <= SPARE_SLOTS) end_longest_idle(sources);
+  struct source *source = open_slot(sources, kind, token, name, name_bytes, &slot);
   if (source == NULL) return refuse(sources, found.fd, EVENT_SOURCES_FULL, kind, name, name_bytes);
   source->way = (u8)found.way;
   source->is_datagram = found.is_datagram;
+  source->is_packet = found.is_packet;
+  source->active_ms = found.is_datagram ? clock_ms() : 0;
   source->fd = found.fd;
   source->offset = found.offset;
   if (kind == SOURCE_KIND_SYSLOG_TCP) sources->connections++;
@@ -245,6 +264,7 @@ bool source_restore(struct sources *sources, u32 slot, const struct source *from
   struct source *source = &sources->slots[slot];
   *source = *from;
   source->is_busy = false;
+  source->is_packet = source->way == WAY_RECEIVE && sys_socket_number(source->fd, SO_TYPE) != SOCK_STREAM;
   if (source->state == SOURCE_ENDED) {
     push_slot(&sources->ended, slot);
     return true;
@@ -294,7 +314,9 @@ void source_close_when_read(struct sources *sources, u32 id) {
 /* ---- reading ---- */
 
 static long read_bytes(const struct operation *from, u8 *to) {
-  if (from->way == WAY_RECEIVE) return sys_recv(from->fd, to, QUEUE_READ_BYTES_MAX, 0);
+  /* Of a longer message the kernel says how long it was. */
+  int flags = from->is_packet ? MSG_TRUNC : 0;
+  if (from->way == WAY_RECEIVE) return sys_recv(from->fd, to, QUEUE_READ_BYTES_MAX, flags);
   if (from->way == WAY_FILE) return sys_pread(from->fd, to, QUEUE_READ_BYTES_MAX, from->offset);
   return sys_read(from->fd, to, QUEUE_READ_BYTES_MAX);
 }
@@ -316,10 +338,19 @@ static bool was_shut_down(int fd) {
   return sys_poll(&shut, 1, 0) > 0 && (shut.revents & POLLRDHUP) != 0;
 }
 
+/* Whether messages wait after an empty one. */
+static bool has_more(int fd) {
+  int bytes = 0;
+  return sys_ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 /* Whether a read that returned no bytes means that no more will come. */
 static bool is_end(const struct source *source, long got) {
   if (got == -EINTR) return false;
+  bool is_sequence = source->is_packet && !source->is_datagram;
+  if (is_sequence && got == 0 && has_more(source->fd)) return false;
   if (source->state == SOURCE_CLOSING) return true;
+  if (is_sequence && got == 0) return was_shut_down(source->fd);
   /* A datagram socket has no end: its errors are those of single packets, and a datagram may be empty. */
   if (source->is_datagram && (got == 0 || got == -EAGAIN)) return was_shut_down(source->fd);
   if (source->is_datagram) return got == -EBADF || got == -ENOTSOCK;
@@ -330,9 +361,11 @@ static bool is_end(const struct source *source, long got) {
 static bool handle_read(struct sources *sources, u32 slot, const u8 *bytes, long got) {
   struct source *source = &sources->slots[slot];
   if (got > 0) {
-    struct frame frame = {FRAME_KIND_DATA, slot, source->id, 0, (u32)got};
-    copy_bytes(queue_payload(sources->queue, (u32)got), bytes, (size_t)got);
+    u32 kept = got < QUEUE_READ_BYTES_MAX ? (u32)got : QUEUE_READ_BYTES_MAX;
+    struct frame frame = {FRAME_KIND_DATA, slot, source->id, (u32)got - kept, kept};
+    copy_bytes(queue_payload(sources->queue, kept), bytes, kept);
     queue_commit(sources->queue, &frame);
+    if (source->is_datagram) source->active_ms = clock_ms();
     source->offset += (u64)got;
     bool is_closing = source->state == SOURCE_CLOSING && source->way != WAY_FILE;
     if (is_closing && source->offset >= CLOSE_BYTES_MAX) source_end(sources, slot, 0);
@@ -350,6 +383,7 @@ static bool read_source(struct sources *sources, u32 slot) {
   u8 *buffer = guard_buffer(sources->guard);
   struct operation operation = {.fd = source->fd, .slot = slot, .id = source->id, .way = source->way};
   operation.offset = source->offset;
+  operation.is_packet = source->is_packet;
   operation.finish = read_alone;
   guard_begin(sources->guard, &operation);
   long got = guard_end(sources->guard, &operation, read_bytes(&operation, buffer));

@@ -17,9 +17,11 @@ struct source {
   u16 kind;
   u8 state, way;
   u8 is_datagram, is_busy;
-  u8 is_alone; /* an abandoned worker reads it: its reads block */
+  u8 is_packet; /* a socket of messages: one read is one of them */
+  u8 is_alone;  /* an abandoned worker reads it: its reads block */
   int fd;
   u64 offset;       /* WAY_FILE: where to read next; SOURCE_CLOSING: bytes read since CLOSE */
+  u64 active_ms;    /* of datagrams: when one came */
   u64 end_position; /* SOURCE_ENDED: queue position after the END frame */
 };
 

@@ -83,6 +83,10 @@ export const eventTakeoverFailed = 15
 export const eventSourceBlocked = 16
 /** Datagrams of an unprivileged user were refused: more than -syslog-user-rate. argument: the uid. */
 export const eventRateLimited = 17
+/** A source was refused: descriptors are short. argument: its kind. */
+export const eventNoDescriptors = 18
+/** A datagram socket that was silent for longest was ended, because slots are short. */
+export const eventIdleEnded = 19
 /** The kernel knows no filters for system calls: the engine runs without. */
 export const eventFilterUnavailable = 20
 

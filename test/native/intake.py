@@ -217,11 +217,75 @@ def test_fewer_descriptors_than_slots():
     if limit > 200: return m.stop()
     r, w = os.pipe()
     for _ in range(30): m.send(b"greedy", [r] * 10)
-    until("some are refused", lambda: m.events("full") or m.events("truncated"))
+    until("some are refused", lambda: m.events("no_descriptors") or m.events("truncated"))
     for n in range(3):
         os.kill(m.engines()[-1]["started"], signal.SIGKILL)
         until("another engine", lambda: len(m.engines()) == n + 2)
     os.write(w, b"x"); until("it is read", lambda: m.frames("DATA"))
+    m.stop()
+
+
+def test_descriptors_that_come_one_by_one_leave_the_reserve():
+    # Each pipe is opened again. It keeps its number, or the reserved numbers would be used up.
+    drop = lambda: (ctypes.CDLL(None).prctl(24, 24, 0, 0, 0), resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)))
+    m = Memlogd(preexec_fn=drop)
+    limit = resource.prlimit(m.pid, resource.RLIMIT_NOFILE)[1]
+    if limit > 200: return m.stop()
+    r, w = os.pipe()
+    for _ in range(220): m.send(b"greedy", [r])
+    until("some are refused", lambda: m.events("no_descriptors"))
+    for n in range(3):
+        os.kill(m.engines()[-1]["started"], signal.SIGKILL)
+        until("another engine", lambda: len(m.engines()) == n + 2)
+    os.write(w, b"x"); until("it is read", lambda: m.frames("DATA"))
+    m.stop()
+
+
+def test_too_few_descriptors_to_start():
+    drop = lambda limit: lambda: (ctypes.CDLL(None).prctl(24, 24, 0, 0, 0), resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+    for limit in (6, 16, 20, 47):
+        m = Memlogd(start=False)
+        process = m.spawn(preexec_fn=drop(limit))
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (1, "") and err == f"memlogd: the limit of open files (ulimit -Hn) is {limit}, wanted at least 48\n", err
+
+
+def test_messages_that_are_longer_than_a_read():
+    # What does not fit is cut, and the frame says how much that was.
+    m = Memlogd()
+    for name, type in ((b"datagrams", socket.SOCK_DGRAM), (b"sequence", socket.SOCK_SEQPACKET)):
+        a, b = socket.socketpair(socket.AF_UNIX, type)
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        m.send(name, [b.fileno()]); b.close()
+        id = m.opened(name.decode())[0]["id"]
+        a.send(b"x" * 100_000 + b"\n"); a.send(b"y")
+        frames = until("both", lambda: len(f := m.frames("DATA", id=id)) == 2 and f)
+        assert [(len(f["data"]), f["detail"]) for f in frames] == [(32768, 100_001 - 32768), (1, 0)]
+        a.close()
+    m.stop()
+
+
+def test_an_empty_message_of_a_sequence_is_no_end():
+    m = Memlogd()
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    m.send(b"sequence", [b.fileno()]); b.close()
+    a.send(b"first"); a.send(b""); a.send(b"second"); a.send(b""); a.send(b"third"); a.close()
+    assert m.source("sequence")[0] == b"firstsecondthird"
+    m.stop()
+
+
+def test_silent_datagram_sockets_make_room():
+    # A datagram socket has no end. When slots are short, the one that was silent for longest is ended.
+    m = Memlogd()
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sent = 0
+    while sent < 4400:
+        m.send(b"dead", [b.fileno()] * 220)
+        sent += 220
+    until("slots are free again", lambda: (ends := m.frames("END")) and m.acknowledged() > ends[0]["at"])
+    r, w = os.pipe(); m.send(b"new", [r]); os.close(r); os.write(w, b"line")
+    until("the new one is read", lambda: m.data(m.opened("new")[0]["id"]) == b"line")
+    assert m.events("idle_ended")
     m.stop()
 
 

@@ -7,9 +7,11 @@ import {
   eventEngineExited,
   eventEngineStalled,
   eventFilterUnavailable,
+  eventIdleEnded,
   eventKmsgRecordTooLong,
   eventKmsgUnavailable,
   eventNameCut,
+  eventNoDescriptors,
   eventOpenFailed,
   eventRateLimited,
   eventSourceBlocked,
@@ -79,11 +81,15 @@ export function eventText(event: IntakeEvent): string {
       return argument === sourceKindSyslogTcp
         ? `refused ${times('connection')} of syslog over TCP: ` +
             `all ${syslogConnectionsMax}, or all ${syslogConnectionsPerPeerMax} of ${text}, are in use`
-        : `refused ${times('source')}: all ${sourcesMax} are in use`
+        : `refused ${times('source')}: all ${sourcesMax} are in use${named(text)}`
+    case eventNoDescriptors:
+      return `refused ${times('source')}: the limit of open files (ulimit -n) is reached${named(text)}`
+    case eventIdleEnded:
+      return `ended ${times('datagram socket')}, the longest silent first: nearly all ${sourcesMax} sources are in use${named(text)}`
     case eventSourceBlocked:
       return `a read of ${text} blocked: a thread of its own reads it, for a minute at least`
     case eventDescriptorRefused:
-      return `refused ${times('descriptor')} that can't be read (${fileTypeText(argument)})${text === '' ? '' : `: ${text}`}`
+      return `refused ${times('descriptor')} that can't be read (${fileTypeText(argument)})${named(text)}`
     case eventDatagramsLost:
       return `lost ${times('datagram')} from ${inputName(argument)}: they came faster than they could be stored`
     case eventRateLimited:
@@ -99,6 +105,10 @@ export function eventText(event: IntakeEvent): string {
     default:
       return `event ${event.code} of the intake, ${count} times, argument ${argument} ${text}`
   }
+}
+
+function named(text: string): string {
+  return text === '' ? '' : `: ${text}`
 }
 
 function userName(uid: number): string {

@@ -38,7 +38,16 @@ export class FdStreamInput implements Input, LineSink {
 
   push(frame: FrameView, start: number, end: number): number {
     this.#entry.stamp = frame
-    return this.#splitter.split(frame.bytes, start, end, this)
+    const { bytes, detail: cutBytes } = frame
+    if (cutBytes === 0) return this.#splitter.split(bytes, start, end, this)
+    const last = end - 1
+    const stop = this.#splitter.split(bytes, start, last, this)
+    if (stop < last || this.isFull) return stop
+    this.#splitter.split(bytes, last, end, this)
+    // The message was longer than a read: so its last line ends here.
+    this.#splitter.cut(cutBytes)
+    if (!this.isFull) this.#splitter.end(this)
+    return end
   }
 
   end(stamp: Stamp): void {

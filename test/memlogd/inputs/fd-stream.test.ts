@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { frameKindData } from '../../../src/protocol/constants.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
 
 const text = '<3>failed\nplain\n<191>\n<192>x\n<a\n <4>x\n<30>long line\n'
@@ -27,5 +28,16 @@ describe('lines that begin with a priority', () => {
         .slice(0, -1)
         .map((line) => [undefined, line]),
     )
+  })
+})
+
+describe('a message that is longer than a read', () => {
+  it('ends a line, whose cut bytes are counted', () => {
+    const rig = new EngineRig({ maxLineBytes: 12 })
+    const id = rig.queue.open('app.stderr')
+    rig.queue.frame(frameKindData, id, Buffer.from('first\nsecond'), 1000)
+    rig.queue.data(id, 'third\n')
+    expect(rig.entries().map(({ text }) => text)).toEqual(['first', 'second', 'third'])
+    expect(rig.engine.counters.get('bytesCut')).toBe(1000)
   })
 })
