@@ -21,7 +21,7 @@ describe('ready configs', () => {
     expect(shippedLines(join(root, 'src/image/root/etc/init.d'))).toEqual([
       [],
       ['-daemonize'],
-      ['-daemonize', '-syslog', '/dev/log', '-kmsg'],
+      ['-daemonize', '-syslog', '/dev/log', '-kmsg', '-keep', '2MiB'],
     ])
   })
 
