@@ -198,6 +198,14 @@ static void see_frames(struct fuzz *fuzz, u64 end, u32 count) {
 
 /* ---- what goes in ---- */
 
+/* Datagrams that were lost and have not been reported yet. */
+static u32 lost_datagrams(struct fuzz *fuzz) {
+  const struct event *slots = fuzz->intake.holdings.events.slots + EVENT_CODES;
+  u32 count = 0;
+  for (u32 kind = 0; kind < EVENT_LOSS_KINDS; kind++) count += slots[kind].count;
+  return count;
+}
+
 /* One turn of the intake's loop, with the fuzzer's clock. */
 static void run_turn(struct fuzz *fuzz) {
   struct intake *intake = &fuzz->intake;
@@ -211,7 +219,12 @@ static void run_turn(struct fuzz *fuzz) {
   check_invariants(holdings, &intake->engine);
   choose(intake, fds);
   sys_poll(fds, ON_COUNT, 0);
+  u64 full_since_ms = intake->watch.full_since_ms;
+  u32 lost = lost_datagrams(fuzz);
   handle(intake, fds);
+  /* However the queue became full: senders have had their time. */
+  bool had_time = full_since_ms != 0 && intake->now_ms >= full_since_ms + DATAGRAM_WAIT_MS;
+  MUST(had_time || lost_datagrams(fuzz) == lost, lost_datagrams(fuzz), lost);
 }
 
 /* Opens a source that the model follows. */

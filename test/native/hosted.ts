@@ -31,17 +31,7 @@ const fuzzConstants = {
   queueBytesDefault: 1024 * 1024,
 }
 /** The fuzzer stands in for these, or does not need them. */
-const fuzzLeavesOut = [
-  'engine-process',
-  'intake',
-  'hosted',
-  'front',
-  'entry',
-  'tee',
-  'run-command',
-  'daemonize',
-  'takeover',
-]
+const fuzzLeavesOut = ['engine-process', 'intake', 'hosted', 'front', 'entry', 'tee', 'run-command', 'takeover']
 
 /** The whole native half as a program whose system calls obey $SHIM. */
 function hostedProgram(): string {
