@@ -11,8 +11,8 @@ export function executablePath(): string | undefined {
 /** The licences of what the executable holds; undefined when Node runs the bundle, which carries none. */
 export async function licences(): Promise<Buffer | undefined> {
   if (!isSea()) return undefined
-  const { zstdDecompressSync } = await import('node:zlib')
-  return zstdDecompressSync(Buffer.from(getRawAsset('notices')))
+  const { brotliDecompressSync } = await import('node:zlib')
+  return brotliDecompressSync(Buffer.from(getRawAsset('notices')))
 }
 
 export type LinkOutcome =

@@ -4,7 +4,10 @@
 # As root on Debian, one to two hours on two cores, 10 GB below DIRECTORY (.cache/make-base). A step that is done leaves
 # a mark and is not done again. The result is DIRECTORY/out: the executable, packed, the licences of what it is linked
 # with, and SHA256SUMS. docs/SIZE.md says what each choice saves.
-set -eu
+#
+# With FOLD=1 gold links, and folds functions that are the same code: docs/SIZE.md has the expected gain. It was tried
+# with part of V8 only, hence not the default. Choose it before the step `packages`.
+set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cpu=${1:-}
 dir=${2:-$here/../../../.cache/make-base}
@@ -25,6 +28,8 @@ node_version=24.21.0
 steps="host chroot packages sources libraries prepare configure compile pack"
 total=$(echo "$steps" | wc -w)
 begun=$SECONDS
+# Where the progress goes while a step's own output goes to the log.
+exec 3>&1
 
 # step NAME: runs the function do_NAME unless its mark is there; what it prints goes to DIRECTORY/log-CPU.
 step() {
@@ -83,7 +88,7 @@ do_packages() {
     inside "
         [ $cpu = \$(dpkg --print-architecture) ] || dpkg --add-architecture $cpu
         apt-get update -q
-        apt-get install -y -q esbuild node-acorn node-undici node-minimatch libgtest-dev $cross
+        apt-get install -y -q esbuild node-acorn node-undici node-minimatch libgtest-dev $cross ${FOLD:+binutils-gold}
         apt-get install -y -q $(for one in $libraries; do echo "$one:$cpu"; done | tr '\n' ' ')
     "
 }
@@ -159,7 +164,8 @@ do_configure() {
         flags='-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -Os'
         # The own headers first: those that Debian has installed may be newer than the libraries built here.
         export CFLAGS=\"\$flags -I \$static/include\" CXXFLAGS=\"\$flags -I \$static/include\"
-        export LDFLAGS=\"-L \$static/lib -Wl,--gc-sections\" PKG_CONFIG_LIBDIR=/usr/lib/$gnu/pkgconfig
+        fold='${FOLD:+-fuse-ld=gold -Wl,--icf=safe}'
+        export LDFLAGS=\"-L \$static/lib -Wl,--gc-sections \$fold\" PKG_CONFIG_LIBDIR=/usr/lib/$gnu/pkgconfig
         own() {
             for name in \"\$@\"; do
                 echo \"--shared-\$name --shared-\$name-includes=\$static/include --shared-\$name-libpath=\$static/lib\"
@@ -175,9 +181,13 @@ do_configure() {
     "
 }
 
-# Its own progress: ninja counts what it has compiled.
+# ninja counts what it has compiled; each hundredth file is shown. At low priority: it runs for an hour or two.
 do_compile() {
-    inside "cd /src/node-$cpu && NINJA_STATUS='[%f/%t] ' ninja -C out/Release -j\$(nproc) node"
+    inside "cd /src/node-$cpu && NINJA_STATUS='[%f/%t] ' nice -n 19 ninja -C out/Release -j\$(nproc) node" |
+        while IFS= read -r line; do
+            echo "$line"
+            case $line in '['*00/*) echo "        ${line%%]*}] files compiled" >&3 ;; esac
+        done
 }
 
 do_pack() {
@@ -196,7 +206,8 @@ for name in $steps; do
     packages)
         mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
         mountpoint -q "$root/dev" || mount --bind /dev "$root/dev"
-        trap 'umount "$root/proc" "$root/dev" 2>/dev/null || true' EXIT
+        # Whatever ends this: /dev of the machine must not stay below a directory that somebody removes.
+        trap 'umount -l "$root/proc" "$root/dev" 2>/dev/null || true' EXIT
         ;;
     esac
     step "$name"

@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { constants as zlib, zstdCompressSync } from 'node:zlib'
+import { brotliCompressSync, constants as zlib } from 'node:zlib'
 import { type BundledPackage, bundledPackages, bundledPackagesFile } from '../bundle.ts'
 import { cpuNames, hostCpu, type Layout, projectVersion } from '../project.ts'
 import { runStep } from '../step.ts'
@@ -30,7 +30,7 @@ export function sbomFile(layout: Layout): string {
 
 /** The notices as the executable carries them, for a static or a dynamic base. */
 export function packedNoticesFile(layout: Layout, isStatic: boolean): string {
-  return join(layout.cache, 'notices', isStatic ? 'static.zst' : 'dynamic.zst')
+  return join(layout.cache, 'notices', isStatic ? 'static.br' : 'dynamic.br')
 }
 
 /** Writes dist/THIRD_PARTY_NOTICES, which includes a static base's libraries, and the packed ones of both kinds. */
@@ -44,8 +44,8 @@ export async function writeNotices(layout: Layout): Promise<boolean> {
     run: () => {
       writeFileSync(noticesFile(layout), notices(layout, true))
       for (const isStatic of [true, false]) {
-        const params = { [zlib.ZSTD_c_compressionLevel]: 19 }
-        writeFileSync(packedNoticesFile(layout, isStatic), zstdCompressSync(notices(layout, isStatic), { params }))
+        const params = { [zlib.BROTLI_PARAM_LGWIN]: zlib.BROTLI_MAX_WINDOW_BITS }
+        writeFileSync(packedNoticesFile(layout, isStatic), brotliCompressSync(notices(layout, isStatic), { params }))
       }
     },
   })
