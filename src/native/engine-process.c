@@ -91,6 +91,18 @@ __attribute__((noreturn)) static void engine_child(const struct engine_launch *l
   sys_exit(127);
 }
 
+struct start {
+  const struct engine_launch *launch;
+  const struct holdings *holdings;
+  int control, output, pid;
+};
+
+static void fork_engine(void *argument) {
+  struct start *start = argument;
+  start->pid = sys_fork();
+  if (start->pid == 0) engine_child(start->launch, start->holdings, start->control, start->output);
+}
+
 static void schedule(struct engine *engine, u64 now_ms) {
   engine->start_at_ms = now_ms + engine->wait_ms;
   engine->wait_ms = engine->wait_ms * 2 < ENGINE_RESTART_MS_MAX ? engine->wait_ms * 2 : ENGINE_RESTART_MS_MAX;
@@ -102,9 +114,10 @@ static void engine_start(struct engine *engine, struct holdings *holdings, u64 n
   /* Slots stay in use until an engine has stored their end: those that can't even start must not use up all. */
   bool has_room = holdings->sources.ended.count < UNSTORED_ENDS_MAX;
   if (!has_room || sys_pipe2(output, O_CLOEXEC) < 0) output[0] = output[1] = -1;
-  int pid = sys_fork();
-  if (pid == 0)
-    engine_child(&engine->launch, holdings, control[1], output[1] >= 0 ? output[1] : engine->launch.empty_fd);
+  struct start start = {&engine->launch, holdings, control[1], output[1], 0};
+  if (start.output < 0) start.output = engine->launch.empty_fd;
+  guard_call(holdings->sources.guard, fork_engine, &start);
+  int pid = start.pid;
   sys_close(control[1]);
   if (output[1] >= 0) sys_close(output[1]);
   if (pid < 0) {

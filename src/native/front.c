@@ -38,10 +38,10 @@ static bool listen_and_start(struct intake *intake, const struct config *config,
 /* Until the running memlogd has exited, it still owns everything: an earlier failure changes nothing. */
 static bool take_over(struct intake *intake, const struct config *config, struct text *error) {
   int peer = -1;
-  const char *path = config_value(config, "log-path");
-  if (path == NULL) return fail(error, "memlogd: takeover: no path of a log socket");
+  const char *path = config_value(config, "log-path"), *query = config_value(config, "query-path");
+  if (path == NULL || query == NULL) return fail(error, "memlogd: takeover: no paths of the sockets");
   struct holdings *holdings = &intake->holdings;
-  return takeover_receive(holdings, path, &peer, error) && listeners_add(&holdings->listeners, config, error) &&
+  return takeover_receive(holdings, path, query, &peer, error) && listeners_add(&holdings->listeners, config, error) &&
          start(intake, error) && takeover_finish(peer, error);
 }
 

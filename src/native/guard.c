@@ -118,6 +118,17 @@ u8 *guard_buffers(struct guard *guard, u32 *count) {
   return worker->buffers == NULL ? worker->buffer : worker->buffers;
 }
 
+void guard_call(struct guard *guard, void (*call)(void *), void *argument) {
+  if (!guard->is_watched) return call(argument);
+  guard->call = call;
+  guard->call_argument = argument;
+  __atomic_store_n(&guard->has_call, 1, __ATOMIC_SEQ_CST);
+  sys_futex_wake(&guard->has_call);
+  __atomic_store_n(&guard->is_asleep, 0, __ATOMIC_SEQ_CST);
+  sys_futex_wake(&guard->is_asleep);
+  wait_while(&guard->has_call, 1);
+}
+
 void guard_close(struct guard *guard, int fd) {
   struct operation operation = {.fd = fd};
   guard_begin(guard, &operation);
@@ -178,7 +189,8 @@ static void replace_worker(struct guard *guard, u64 turn) {
 
 static void sleep_until_operation(struct guard *guard, u64 turn) {
   __atomic_store_n(&guard->is_asleep, 1, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&guard->turn, __ATOMIC_SEQ_CST) == turn) wait_while(&guard->is_asleep, 1);
+  bool is_idle = __atomic_load_n(&guard->turn, __ATOMIC_SEQ_CST) == turn;
+  if (is_idle && __atomic_load_n(&guard->has_call, __ATOMIC_SEQ_CST) == 0) wait_while(&guard->is_asleep, 1);
   __atomic_store_n(&guard->is_asleep, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -208,6 +220,15 @@ static void look(struct guard *guard, struct samples *samples) {
   *samples = (struct samples){0, 0, 0};
 }
 
+/* False if there was nothing to call. */
+static bool serve_call(struct guard *guard) {
+  if (__atomic_load_n(&guard->has_call, __ATOMIC_ACQUIRE) == 0) return false;
+  guard->call(guard->call_argument);
+  __atomic_store_n(&guard->has_call, 0, __ATOMIC_RELEASE);
+  sys_futex_wake(&guard->has_call);
+  return true;
+}
+
 bool guard_prepare(struct guard *guard) {
   guard->report_fd = sys_eventfd();
   guard->worker = &guard->workers[0];
@@ -226,7 +247,8 @@ __attribute__((noreturn)) void guard_run(struct guard *guard,
     run_worker(guard->worker, NULL);
   }
   for (;;) {
-    sys_poll(NULL, 0, SAMPLE_MS);
+    sys_futex_wait_ms(&guard->has_call, 0, SAMPLE_MS);
+    if (serve_call(guard)) continue;
     u64 before = samples.turn;
     look(guard, &samples);
     bool is_idle = samples.turn == before && samples.turn % 2 == 0 && samples.blocked == 0;

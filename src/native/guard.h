@@ -61,7 +61,10 @@ struct worker {
 };
 
 struct guard {
-  u64 turn;              /* odd while the worker is in an operation */
+  u64 turn;     /* odd while the worker is in an operation */
+  u32 has_call; /* the watching thread is to call `call`: a futex */
+  void (*call)(void *argument);
+  void *call_argument;
   u32 is_asleep;         /* the watching thread sleeps until the next operation: a futex */
   bool is_watched;       /* false: only one thread runs */
   bool has_reports;      /* some workers may wait for an answer */
@@ -80,6 +83,11 @@ bool guard_prepare(struct guard *guard);
  */
 __attribute__((noreturn)) void guard_run(struct guard *guard,
                                          void (*run)(void *, const struct operation *, struct worker *), void *context);
+/*
+ * Calls `call(argument)` in the thread that lives as long as the process, and waits for its end. Children start there:
+ * the kernel sends the signal of PR_SET_PDEATHSIG when the thread ends that started them.
+ */
+void guard_call(struct guard *guard, void (*call)(void *), void *argument);
 /* Around an operation that may block. guard_end returns `result`, or never: then another thread is the intake. */
 void guard_begin(struct guard *guard, struct operation *operation);
 long guard_end(struct guard *guard, struct operation *operation, long result);

@@ -118,6 +118,8 @@ bool intake_start(struct intake *intake) {
   protect_from_oom_killer();
   engine_reset(&intake->engine);
   if (intake->holdings.taken_from == 0 && !open_new(intake)) return false;
+  /* Whether somebody may take over depends on who sent the datagram. */
+  sys_set_socket_number(intake->holdings.listeners.log, SO_PASSCRED, 1);
   intake->signal_fd = take_signals(&intake->engine.launch.signal_mask);
   update_clock(intake);
   return intake->signal_fd >= 0;
@@ -213,23 +215,26 @@ __attribute__((noreturn)) static void end_process(struct intake *intake) {
 }
 
 /* Another memlogd asks for everything. Exits if it has it; otherwise goes on. */
-static void serve_takeover(struct intake *intake, int peer) {
+static void serve_takeover(struct intake *intake, const struct takeover_request *request) {
+  int peer = request->peer;
   /* Our socket files are removed before the stop begins: a successor would have none. */
   bool is_ending = intake->stop.is_wanted || is_stopping(intake);
-  bool is_allowed = takeover_is_allowed(peer) && !is_ending;
+  bool is_allowed = !is_ending && takeover_is_allowed(request, &intake->holdings.listeners);
+  if (request->proof >= 0) guard_close(&intake->guard, request->proof);
   if (is_allowed) {
     /* Readers meet no more than the death of an engine, without a word of a stop: they are kept, or come back. */
     control_read(&intake->engine, &intake->holdings, intake->now_ms);
     events_flush(&intake->holdings.events, &intake->holdings.queue, intake->now_ms, true);
     if (engine_end_now(&intake->engine, intake->now_ms) && takeover_send(&intake->holdings, peer)) end_process(intake);
   }
-  sys_close(peer);
+  guard_close(&intake->guard, peer);
   event_count(&intake->holdings.events, EVENT_TAKEOVER_FAILED, 1, is_allowed, "", 0);
 }
 
 static void read_log_socket(struct intake *intake) {
-  int asker = log_socket_read(&intake->log_socket, intake->holdings.listeners.log, &intake->holdings.sources);
-  if (asker >= 0) serve_takeover(intake, asker);
+  struct takeover_request request =
+      log_socket_read(&intake->log_socket, intake->holdings.listeners.log, &intake->holdings.sources);
+  if (request.peer >= 0) serve_takeover(intake, &request);
 }
 
 static void read_datagrams(struct intake *intake, u32 kind) {

@@ -65,6 +65,7 @@ typedef int64_t i64;
 #define AT_FDCWD -100
 #define AT_SYMLINK_NOFOLLOW 0x100
 #define AT_EMPTY_PATH 0x1000
+#define AT_STATX_DONT_SYNC 0x4000
 #define O_RDONLY 0
 #define O_WRONLY 1
 #define O_RDWR 2

@@ -36,8 +36,18 @@ void log_socket_adopt(struct log_socket *socket, struct sources *sources) {
   }
 }
 
-/* Reads one datagram. False if none is there, or if it asks to take over: then its descriptor is in `*asker`. */
-static bool read_datagram(struct log_socket *socket, int fd, struct sources *sources, int *asker) {
+/* The descriptors of a takeover: a connection, and the proof. */
+static void take_request(struct log_socket *socket, struct guard *guard, u32 uid, struct takeover_request *request) {
+  *request = (struct takeover_request){socket->fds[0], socket->count > 1 ? socket->fds[1] : -1, uid};
+  u32 count = socket->count;
+  /* First: a worker that is abandoned in a close must not leave them to be adopted as sources. */
+  socket->count = 0;
+  for (u32 at = 2; at < count; at++) guard_close(guard, socket->fds[at]);
+}
+
+/* Reads one datagram. False if none is there, or if it is a `request`. */
+static bool read_datagram(struct log_socket *socket, int fd, struct sources *sources,
+                          struct takeover_request *request) {
   u8 control[CONTROL_BYTES_MAX] __attribute__((aligned(8)));
   struct iovec part = {socket->name, sizeof socket->name};
   struct receive receive = {.message = {NULL, 0, &part, 1, control, sizeof control, 0}};
@@ -52,9 +62,8 @@ static bool read_datagram(struct log_socket *socket, int fd, struct sources *sou
   socket->name_bytes = name_bytes = name_bytes > SOURCE_NAME_BYTES_MAX ? SOURCE_NAME_BYTES_MAX : name_bytes;
   socket->next = 0;
   socket->count = received_descriptors(&receive.message, socket->fds, DESCRIPTORS_PER_DATAGRAM_MAX);
-  if (socket->count == 1 && is_takeover(socket->name, name_bytes)) {
-    socket->count = 0;
-    *asker = socket->fds[0];
+  if (socket->count > 0 && is_takeover(socket->name, name_bytes)) {
+    take_request(socket, sources->guard, received_uid(&receive.message), request);
     return false;
   }
   struct events *events = sources->events;
@@ -67,9 +76,9 @@ static bool read_datagram(struct log_socket *socket, int fd, struct sources *sou
   return true;
 }
 
-int log_socket_read(struct log_socket *socket, int fd, struct sources *sources) {
-  int asker = -1;
+struct takeover_request log_socket_read(struct log_socket *socket, int fd, struct sources *sources) {
+  struct takeover_request request = {-1, -1, UID_UNKNOWN};
   for (u32 turn = 0; turn < LOG_DATAGRAMS_PER_TURN; turn++)
-    if (!read_datagram(socket, fd, sources, &asker)) return asker;
-  return -1;
+    if (!read_datagram(socket, fd, sources, &request)) break;
+  return request;
 }

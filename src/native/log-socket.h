@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sources.h"
+#include "takeover.h"
 
 /* A datagram whose descriptors are being adopted. */
 struct log_socket {
@@ -12,8 +13,5 @@ struct log_socket {
 
 /* Adopts the descriptors that are left of a datagram: a worker was abandoned while it adopted another one. */
 void log_socket_adopt(struct log_socket *socket, struct sources *sources);
-/*
- * Reads some datagrams and adopts their descriptors. Returns the descriptor of a memlogd that asks to take over, which
- * the caller then owns, or -1.
- */
-int log_socket_read(struct log_socket *socket, int fd, struct sources *sources);
+/* Reads some datagrams and adopts their descriptors. Returns a request to take over, whose descriptors the caller owns. */
+struct takeover_request log_socket_read(struct log_socket *socket, int fd, struct sources *sources);

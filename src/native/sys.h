@@ -107,6 +107,11 @@ static inline i64 sooner(i64 a, i64 b) { return a < 0 || (b >= 0 && b < a) ? b :
 /* ---- threads ---- */
 /* Waits while `*at` has this value, and sometimes less long. */
 static inline long sys_futex_wait(u32 *at, u32 value) { return CALL4(futex, P(at), FUTEX_WAIT_PRIVATE, value, 0); }
+/* The same, for `ms` at most. */
+static inline long sys_futex_wait_ms(u32 *at, u32 value, i64 ms) {
+  struct timespec limit = {ms / 1000, ms % 1000 * 1000000};
+  return CALL4(futex, P(at), FUTEX_WAIT_PRIVATE, value, P(&limit));
+}
 static inline long sys_futex_wake(u32 *at) { return CALL3(futex, P(at), FUTEX_WAKE_PRIVATE, 0x7fffffff); }
 static inline u32 sys_gettid(void) { return (u32)CALL1(gettid, 0); }
 static inline int sys_eventfd(void) { return (int)CALL2(eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK); }
@@ -141,6 +146,9 @@ static inline long sys_recvmsg(int fd, struct msghdr *message, int flags) {
 /* Receives up to `count` messages; how many, or -errno if there was none. */
 static inline long sys_recvmmsg(int fd, struct mmsghdr *messages, u32 count, int flags) {
   return CALL5(recvmmsg, fd, P(messages), count, flags, 0);
+}
+static inline int sys_getsockname(int fd, void *address, u32 *bytes) {
+  return (int)CALL3(getsockname, fd, P(address), P(bytes));
 }
 static inline int sys_setsockopt(int fd, int level, int option, const void *value, u32 bytes) {
   return (int)CALL5(setsockopt, fd, level, option, P(value), bytes);

@@ -282,11 +282,28 @@ bool takeover_send(struct holdings *holdings, int peer) {
   return is_done;
 }
 
-bool takeover_is_allowed(int peer) {
-  struct ucred asker;
+/* The file of the query socket, also of one that our caller bound. */
+static bool find_query_file(const struct listeners *listeners, struct statx *file) {
+  const struct bound_path *bound = &listeners->paths[PATH_QUERY];
+  struct sockaddr_un address;
+  u32 bytes = sizeof address;
+  zero_bytes(&address, sizeof address);
+  if (bound->directory >= 0) return sys_statx(bound->directory, bound->name, AT_SYMLINK_NOFOLLOW, file) == 0;
+  if (sys_getsockname(listeners->query, &address, &bytes) < 0 || address.path[0] != '/') return false;
+  address.path[UNIX_PATH_BYTES_MAX] = 0;
+  return sys_statx(AT_FDCWD, address.path, 0, file) == 0;
+}
+
+bool takeover_is_allowed(const struct takeover_request *request, const struct listeners *listeners) {
+  struct statx query, proof;
+  int peer = request->peer;
+  if (request->uid != sys_geteuid() || request->proof < 0) return false;
   if (sys_socket_number(peer, SO_TYPE) != SOCK_SEQPACKET || sys_socket_number(peer, SO_DOMAIN) != AF_UNIX) return false;
-  if (unix_peer(peer, &asker) < 0) return false;
-  return asker.uid == 0 || asker.uid == sys_geteuid();
+  if (!find_query_file(listeners, &query)) return false;
+  /* What the kernel has in memory: the descriptor may be of a file system that never answers. */
+  if (sys_statx(request->proof, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, &proof) < 0) return false;
+  return (proof.mode & S_IFMT) == S_IFSOCK && proof.ino == query.ino && proof.dev_major == query.dev_major &&
+         proof.dev_minor == query.dev_minor;
 }
 
 /* ---- the new one ---- */
@@ -300,22 +317,30 @@ static bool fail(struct text *error, const char *path, const char *what, int num
   return false;
 }
 
-/* Sends one end of a socketpair to the log socket. Returns the other end, or -errno. */
-static int ask(const char *path) {
+/*
+ * Sends one end of a socketpair, and the proof, to the log socket. Returns the other end, or -errno; then `*at` is the
+ * path that it is about.
+ */
+static int ask(const char *path, const char *query, const char **at) {
   /* The name begins with a NUL byte, which no container's does. */
   static const char name[] = "\0" TAKEOVER_NAME;
-  int ends[2];
+  int ends[2], fds[2];
   int log = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC);
+  *at = path;
   if (log < 0) return log;
   unix_set_timeouts(log, RECEIVE_MS);
   int result = unix_connect(log, path);
+  int proof = result < 0 ? -1 : sys_open(query, O_PATH | O_CLOEXEC);
+  if (result == 0 && proof < 0) *at = query, result = proof;
   if (result == 0) result = sys_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, ends);
   if (result == 0) {
-    result = send_descriptors(log, name, sizeof name - 1, &ends[1], 1, 0);
+    fds[0] = ends[1], fds[1] = proof;
+    result = send_descriptors(log, name, sizeof name - 1, fds, 2, 0);
     sys_close(ends[1]);
     if (result < 0) sys_close(ends[0]);
     else unix_set_timeouts(ends[0], RECEIVE_MS);
   }
+  if (proof >= 0) sys_close(proof);
   sys_close(log);
   return result < 0 ? result : ends[0];
 }
@@ -426,10 +451,11 @@ static void *copy_file(int fd, u64 bytes) {
   return NULL;
 }
 
-bool takeover_receive(struct holdings *holdings, const char *path, int *peer, struct text *error) {
+bool takeover_receive(struct holdings *holdings, const char *path, const char *query, int *peer, struct text *error) {
   int state_fd = -1;
-  *peer = ask(path);
-  if (*peer < 0) return fail(error, path, "no memlogd can be asked: ", *peer);
+  const char *at;
+  *peer = ask(path, query, &at);
+  if (*peer < 0) return fail(error, at, "no memlogd can be asked: ", *peer);
   if (receive_message(*peer, MESSAGE_STATE, &state_fd, 1) != 1)
     return fail(error, path, "the running memlogd does not hand over", 0);
   struct statx status;

@@ -68,6 +68,19 @@ bool control_messages_next(struct control_messages *messages) {
   return true;
 }
 
+u32 received_uid(const struct msghdr *message) {
+  struct control_messages messages;
+  struct ucred sender;
+  control_messages_start(&messages, message);
+  while (control_messages_next(&messages)) {
+    bool is_sender = messages.level == SOL_SOCKET && messages.type == SCM_CREDENTIALS;
+    if (!is_sender || messages.payload_bytes < sizeof sender) continue;
+    copy_bytes(&sender, messages.payload, sizeof sender);
+    return sender.uid;
+  }
+  return UID_UNKNOWN;
+}
+
 u32 received_descriptors(const struct msghdr *message, int *fds, u32 max) {
   struct control_messages messages;
   u32 count = 0;

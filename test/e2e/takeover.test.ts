@@ -118,23 +118,46 @@ it.skipIf(process.getuid?.() !== 0)(
     chmodSync(daemon.directory, 0o755)
     // nobody can't run the executable in a directory that is closed to it: the request is made by hand.
     const reply = daemon.client(`
-os.setgid(65534); os.setuid(65534)
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()]); theirs.close()
+proof = os.open(query_path, os.O_PATH)
+# Made by root, and sent by somebody else, who could name root in this way before.
+os.setgid(65534); os.setuid(65534)
+socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno(), proof]); theirs.close()
 print(ours.recv(10))`)
     expect(reply.trim()).toBe("b''")
     await eventually('the log says so', () =>
-      daemon?.messages('memlogd').includes('refused to hand over: only root and the same user may ask'),
+      daemon
+        ?.messages('memlogd')
+        .includes('refused to hand over: only the same user may ask, with a descriptor of the query socket'),
     )
     expect(daemon.process.exitCode).toBeNull()
   },
 )
 
+it.each([
+  ['nothing', '[]'],
+  ['the log socket', '[os.open(log_path, os.O_PATH)]'],
+  ['another file', '[os.open("/dev/null", os.O_PATH)]'],
+])('who shows %s in place of the query socket takes nothing over', async (_what, proof) => {
+  daemon = await Daemon.start()
+  const engine = daemon.enginePid
+  const reply = daemon.client(`
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()] + ${proof}); theirs.close()
+print(ours.recv(10))`)
+  expect(reply.trim()).toBe("b''")
+  await eventually('the log says so', () =>
+    daemon?.messages('memlogd').some((text) => text.startsWith('refused to hand over')),
+  )
+  expect(daemon.enginePid).toBe(engine)
+})
+
 it('a successor that receives everything and then dies leaves everything to the running one', async () => {
   daemon = await Daemon.start()
   daemon.client(`
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno()]); theirs.close()
+proof = os.open(query_path, os.O_PATH)
+socket.send_fds(log, [b"\\0memlogd-takeover"], [theirs.fileno(), proof]); theirs.close()
 print(socket.recv_fds(ours, 10, 10)[0])`)
   await eventually('the log says so', () => daemon?.messages('memlogd').includes('could not hand over, and continues'))
   daemon.logwrite(['-n', 'still', 'echo', 'here'])

@@ -19,6 +19,14 @@ def test_what_the_engine_is_started_with():
         m.stop()
 
 
+def test_a_stopped_engine_ends_with_its_intake():
+    m = Memlogd()
+    engine = m.engines()[0]["started"]
+    os.kill(engine, signal.SIGSTOP)
+    m.process.kill(); m.process.wait()
+    until("the engine ends", lambda: not os.path.exists(f"/proc/{engine}"))
+
+
 def test_the_queue_is_read_only_for_the_engine():
     m = Memlogd()
     flags = open(f"/proc/{m.engines()[0]['started']}/fdinfo/4").read()

@@ -28,7 +28,8 @@ class Running:
 
     def asked(self):
         name, fds, _, _ = socket.recv_fds(self.log, 600, 10)
-        assert name == NAME and len(fds) == 1, (name, fds)
+        assert name == NAME and len(fds) == 2, (name, fds)
+        os.close(fds[1])
         return socket.socket(fileno=fds[0])
 
     def state(self, pipes):

@@ -63,7 +63,7 @@ export function eventText(event: IntakeEvent): string {
       return `memlogd took over from the running one (pid ${argument}); nothing is lost`
     case eventTakeoverFailed:
       return argument === 0
-        ? 'refused to hand over: only root and the same user may ask'
+        ? 'refused to hand over: only the same user may ask, with a descriptor of the query socket'
         : 'could not hand over, and continues'
     case eventStopping:
       return 'memlogd is stopping'
