@@ -119,7 +119,9 @@ def test_invalid_answers():
 def ask(memlogd):
     """Asks a memlogd to hand over; the connection."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    memlogd.send(NAME, [theirs.fileno()])
+    proof = os.open(memlogd.query, os.O_PATH)
+    memlogd.send(NAME, [theirs.fileno(), proof])
+    os.close(proof)
     theirs.close()
     return ours
 
