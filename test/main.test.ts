@@ -96,11 +96,12 @@ describe.each(nodes)('%s', (_, node) => {
       'query-path=/var/run/memlogq.sock',
       'query-link=/var/run/memlogdq.sock',
       'socket-mode=384',
+      'engine-user=65534:65534',
       expect.stringMatching(/^engine=/),
       '',
       '',
     ])
-    const engine = memlogd.config?.[5]?.replace('engine=', '') ?? ''
+    const engine = memlogd.config?.[6]?.replace('engine=', '') ?? ''
     expect(parseEngineOptions(engine)).toEqual({ ...engineOptionsDefault, maxLines: 7 })
     const logwrite = runAs('logwrite-config', ['-n', '"quoted"', 'echo', '-n', 'x'])
     const socket = 'socket=/var/run/linuxkit-external-logging.sock'
@@ -138,7 +139,7 @@ describe.each(nodes)('%s', (_, node) => {
     expect(wrong).toEqual({
       status: 2,
       stdout: '',
-      stderr: 'logread: -n: "0x1": wanted a whole number from 0 to 50000000\n',
+      stderr: 'logread: -n: "0x1": wanted a whole number from 0 to 50000000, or all\n',
     })
     for (const words of ['memlogd-config', 'memlogd-config -max-lines 5']) {
       const { status, stdout, stderr } = shell(`${inGone}exec "$NODE" "$BUNDLE" ${words} 3>&1 | tr '\\0' '\\n'`)

@@ -11,7 +11,13 @@ let idleDescriptors: number
 
 beforeAll(async () => {
   daemon = await Daemon.start('-max-line-len', '64')
-  idleDescriptors = daemon.openDescriptors
+  // The question who the first reader is holds a descriptor for a moment: the number counts when it stays.
+  const seen: number[] = []
+  idleDescriptors = await eventually('a steady number of descriptors', () => {
+    const count = seen.push(daemon.openDescriptors)
+    const last = seen.slice(-10)
+    return count >= 10 && last.every((number) => number === last[0]) ? last[0] : undefined
+  })
 })
 afterAll(() => daemon.stop())
 
@@ -84,7 +90,8 @@ for r, w in pipes: os.write(w, b"x\\n")`)
     daemon.client(
       `r, w = os.pipe(); send(b"lines", [r]); os.write(w, b"a\\0b\\n\\n" + b"y" * 64 + b"\\n" + b"z" * 65 + b"\\nend")`,
     )
-    expect(await messages('lines', 5)).toEqual(['a\0b', '', 'y'.repeat(64), 'z'.repeat(64), 'end'])
+    const cut = Buffer.from(`${'z'.repeat(64)} …[+1 byte cut]`).toString('latin1')
+    expect(await messages('lines', 5)).toEqual(['a\0b', '', 'y'.repeat(64), cut, 'end'])
   })
 
   it('two pipes of the same name', async () => {
