@@ -84,10 +84,11 @@ static void log_call(const char *path, long a, long b) {
   kernel_call(NR_close, fd, 0, 0, 0, 0, 0);
 }
 
-static bool may_wait(u32 which, long fd, long third, long fourth) {
+static bool may_wait(u32 which, long fd, long second, long third, long fourth) {
   long number = calls[which].number;
   if (!calls[which].may_block) return false;
-  if (number == NR_ppoll || number == NR_futex) return true;
+  if (number == NR_ppoll) return true;
+  if (number == NR_futex) return second == FUTEX_WAIT_PRIVATE;
   if (number == NR_wait4) return (third & WNOHANG) == 0;
   if (number == NR_epoll_pwait) return fourth != 0;
   if (number == NR_recvfrom || number == NR_sendto || number == NR_recvmmsg) return (fourth & MSG_DONTWAIT) == 0;
@@ -114,7 +115,7 @@ long shim_syscall(long number, long a, long b, long c, long d, long e, long f) {
     if (*at == ';') at++;
     bool is_call = which < CALLS && strings_equal(words[1], calls[which].name),
          is_now = is_call && count == number_of(words[2]);
-    if (strings_equal(words[0], "eintr") && which < CALLS && may_wait(which, a, c, d))
+    if (strings_equal(words[0], "eintr") && which < CALLS && may_wait(which, a, b, c, d))
       if (__atomic_add_fetch(&interrupts[which], 1, __ATOMIC_RELAXED) % 2 != 0) return -EINTR;
     if (strings_equal(words[0], "replace") && strings_equal(words[1], path)) {
       path = words[2];
