@@ -155,8 +155,9 @@ class EngineProcess {
     this.#listener?.close()
     this.#server.stop()
     this.#docker?.stop()
-    systemWorld.after(this.#server.readers.size > 0 ? farewellMs : 0, () => {
+    systemWorld.after(this.#readers.count > 0 ? farewellMs : 0, () => {
       this.#server.cutOff()
+      this.#docker?.cutOff()
       this.#exit(0)
     })
   }

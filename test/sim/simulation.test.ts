@@ -33,7 +33,8 @@ describe.each(Object.entries(simulations))('%s', (name, { faults, hasSockets = f
     },
   )
 
-  it.skipIf(hasSockets).each([1, 2, 3])('seed %i decides everything', async (seed) => {
+  // What real sockets do is the kernel's to decide too.
+  it.each(hasSockets ? [] : [1, 2, 3])('seed %i decides everything', async (seed) => {
     const [first, second]: Sums[] = [{}, {}]
     await simulate(name, seed, first as Sums)
     await simulate(name, seed, second as Sums)

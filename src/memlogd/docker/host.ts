@@ -61,6 +61,9 @@ export class DockerHost implements SourceWatcher {
   stop(): void {
     this.#plugin?.stop()
   }
+  cutOff(): void {
+    this.#plugin?.cutOff()
+  }
   opened(token: number, source: number): void {
     this.#plugin?.opened(token, source)
   }

@@ -132,7 +132,13 @@ export class DockerPlugin {
     this.#answer(this.#closing, source, '')
   }
 
+  /** Readers get what there is for them. */
   stop(): void {
+    for (const { reader } of this.#logReaders) reader.stop()
+  }
+
+  /** There is no more time for them. */
+  cutOff(): void {
     for (const { reader } of this.#logReaders) reader.finish('stopping')
   }
 

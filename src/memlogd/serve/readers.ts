@@ -16,6 +16,10 @@ export class Readers implements ReaderParts {
     this.ranges = new Ranges(engine.ring)
   }
 
+  get count(): number {
+    return this.#count
+  }
+
   /** A new reader; its turn comes soon. */
   add(connection: Connection, options: ReaderOptions): Reader {
     this.#count++

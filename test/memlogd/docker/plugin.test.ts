@@ -543,6 +543,8 @@ describe('docker logs', () => {
     expect(readers[1]?.lines.length).toBe(7)
     expect(rig.readLogs().lines.length).toBe(7)
     rig.plugin.stop()
+    expect(readers[1]?.isEnded).toBe(false)
+    rig.take()
     expect(readers[1]?.isEnded).toBe(true)
   })
 
