@@ -15,6 +15,9 @@ class Stalled:
 
     def __init__(self, writer):
         go, ready = os.pipe(), os.pipe()
+        self.is_reaped = False
+        # memlogd can't end while one of its threads waits for the pipe: this one is cleaned up first.
+        started.append(self)
         self.pid = os.fork()
         if self.pid == 0:
             try: self.stall(writer, go[0], ready[1])
@@ -44,13 +47,19 @@ class Stalled:
 
     def serve(self):
         os.write(self.go, b"g")
-        os.waitpid(self.pid, 0)
-        os.close(self.go)
+        self.reap()
 
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
+        self.reap()
+
+    def reap(self):
         os.waitpid(self.pid, 0)
         os.close(self.go)
+        self.is_reaped = True
+
+    def clean(self):
+        if not self.is_reaped: self.kill()
 
 
 def has_userfaultfd():
@@ -67,7 +76,7 @@ def pipe_source(m, name):
 
 def stall(m, writers):
     """Each pipe has a byte to read, and a writer that holds its lock."""
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     for w in writers: os.write(w, b"x")
     stalled = [Stalled(w) for w in writers]
     os.kill(m.pid, signal.SIGCONT)
@@ -184,7 +193,7 @@ def test_descriptors_sent_to_the_syslog_socket_block_nobody_else():
     ours, peer = lingering()
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(m.config["syslog-path"])
     # Held for a moment: the last close must be memlogd's, and not ours.
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     socket.send_fds(s, [b"hostile"], [ours.fileno()] * 3); ours.close()
     s.send(b"waiting")
     os.kill(m.pid, signal.SIGCONT)

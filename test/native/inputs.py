@@ -31,7 +31,7 @@ def test_syslog_datagrams_that_wait():
     before = m.fds()
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(path)
     texts = [b"%d " % n + b"t" * (n % 3 * 20_000) for n in range(8)]
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     for text in texts[:-1]: s.send(text)
     child = subprocess.Popen([sys.executable, "-c", "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(sys.argv[1]); "
                               "socket.send_fds(s, [sys.argv[2].encode()], [0] * 253)", path, texts[-1].decode()])
@@ -135,7 +135,7 @@ def test_udp_datagrams_that_the_kernel_dropped():
     port = free_port(socket.SOCK_DGRAM)
     m = Memlogd({"syslog-udp": address(port).hex()})
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("127.0.0.1", port))
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     total = 30_000
     for _ in range(total): s.send(b"u" * 1000)
     os.kill(m.pid, signal.SIGCONT)

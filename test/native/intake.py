@@ -366,7 +366,7 @@ def test_stop():
         m = Memlogd()
         for other in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE): os.kill(m.pid, other)
         r, w = os.pipe(); m.send(b"last", [r]); m.opened("last")
-        os.kill(m.pid, signal.SIGSTOP)
+        suspend(m.pid)
         os.write(w, b"words")
         r2, w2 = os.pipe(); os.write(w2, b"newcomer"); m.send(b"new", [r2])
         os.kill(m.pid, number); os.kill(m.pid, signal.SIGCONT)

@@ -38,6 +38,19 @@ def record(line):
 started = []
 
 
+def has_stopped(pid):
+    """Whether each of its threads has: a signal that is sent is not there yet."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat") as file:
+            if file.read().rsplit(")")[1].split()[0] != "T": return False
+    return True
+
+
+def suspend(pid):
+    os.kill(pid, signal.SIGSTOP)
+    until("it has stopped", lambda: has_stopped(pid))
+
+
 class Memlogd:
     def __init__(self, config=None, mode="", engine=None, start=True, shim="", **popen):
         self.dir = tempfile.mkdtemp(prefix="native-")

@@ -173,7 +173,7 @@ def numbered(count): return b"".join(b"%07d\n" % n for n in range(count))
 def test_memlogd_stalls():
     # memlogd is stopped: after -wait the command runs at full speed, whole lines are not logged, and the sum is exact.
     m = Memlogd()
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     text = numbered(400_000)
     begun = time.monotonic()
     code, out, err = logwrite(m, "-wait", "200", "-n", "cat", "cat", input=text)
@@ -196,7 +196,7 @@ def test_memlogd_stalls_for_a_while():
     drain = []
     reader = threading.Thread(target=lambda: drain.append(p.stdout.read())); reader.start()
     p.stdin.write(numbered(1000)); p.stdin.flush()
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     p.stdin.write(numbered(300_000)); p.stdin.flush()
     os.kill(m.pid, signal.SIGCONT)
     probes = 0
@@ -228,7 +228,7 @@ def test_memlogd_stalls_for_a_while():
 
 def test_a_stopped_memlogd_that_continues_in_time_gets_everything():
     m = Memlogd()
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     text = numbered(100_000)
     p = spawn(m, "-socket", m.log, "-n", "cat", "cat", stdin=subprocess.PIPE)
     answer = []
@@ -246,7 +246,7 @@ def test_a_stopped_memlogd_that_continues_in_time_gets_everything():
 def test_a_signal_ends_a_wait_without_limit():
     # The first signal is the command's; logwrite has waited for its end, and the next one ends logwrite.
     m = Memlogd()
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     p = spawn(m, "-socket", m.log, "-wait", str(0xffffffff), "sh", "-c", "yes; exit 3", stdout=subprocess.DEVNULL)
     until("the command waits", lambda: any("pipe_write" in open(path).read() for path in wchans(p.pid)))
     p.terminate()
@@ -262,7 +262,7 @@ def test_a_signal_ends_a_wait_without_limit():
 def test_what_was_dropped_last_is_reported_too():
     # The command's last output is dropped; memlogd continues before logwrite ends.
     m = Memlogd()
-    os.kill(m.pid, signal.SIGSTOP)
+    suspend(m.pid)
     p = spawn(m, "-socket", m.log, "-wait", "0", "-n", "y", "sh", "-c", "yes | head -c 2000000; read end", stdin=subprocess.PIPE)
     assert len(p.stdout.read(2_000_000)) == 2_000_000
     os.kill(m.pid, signal.SIGCONT)
