@@ -116,7 +116,7 @@ def test_mode_and_group():
 
 
 def test_a_link_in_the_place_of_the_socket_is_not_followed():
-    # Whoever owns the directory can put one there between bind(2) and the change of the group.
+    # The owner of the directory can put one there between bind(2) and the change of the group.
     if os.getuid() != 0: return print("skipped: not root")
     m = Memlogd({"socket-mode": str(0o666), "socket-gid": "12345"}, start=False, shim="stopped bind 1")
     victim = m.dir + "/victim"

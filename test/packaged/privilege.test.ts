@@ -1,5 +1,5 @@
-// Whoever takes over the engine by what it parses has nothing: another user without rights, and a filter that refuses
-// every system call that the engine does not need. The calls are made from inside the packaged engine.
+// An attacker who takes over the engine by what it parses has nothing: another user without rights, and a filter that
+// refuses every system call that the engine does not need. The calls are made from inside the packaged engine.
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
