@@ -21,6 +21,7 @@ _Static_assert(DATAGRAM_PREFIX_BYTES + sizeof(struct sockaddr_in6) + DATAGRAM_BY
                "a datagram fits a frame");
 
 void syslog_start(struct syslog *syslog, const struct listeners *listeners, struct sources *sources) {
+  syslog->own_uid = sys_geteuid();
   if (listeners->syslog >= 0 && !syslog->has_unix)
     syslog->has_unix = source_open(sources, SOURCE_KIND_SYSLOG_UNIX, "syslog", 6, &syslog->unix_slot);
   if (listeners->udp >= 0 && !syslog->has_udp)
@@ -87,7 +88,7 @@ static void prepare(struct batch *batch, u32 at, const struct datagrams *from, u
 /* Whether an unprivileged user has logged too much; then the datagram is not stored, but counted. */
 static bool is_refused(struct syslog *syslog, struct events *events, u32 uid, const u8 *bytes, u32 byte_count,
                        const struct stamp *stamp) {
-  if (uid == 0 || uid == sys_geteuid()) return false;
+  if (uid == 0 || uid == syslog->own_uid) return false;
   u64 now_ms = (u64)stamp->mono.seconds * 1000 + (u64)stamp->mono.nanos / 1000000;
   if (user_rate_allows(&syslog->user_rate, uid, bytes, byte_count, now_ms)) return false;
   event_count(events, EVENT_RATE_LIMITED, 1, uid, "", 0);

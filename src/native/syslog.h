@@ -11,6 +11,7 @@ struct syslog {
   u32 udp_dropped;         /* datagrams that the kernel has dropped so far for lack of buffer space */
   u64 accept_after_ms;     /* no descriptors were left: accept again then */
   struct user_rate user_rate;
+  u32 own_uid; /* memlogd's own user, which has no limit */
 };
 
 /* Opens the sources of the sockets that `listeners` has, unless a takeover brought them. */
