@@ -20,7 +20,7 @@ test-deps: deps
 
 # Lint, format, boundaries of rooms (.biome.json); types; exports that nobody uses (.knip.json).
 check: test-deps build
-	clang-format --dry-run -Werror src/native/*.[ch] test/native/*.[ch]
+	clang-format --dry-run -Werror $(shell find src/native test/native -name "*.[ch]")
 	node_modules/.bin/biome check --error-on-warnings .
 	node_modules/.bin/tsc -p .
 	$(NODE24) node_modules/knip/bin/knip.js

@@ -1,10 +1,10 @@
 /* Which program this process is to be, by its name, and how memlogd starts; see front.h. */
 #include "front.h"
 
-#include "confine.h"
-#include "daemonize.h"
-#include "intake.h"
-#include "tee.h"
+#include "engine/confine.h"
+#include "start/daemonize.h"
+#include "intake/intake.h"
+#include "logwrite/tee.h"
 
 struct memlogd {
   struct config config;

@@ -1,7 +1,7 @@
 /* The native half as an ordinary program, for a source checkout and for tests under sanitizers. */
 #ifdef MEMLOGD_HOSTED
 #include "front.h"
-#include "text.h"
+#include "system/text.h"
 
 int main(int count, char **args, char **environment) {
   front(count, args, environment, NULL);

@@ -1,11 +1,12 @@
 // The blob runs at any address without a loader: no writable data, no relocations, and the head that graft.ts expects.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { constantsHeader } from '../../src/build/native/constants-header.ts'
 import { compileBlob } from '../../src/build/native/native.ts'
+import { sourceFiles } from '../../src/build/project.ts'
 import { findToolchain } from '../../src/build/tool.ts'
 import * as constants from '../../src/protocol/constants.ts'
 
@@ -26,14 +27,13 @@ function hasToolchain(cpu: 'amd64' | 'arm64'): boolean {
 }
 
 function build(cpu: 'amd64' | 'arm64', machine: string, extra?: string): Buffer {
-  const sources = readdirSync(sourceDirectory).filter((name) => name.endsWith('.c') || name === `entry-${machine}.S`)
-  const paths = sources.map((name) => join(sourceDirectory, name))
+  const paths = [...sourceFiles(sourceDirectory, '.c'), join(sourceDirectory, `entry-${machine}.S`)]
   if (extra !== undefined) {
     writeFileSync(join(directory, 'extra.c'), extra)
     paths.push(join(directory, 'extra.c'))
   }
   const outfile = join(directory, `${cpu}.bin`)
-  compileBlob(cpu, paths, ['-I', directory, '-T', join(sourceDirectory, 'blob.ld')], outfile)
+  compileBlob(cpu, paths, ['-I', sourceDirectory, '-I', directory, '-T', join(sourceDirectory, 'blob.ld')], outfile)
   return readFileSync(outfile)
 }
 

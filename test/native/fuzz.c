@@ -5,9 +5,9 @@
  * lost, repeated or out of order, every datagram counted, no descriptor left open. This file stands in for
  * engine-process.c, so nothing is forked or killed.
  */
-#include "../../src/native/intake.c"
+#include "intake/intake.c"
 
-#include "../../src/native/unix-socket.h"
+#include "system/unix-socket.h"
 
 #define MODELS_MAX 48
 #define NAME_TEXT_MAX 700

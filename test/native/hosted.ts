@@ -4,10 +4,11 @@
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { constantsHeader } from '../../src/build/native/constants-header.ts'
+import { sourceFiles } from '../../src/build/project.ts'
 import * as constants from '../../src/protocol/constants.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -35,25 +36,20 @@ const fuzzLeavesOut = ['engine-process', 'intake', 'hosted', 'front', 'entry', '
 
 /** The whole native half as a program whose system calls obey $SHIM. */
 function hostedProgram(): string {
-  return compile('memlogd', testConstants, [join(import.meta.dirname, 'shim.c'), ...cFiles()])
+  return compile('memlogd', testConstants, [join(import.meta.dirname, 'shim.c'), ...sourceFiles(sourceDirectory, '.c')])
 }
 
 /** The intake with test/native/fuzz.c around it. */
 export function fuzzProgram(): string {
-  const parts = cFiles().filter((file) => !fuzzLeavesOut.includes(basename(file, '.c')))
+  const parts = sourceFiles(sourceDirectory, '.c').filter((file) => !fuzzLeavesOut.includes(basename(file, '.c')))
   return compile('fuzz', fuzzConstants, [join(import.meta.dirname, 'fuzz.c'), ...parts])
-}
-
-function cFiles(): string[] {
-  const names = readdirSync(sourceDirectory).filter((name) => name.endsWith('.c'))
-  return names.sort().map((name) => join(sourceDirectory, name))
 }
 
 /** Compiles, or finds what was compiled of the same sources before. */
 function compile(name: string, values: object, sources: readonly string[]): string {
   const header = constantsHeader({ ...values })
   const hash = createHash('sha256').update([...flags, ...warnings, header].join('\n'))
-  const inputs = new Set([...sources, shim, ...readdirSync(sourceDirectory).map((file) => join(sourceDirectory, file))])
+  const inputs = new Set([...sources, shim, ...sourceFiles(sourceDirectory, '')])
   for (const file of [...inputs].sort()) hash.update(file).update(readFileSync(file))
   const directory = join(root, '.cache/native-test', hash.digest('hex').slice(0, 16))
   const program = join(directory, name)

@@ -10,8 +10,8 @@
  *
  * Children inherit the counts. Orders are few and short, so that each is read again at every call.
  */
-#include "../../src/native/sys.h"
-#include "../../src/native/text.h"
+#include "system/sys.h"
+#include "system/text.h"
 
 #ifdef __x86_64__
 #define NR_tgkill 234

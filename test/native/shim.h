@@ -2,9 +2,9 @@
 #pragma once
 
 #if defined(__x86_64__)
-#include "syscall-x86_64.h"
+#include "system/syscall-x86_64.h"
 #else
-#include "syscall-aarch64.h"
+#include "system/syscall-aarch64.h"
 #endif
 
 /* The kernel's own call, for the shim. */

@@ -47,6 +47,11 @@ function headerFile(layout: Layout): string {
   return join(layout.dist, 'native', 'constants.h')
 }
 
+/** Included files are named from `src/native`; the build makes `constants.h`. */
+function includes(layout: Layout): string[] {
+  return ['-I', join(layout.root, 'src/native'), '-I', join(layout.dist, 'native')]
+}
+
 /** Compiles and links a blob: `sources` for `cpu`, laid out by `script`, as bare bytes in `outfile`. */
 export function compileBlob(cpu: Cpu, sources: readonly string[], options: readonly string[], outfile: string): void {
   const { compiler, objcopy } = findToolchain(cpu)
@@ -67,7 +72,7 @@ export async function buildBlob(layout: Layout, cpu: Cpu): Promise<boolean> {
     inputs: [...sources, ...sourceFiles(directory, '.h'), script, headerFile(layout)],
     values: [...blobFlags, ...cpuFlags[cpu], ...findToolchain(cpu).compiler],
     outputs: [outfile],
-    run: () => compileBlob(cpu, sources, ['-I', join(layout.dist, 'native'), '-T', script], outfile),
+    run: () => compileBlob(cpu, sources, [...includes(layout), '-T', script], outfile),
   })
 }
 
@@ -81,7 +86,7 @@ export async function buildHosted(layout: Layout): Promise<boolean> {
     inputs: [...sources, ...sourceFiles(directory, '.h'), headerFile(layout)],
     values: hostedFlags,
     outputs: [outfile],
-    run: () => void runTool('cc', [...hostedFlags, '-I', join(layout.dist, 'native'), ...sources, '-o', outfile]),
+    run: () => void runTool('cc', [...hostedFlags, ...includes(layout), ...sources, '-o', outfile]),
   })
 }
 
