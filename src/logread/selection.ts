@@ -9,6 +9,7 @@ import { encodeRequest, globBytesMax, type QueryRequest, requestSourcesMax } fro
 import type { Moment } from '../protocol/timestamp.ts'
 import { Wanted } from '../protocol/wanted.ts'
 import { contextLinesMax, type LogreadValues, parseReach } from './options.ts'
+import { requiredOf } from './show/filters/grep.ts'
 import { parseTime, type TimeContext } from './time.ts'
 
 /** The flags, with `-i` as it was given: true, false, or not at all. */
@@ -255,11 +256,18 @@ export function unappliedFilter(
   return made
 }
 
+/** What the server can leave out before the pattern is asked: without a context, lines that lack its text. */
+function containedRequest({ pattern, isInverted, before = 0, after = 0 }: Selection): Pick<QueryRequest, 'contains'> {
+  if (pattern === undefined || isInverted === true || before > 0 || after > 0) return {}
+  const contains = requiredOf(pattern)
+  return contains === undefined ? {} : { contains }
+}
+
 function fullRequestOf(selection: Selection): QueryRequest {
   const { filter, pattern, match, where, tail, tailEach, limit, isReversed } = selection
   // What comes after the pattern can't be done before it.
   if (pattern !== undefined || match !== undefined || where !== undefined || tailEach !== undefined) {
-    return { ...filter }
+    return { ...filter, ...containedRequest(selection) }
   }
   return {
     ...filter,

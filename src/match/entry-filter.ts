@@ -8,10 +8,11 @@ import { severityOf } from '../protocol/priority.ts'
 import type { QueryRequest } from '../protocol/query.ts'
 import type { Wanted } from '../protocol/wanted.ts'
 import { SourceMatcher } from './source-matcher.ts'
+import { TextSearch } from './text-search.ts'
 import { entrySeverity } from './text-severity.ts'
 
 /** The keys of a request that a filter applies. */
-export const filterKeys = ['sources', 'priority', 'severity', 'since', 'until'] as const
+export const filterKeys = ['sources', 'priority', 'severity', 'since', 'until', 'contains'] as const
 type FilterKey = (typeof filterKeys)[number]
 export type FilterRequest = Pick<QueryRequest, FilterKey>
 
@@ -24,10 +25,12 @@ export function withoutKeys(request: QueryRequest, applied: readonly string[]): 
 export class EntryFilter {
   readonly #request: FilterRequest
   readonly #sources: SourceMatcher | undefined
+  readonly #contained: TextSearch | undefined
 
   private constructor(request: FilterRequest, sources: SourceMatcher | undefined) {
     this.#request = request
     this.#sources = sources
+    this.#contained = request.contains && new TextSearch(request.contains)
   }
 
   /** Undefined if the request wants everything. */
@@ -48,9 +51,15 @@ export class EntryFilter {
     return this.#sources?.matched ?? 0
   }
 
+  /** The entries that `isWanted` is asked about next, in their order, lie between `start` and `end`. */
+  begin(bytes: Buffer, start: number, end: number): void {
+    this.#contained?.begin(bytes, start, end)
+  }
+
   /** Whether the request wants this entry. Entries that tell of lost lines are always wanted. */
   isWanted(entry: EntryView): boolean {
     if (entry.kind === entryKindGap) return true
+    if (this.#contained?.isIn(entry) === false) return false
     const request = this.#request
     const sources = this.#sources
     if (request.priority !== undefined) {

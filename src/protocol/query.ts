@@ -3,6 +3,7 @@
  * Used by memlogd and by logread; docs/PROTOCOL.md, section 2, describes both protocols. Pure:
  * nothing here throws on bytes that came from outside.
  */
+import { isAscii } from 'node:buffer'
 import {
   queryModeDump,
   queryModeDumpFollow,
@@ -22,6 +23,14 @@ export interface Cursor {
   sequence: number
 }
 
+/** A text that a message must hold. With `ignoreCase` it is of ASCII. */
+export interface ContainedText {
+  text: string
+  ignoreCase?: boolean
+}
+/** Longest such text in bytes. */
+export const containedBytesMax = 1024
+
 /** What the extended protocol can ask for. Every key is optional; docs/PROTOCOL.md has their meaning. */
 export interface QueryRequest {
   tail?: number
@@ -32,6 +41,7 @@ export interface QueryRequest {
   priority?: [low: number, high: number]
   /** As `priority`; an entry that has none has the severity that its text names. */
   severity?: [low: number, high: number]
+  contains?: ContainedText
   reverse?: boolean
   limit?: number
   stats?: boolean
@@ -135,6 +145,7 @@ const requestReaders: readonly (readonly [keyof QueryRequest, KeyReader])[] = [
   ['sources', (value, into) => isSources(value) && assign(into, { sources: value })],
   ['priority', (value, into) => isPriorities(value) && assign(into, { priority: value })],
   ['severity', (value, into) => isPriorities(value) && assign(into, { severity: value })],
+  ['contains', readContained],
   ['reverse', (value, into) => typeof value === 'boolean' && assign(into, { reverse: value })],
   ['limit', (value, into) => isCount(value, 1) && assign(into, { limit: value })],
   ['stats', (value, into) => typeof value === 'boolean' && assign(into, { stats: value })],
@@ -162,6 +173,14 @@ function readCursor(value: unknown, into: QueryRequest): boolean {
   if (!isObject(value)) return false
   const { ring, sequence } = value
   return isRingId(ring) && isCount(sequence, 0) && assign(into, { cursor: { ring, sequence } })
+}
+
+function readContained(value: unknown, into: QueryRequest): boolean {
+  if (!isObject(value)) return false
+  const { text, ignoreCase = false } = value
+  if (typeof text !== 'string' || text === '' || Buffer.byteLength(text) > containedBytesMax) return false
+  if (typeof ignoreCase !== 'boolean' || (ignoreCase && !isAscii(Buffer.from(text)))) return false
+  return assign(into, { contains: { text, ignoreCase } })
 }
 
 function readMoment(value: unknown, put: (moment: Moment) => true): boolean {

@@ -110,7 +110,7 @@ describe('what memlogd applies and what logread does', () => {
       }
     }
     // Otherwise nothing would have been compared.
-    expect([...appliedKeys].sort()).toEqual(['limit', 'priority', 'since', 'sources', 'tail', 'until'])
+    expect([...appliedKeys].sort()).toEqual(['contains', 'limit', 'priority', 'since', 'sources', 'tail', 'until'])
     expect(shown).toBeGreaterThan(1000)
   })
 })

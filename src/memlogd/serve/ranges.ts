@@ -19,11 +19,15 @@ const rangeBytes = 64 * 1024
 const smallRangeBytes = 8 * 1024
 /** Ranges kept for readers that have not come to them yet. */
 const keptMax = 4
+/** Wanted entries of this many bytes are sent before more are looked for. */
+const worthWritingBytes = rangeBytes / 4
 /** Entries that are looked at between two looks at the clock. */
 const entriesPerLook = 32
 
 export interface Filter {
   isWanted(entry: EntryView): boolean
+  /** Called before entries are asked about: they lie between `start` and `end`. */
+  begin?(bytes: Buffer, start: number, end: number): void
   /** How many entries so far took long: the clock is looked at after each. */
   readonly slowEntries?: number
 }
@@ -175,9 +179,10 @@ export class Ranges {
       if (bytes === undefined) return { bytes: scratch.subarray(0, 0), count, next, release: () => {} }
       return { bytes: bytes.subarray(0, used), count, next, release: once(() => this.#pool.release(bytes)) }
     }
-    while (count === 0) {
+    while (used < worthWritingBytes) {
       const bytes = cursor.read(scratch, end)
       if (bytes === 0) return piece()
+      filter.begin?.(scratch, 0, bytes)
       for (let at = 0; at < bytes; at += view.size) {
         if (filter.isWanted(view.at(scratch, at))) {
           const most = encoder.bytesMax(view)
@@ -207,6 +212,7 @@ export class Ranges {
     const scratch = this.#scratch
     const bytes = kept.read(kept.offsetOf(search.from), scratch, end)
     if (bytes === 0) return undefined
+    filter.begin?.(scratch, 0, bytes)
     let buffer: Buffer | undefined
     let [used, count, holes, next] = [0, 0, 0, search.from]
     for (let at = 0; at < bytes; at += view.size) {

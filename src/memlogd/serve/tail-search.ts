@@ -80,6 +80,7 @@ export class TailSearch {
     const window = this.#window
     window.next = Math.max(window.next, first)
     const bytes = this.#read(window.next)
+    filter.begin?.(this.#buffer, 0, bytes)
     let isEnd = true
     for (let at = 0; at < bytes; at += view.size) {
       const { sequence } = view.at(this.#buffer, at)

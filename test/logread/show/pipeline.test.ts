@@ -145,7 +145,10 @@ describe('the request', () => {
     expect(requestOf({ filter, tail: 5, limit: 2 })).toEqual({ sources: ['a'], tail: 5 })
     expect(requestOf({ filter, limit: 2 })).toEqual({ sources: ['a'], limit: 2 })
     expect(requestOf({ filter, limit: 2, isReversed: true })).toEqual({ sources: ['a'] })
-    expect(requestOf({ filter, tail: 5, limit: 2, pattern: /x/ })).toEqual({ sources: ['a'] })
+    expect(requestOf({ filter, tail: 5, limit: 2, pattern: /x/ })).toEqual({
+      sources: ['a'],
+      contains: { text: 'x', ignoreCase: false },
+    })
   })
 
   it('leaves globs that do not fit into it to logread, and what depends on them', () => {

@@ -2,7 +2,9 @@
  * Lines by their message. Most patterns hold a text that every match has: it is looked for in the bytes of many entries
  * at once, and the regular expression is asked only about messages that have it.
  */
+import { TextSearch } from '../../../match/text-search.ts'
 import type { EntryView } from '../../../protocol/entry.ts'
+import { type ContainedText, containedBytesMax } from '../../../protocol/query.ts'
 
 /** A text that every match of a pattern has. */
 export interface RequiredText {
@@ -11,7 +13,6 @@ export interface RequiredText {
   readonly isWhole: boolean
 }
 
-const special = /[\\^$.*+?()[\]{}|]/g
 const quantifier = /[*+?]\??|\{([0-9]+)(?:,[0-9]*)?\}\??/y
 /** Escapes that stand for something else than the character, one letter long. */
 const classEscapes = 'dDwWsSbBnrtvf'
@@ -95,84 +96,37 @@ function groupEnd(source: string, at: number): number {
   return end
 }
 
-/** Where a text is in bytes, from a position on; -1 if it is not there. */
-type Find = (bytes: Buffer, from: number) => number
-
-function findExactly(text: string): Find {
-  const wanted = Buffer.from(text)
-  return (bytes, from) => bytes.indexOf(wanted, from)
-}
-
-/**
- * Bytes that become a string at a time: V8 makes larger ones outside of its young generation, which takes much longer.
- */
-const windowBytes = 16 * 1024
-
-/** ASCII alone: no other character is one of its letters in another case. */
-function findInAnyCase(text: string): Find {
-  const expression = new RegExp(text.replace(special, '\\$&'), 'gi')
-  let searched: Buffer | undefined
-  let window = ''
-  let windowStart = 0
-  return (bytes, from) => {
-    for (let at = from; at < bytes.length; at = windowStart + windowBytes) {
-      if (bytes !== searched || at < windowStart || at >= windowStart + windowBytes) {
-        searched = bytes
-        windowStart = at
-        // A text that begins at the window's end belongs to it.
-        window = bytes.toString('latin1', at, at + windowBytes + text.length - 1)
-      }
-      expression.lastIndex = at - windowStart
-      const found = expression.exec(window)
-      if (found !== null) return windowStart + found.index
-    }
-    return -1
-  }
+/** The same as a request that a server can apply; undefined if there is none. */
+export function requiredOf({ source, flags }: RegExp): ContainedText | undefined {
+  const ignoreCase = flags.includes('i')
+  const required = requiredText(source, ignoreCase)
+  if (required === undefined || Buffer.byteLength(required.text) > containedBytesMax) return undefined
+  return { text: required.text, ignoreCase }
 }
 
 export class MessageMatcher {
   readonly #pattern: RegExp
-  readonly #required: RequiredText | undefined
-  readonly #find: Find | undefined
-  readonly #textBytes: number
-  #bytes: Buffer = Buffer.alloc(0)
-  #start = 0
-  /** Where the required text comes next, at or after the last message that was looked at. */
-  #hit = -1
+  readonly #search: TextSearch | undefined
+  readonly #isWhole: boolean
 
   constructor(pattern: RegExp) {
     this.#pattern = pattern
-    const { source, flags } = pattern
-    const required = requiredText(source, flags.includes('i'))
-    this.#required = required
-    this.#textBytes = Buffer.byteLength(required?.text ?? '')
-    if (required === undefined) return
-    const hasCase = flags.includes('i') && /[A-Za-z]/.test(required.text)
-    this.#find = hasCase ? findInAnyCase(required.text) : findExactly(required.text)
+    const ignoreCase = pattern.flags.includes('i')
+    const required = requiredText(pattern.source, ignoreCase)
+    this.#search = required && new TextSearch({ text: required.text, ignoreCase })
+    this.#isWhole = required?.isWhole === true
   }
 
-  /**
-   * The entries that come next, in their order, lie between `start` and `end`; the bytes stay as they are until then.
-   */
+  /** As for a TextSearch. */
   begin(bytes: Buffer, start: number, end: number): void {
-    this.#bytes = bytes.subarray(start, end)
-    this.#start = start
-    this.#hit = -1
+    this.#search?.begin(bytes, start, end)
   }
 
   /** Whether the message of the next entry matches. */
   matches(entry: EntryView): boolean {
-    const { messageStart, messageEnd } = entry
-    if (this.#find !== undefined) {
-      const from = messageStart - this.#start
-      if (this.#hit < from) {
-        const hit = this.#find(this.#bytes, from)
-        this.#hit = hit < 0 ? Number.POSITIVE_INFINITY : hit
-      }
-      if (this.#hit + this.#textBytes > messageEnd - this.#start) return false
-      if (this.#required?.isWhole === true) return true
-    }
-    return this.#pattern.test(entry.bytes.toString('utf8', messageStart, messageEnd))
+    if (this.#search !== undefined && !this.#search.isIn(entry)) return false
+    if (this.#isWhole) return true
+    return this.#pattern.test(entry.bytes.toString('utf8', entry.messageStart, entry.messageEnd))
   }
 }
 
