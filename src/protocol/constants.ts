@@ -226,7 +226,6 @@ export const attemptsBeforeSkip = 8
 export const carryHalfBytes = 256 * 1024 * 1024
 /** This much of the area is not given back to the kernel. */
 export const carryKeptBytes = 256 * 1024
-export const maxLinesDefault = 5000
 export const maxLinesLimit = 50_000_000
 export const maxBytesDefault = 8 * 1024 * 1024
 export const maxBytesLimit = 1024 * 1024 * 1024
@@ -235,7 +234,8 @@ export const bootSeconds = 60
 /** Smallest and largest -keep; 0 keeps nothing. A half is moved in one step, which takes 50 ms at most. */
 export const keepBytesFloor = 64 * 1024
 export const keepBytesLimit = 64 * 1024 * 1024
-export const maxLineBytesDefault = 1024
+/** JSON lines and stack traces are longer than the original's 1 KiB. */
+export const maxLineBytesDefault = 16 * 1024
 export const maxLineBytesLimit = 1024 * 1024
 /** Smallest -max-bytes: one entry of the smallest kind must fit many times over. */
 export const maxBytesFloor = 64 * 1024

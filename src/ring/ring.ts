@@ -50,8 +50,8 @@ const nanosPerSecond = 1_000_000_000
 const secondsMax = 0xffff_ffff
 
 export interface RingOptions {
-  /** Most entries that are kept, >= 1. */
-  maxLines: number
+  /** Most entries that are kept; 0 or absent: as many as `maxBytes` holds. */
+  maxLines?: number
   /** Most bytes that are kept: entries with their headers and padding, and the index. */
   maxBytes: number
   /** Longest message; sizes the staging buffer. */
@@ -113,6 +113,7 @@ export function keepBytesMin(maxLineBytes: number): number {
 }
 
 export class Ring {
+  /** Infinite where only bytes count. */
   readonly maxLines: number
   readonly maxBytes: number
   readonly stagingBytes: number
@@ -150,7 +151,7 @@ export class Ring {
 
   constructor(store: RingStore, options: RingOptions) {
     this.#store = store
-    this.maxLines = options.maxLines
+    this.maxLines = options.maxLines || Number.POSITIVE_INFINITY
     this.maxBytes = options.maxBytes
     const largest = largestEntryBytes(options.maxLineBytes)
     const least = ringBytesMin(options.maxLineBytes)

@@ -369,7 +369,7 @@ function memory(options: Options): Row[] {
 function start({ runs }: Options): Row {
   const script = '/run/empty.js'
   writeFileSync(script, '')
-  const [ours = 0, node = 0] = withMemlogd([], (daemon) => {
+  const [ours = 0, node = 0] = withMemlogd(['-max-lines', '5000'], (daemon) => {
     daemon.pass(sources, 600, 1, lineBytes)
     return inTurns(
       runs * 2,

@@ -41,6 +41,23 @@ it('the ring holds exactly as many lines as it may', async () => {
   }
 })
 
+it('without flags the ring holds 8 MiB of lines, each of up to 16 KiB', async () => {
+  daemon = await Daemon.start()
+  const size = 16 * 1024
+  for (const length of around(size)) daemon.logwrite(['-n', `line-${length}`, 'printf', '%s\\n', 'x'.repeat(length)])
+  daemon.logwrite(['-n', 'short', 'seq', '60000'])
+  await eventually('all are there', async () => (await statistics(daemon?.querySocket ?? '')).ring.stored === 60_004)
+  const { ring, counters } = await statistics(daemon.querySocket)
+  expect(counters).toMatchObject({ linesCut: 1, bytesCut: 1 })
+  expect(ring).toMatchObject({ lines: 60_004, maxBytes: 8 * 1024 * 1024 })
+  expect(ring.maxLines).toBeUndefined()
+  daemon.logwrite(['-n', 'more', 'seq', '120000'])
+  await eventually('more are there', async () => (await statistics(daemon?.querySocket ?? '')).ring.stored === 180_004)
+  const { bytes, lines } = (await statistics(daemon.querySocket)).ring
+  expect(bytes).toBeLessThanOrEqual(8 * 1024 * 1024)
+  expect(bytes + 8 * Math.ceil(lines / 16)).toBeGreaterThan(8 * 1024 * 1024 - size)
+})
+
 it('a source name that is too long is cut, and the log says so', async () => {
   daemon = await Daemon.start()
   daemon.client(`

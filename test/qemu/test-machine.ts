@@ -26,7 +26,7 @@ export const machines: readonly TestMachine[] = [
 
 const empty = ['bin', 'dev', 'proc', 'run', 'sbin', 'sys', 'test', 'tmp', 'var']
 /** Links to busybox for what is started as a program: its shell needs none for itself. */
-const commands = ['cat', 'echo', 'httpd', 'printf', 'seq', 'sh', 'sleep', 'true', 'wc']
+const commands = ['awk', 'cat', 'echo', 'httpd', 'printf', 'seq', 'sh', 'sleep', 'true', 'wc']
 /** What the official Node and the C library itself need; the packages that have them. */
 const libraryPackages = ['libc6', 'libstdc++6', 'libgcc-s1']
 

@@ -3,7 +3,7 @@ import { createConnection } from 'node:net'
 
 /** What tests read of them; docs/PROTOCOL.md section 2 has the rest. */
 export interface Statistics {
-  ring: { stored: number; lines: number; bytes: number; first: number; next: number }
+  ring: { stored: number; lines: number; maxLines?: number; bytes: number; first: number; next: number }
   sources: number
   readers: { pid: number; uid: number; delivered: number; lost: number; lag: number }[]
   counters: Record<string, number>

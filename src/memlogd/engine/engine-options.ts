@@ -9,7 +9,6 @@ import {
   maxBytesLimit,
   maxLineBytesDefault,
   maxLineBytesLimit,
-  maxLinesDefault,
   maxLinesLimit,
   priorityNone,
 } from '../../protocol/constants.ts'
@@ -18,8 +17,8 @@ import {
  * Each option with its default and, of numbers, its bounds: the flags of the same names are made from these rows too.
  */
 export const engineOptionTable = {
-  /** Bounds of the ring: lines, and bytes of entries and index. */
-  maxLines: { default: maxLinesDefault, min: 1, max: maxLinesLimit },
+  /** Bounds of the ring: lines, 0 for any number of them, and bytes of entries and index. */
+  maxLines: { default: 0, min: 0, max: maxLinesLimit },
   maxBytes: { default: maxBytesDefault, min: maxBytesFloor, max: maxBytesLimit },
   /** Longest line that is kept whole. */
   maxLineBytes: { default: maxLineBytesDefault, min: 1, max: maxLineBytesLimit },

@@ -11,7 +11,7 @@ export function statistics(engine: Engine, server: QueryServer, hasSources = fal
     ring: {
       id: engine.ringId,
       lines: ring.lines,
-      maxLines: ring.maxLines,
+      ...(Number.isFinite(ring.maxLines) ? { maxLines: ring.maxLines } : {}),
       bytes: ring.bytes,
       maxBytes: ring.maxBytes,
       fileBytes: ring.regionBytes,

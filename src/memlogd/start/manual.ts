@@ -100,7 +100,7 @@ export const memlogdManual: Manual = {
     ['sources', `${sourcesMax} at the same time.`],
     ['source name', `${sourceNameBytesMax} bytes; a longer one is cut.`],
     ['descriptors in one datagram', `${descriptorsPerDatagramMax}, which is the kernel's own limit.`],
-    ['-max-lines', `1 to ${maxLinesLimit}.`],
+    ['-max-lines', `1 to ${maxLinesLimit}; without the flag, -max-bytes decides.`],
     ['-max-bytes', `Up to ${showBytes(maxBytesLimit)}.`],
     [
       '-max-line-len',
@@ -132,7 +132,7 @@ export const memlogdManual: Manual = {
       text: 'Start at boot, as an init script does, with syslog and the kernel log:',
       commands: ['memlogd -daemonize -syslog /dev/log -kmsg'],
     },
-    { text: 'Keep more:', commands: ['memlogd -daemonize -max-lines 100000 -max-bytes 64MiB'] },
+    { text: 'Keep more:', commands: ['memlogd -daemonize -max-bytes 64MiB -keep 8MiB'] },
     {
       text: 'Try it without root:',
       commands: [

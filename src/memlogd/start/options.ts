@@ -14,6 +14,7 @@ import {
   keepBytesFloor,
   logSocketPath,
   maxBytesLimit,
+  maxLinesLimit,
   priorityNone,
   queryLinkName,
   querySocketPath,
@@ -93,9 +94,10 @@ export const memlogdCommand = defineCommand({
     maxLines: {
       name: 'max-lines',
       type: 'integer',
-      ...engineOptionTable.maxLines,
+      min: 1,
+      max: maxLinesLimit,
       value: 'N',
-      help: 'keep at most N lines',
+      help: 'keep at most N lines; without this flag as many as -max-bytes holds',
       section: memory,
     },
     maxBytes: {
@@ -195,7 +197,7 @@ export const memlogdCommand = defineCommand({
       value: 'BYTES',
       help:
         'what each unprivileged user may log on -syslog within a minute, and at once; without this flag half of ' +
-        '-max-bytes, and as many messages as half of -max-lines; 0: no limit',
+        '-max-bytes, and with -max-lines as many messages as half of it; 0: no limit',
       section: inputs,
     },
     syslogUdp: {
@@ -329,7 +331,10 @@ export function memlogdConfig(
 function syslogUserRate({ syslog, syslogUserRate, maxBytes, maxLines }: MemlogdValues): MemlogdConfig {
   const bytes = syslogUserRate ?? Math.floor(maxBytes / 2)
   if (syslog === undefined || bytes === 0) return {}
-  return { 'syslog-user-bytes': String(bytes), 'syslog-message-bytes': String(Math.ceil(maxBytes / maxLines)) }
+  return {
+    'syslog-user-bytes': String(bytes),
+    'syslog-message-bytes': maxLines === undefined ? undefined : String(Math.ceil(maxBytes / maxLines)),
+  }
 }
 
 /** The paths to bind, absolute. A descriptor that the caller bound takes the place of its path. */

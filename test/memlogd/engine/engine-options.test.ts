@@ -17,7 +17,7 @@ test.each([
   '[]',
   '1',
   '{"other":1}',
-  '{"maxLines":0}',
+  '{"maxLines":-1}',
   '{"maxLines":1.5}',
   '{"maxLines":"5"}',
   '{"maxLines":50000001}',

@@ -63,7 +63,6 @@ test('every input', async () => {
     'syslog-udp': '02000202000000000000000000000000',
     'syslog-tcp': '020002597f0000010000000000000000',
     'syslog-user-bytes': '4194304',
-    'syslog-message-bytes': '1678',
     'kmsg-path': '/dev/kmsg',
     'docker-path': '/run/docker/plugins/memlogd.sock',
     'docker-state': '/run/memlogd-docker.json',
@@ -78,6 +77,7 @@ test('a user may fill half of the ring in a minute, by its bytes or its lines, o
   }
   expect(await rates('-max-lines', '1024')).toEqual(['524288', '1024'])
   expect(await rates('-max-lines', '1024', '-syslog-user-rate', '64KiB')).toEqual(['65536', '1024'])
+  expect(await rates()).toEqual(['524288', undefined])
   expect(await rates('-syslog-user-rate', '0')).toEqual([undefined, undefined])
   await expect(config('-syslog-user-rate', '1MiB')).rejects.toThrow('it goes with -syslog')
 })
