@@ -111,12 +111,12 @@ async function conditions(texts: readonly string[]): Promise<(entry: EntryView) 
   return checked('--where', text, parseWhere(text))
 }
 
-const contextFlags = ['afterContext', 'beforeContext', 'context', 'around', 'fields'] as const
+const contextFlags = ['afterContext', 'beforeContext', 'context', 'around', 'fields', 'join', 'fold'] as const
 
 /** A task, and the flags that mean nothing to it: they would be accepted and ignored. */
 const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof LogreadFlags)[] }[] = [
-  { flag: 'to', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'tailEach'] },
-  { flag: 'on', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'tailEach'] },
+  { flag: 'to', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'tailEach', 'join', 'fold'] },
+  { flag: 'on', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'tailEach', 'join', 'fold'] },
   {
     flag: 'stats',
     others: [

@@ -54,13 +54,29 @@ export const logreadManual: Manual = {
           'TERMS',
           'Conditions on the values of messages in JSON or logfmt, all of which must hold: level=error, ms>500, ' +
             'path~^/api, and !=, <, <=, >=, !~. a.b is a value inside of an object. An entry has values of its own ' +
-            'too: source, severity, facility, and fields such as pid and uid.',
+            'too: source, severity, facility, and fields such as pid and uid. level=error finds err and ERROR too.',
         ],
         [
           'CONTEXT',
           '-A, -B and -C show lines around each match: a number of them, or those within a time such as 5s. What is ' +
             'matched is -g, else -p, else -s; the flags before that choose the lines around it too. --around shows ' +
             'those of all sources.',
+        ],
+        [
+          'ENTRIES',
+          '--join makes one entry of a stack trace (Java, Python, Go, Node, Rust, PHP) and of indented lines that ' +
+            'follow another of their source within half a second: up to 1000 lines and 256 KiB. Filters, context ' +
+            'and counts see one entry, whose level and time are those of its first line; lines are shown with the ' +
+            'source before each, and formats for programs have them in one message. A follower shows an entry half ' +
+            'a second after its last line at the latest.',
+        ],
+        [
+          'REPEATS',
+          '--fold makes one line of those of a source that differ only in numbers, hexadecimal, UUIDs and ' +
+            'addresses, each within five seconds of the one before: text (×214 in 3 s), where the first was. ' +
+            'Other lines may lie between them. A follower shows the first at once, and the last with the count ' +
+            'when five seconds had none, or every ten. Formats for programs have the fields repeats and ' +
+            'repeat_seconds.',
         ],
         [
           'TIME',

@@ -269,6 +269,18 @@ export const logreadCommand = defineCommand({
       help: 'in place of a message only these of its JSON or logfmt values: order,ms',
       section: how,
     },
+    join: {
+      name: 'join',
+      type: 'boolean',
+      help: 'a stack trace and lines that go on with another are one entry, for filters, context and counts',
+      section: how,
+    },
+    fold: {
+      name: 'fold',
+      type: 'boolean',
+      help: 'lines that differ only in numbers, hexadecimal, UUIDs and addresses become one: "text (×214 in 3 s)"',
+      section: how,
+    },
     json: { name: 'json', type: 'boolean', help: 'as -o json', section: how, isHidden: true },
     utc: { name: 'utc', type: 'boolean', help: 'times in UTC, as they are by default', section: how },
     local: { name: 'local', type: 'boolean', help: "times in this machine's time zone", section: how },

@@ -25,6 +25,12 @@ export interface Selection {
   match?: FilterRequest | undefined
   /** A condition on the values of its message. */
   where?: ((entry: EntryView) => boolean) | undefined
+  /** The lines of one entry are joined before they are matched. */
+  isJoined?: boolean
+  /** What a joined entry must fulfil. */
+  joined?: FilterRequest | undefined
+  /** Repeats become one line. */
+  isFolded?: boolean
   /** Lines before and after each match. */
   before?: number
   after?: number
@@ -72,7 +78,9 @@ export function makeSelection(values: ReadValues, context: TimeContext): Selecti
   const patterns = values.around.length > 0 ? values.around : values.grep
   const flag = values.around.length > 0 ? '--around' : '--grep'
   return {
-    ...splitFilter(values, makeFilter(values, context)),
+    ...splitJoined(values, splitFilter(values, makeFilter(values, context))),
+    isJoined: values.join,
+    isFolded: values.fold,
     pattern:
       patterns.length === 0 ? undefined : parsePatterns(flag, patterns, caseFlag ?? (values.ignoreCase || undefined)),
     isInverted: values.invertMatch,
@@ -115,6 +123,13 @@ function splitFilter(values: ReadValues, filter: FilterRequest): Pick<Selection,
   if (!hasContext || values.grep.length > 0 || values.where.length > 0) return { filter }
   if (values.priority !== undefined) return { filter: { ...names, ...times }, match: levels }
   return { filter: times, match: { ...names } }
+}
+
+/** The level of a joined entry is that of its first line: the other lines must not be left out before. */
+function splitJoined<T extends Pick<Selection, 'filter'>>(values: ReadValues, split: T): T & Pick<Selection, 'joined'> {
+  if (!values.join) return split
+  const { priority, severity, ...filter } = split.filter
+  return { ...split, filter, joined: { ...(priority && { priority }), ...(severity && { severity }) } }
 }
 
 /** The selection of a run that follows: with `-n 0` nothing is buffered of which the last entries are wanted. */
@@ -256,19 +271,19 @@ export function unappliedFilter(
   return made
 }
 
-/** What the server can leave out before the pattern is asked: without a context, lines that lack its text. */
-function containedRequest({ pattern, isInverted, before = 0, after = 0 }: Selection): Pick<QueryRequest, 'contains'> {
-  if (pattern === undefined || isInverted === true || before > 0 || after > 0) return {}
+/** What the server can leave out: lines that lack the pattern's text, with neither context nor joined lines. */
+function containedRequest(selection: Selection): Pick<QueryRequest, 'contains'> {
+  const { pattern, isInverted, isJoined, before = 0, after = 0 } = selection
+  if (pattern === undefined || isInverted === true || isJoined === true || before > 0 || after > 0) return {}
   const contains = requiredOf(pattern)
   return contains === undefined ? {} : { contains }
 }
 
 function fullRequestOf(selection: Selection): QueryRequest {
-  const { filter, pattern, match, where, tail, tailEach, limit, isReversed } = selection
+  const { filter, pattern, match, where, tail, tailEach, limit, isReversed, isJoined, isFolded } = selection
   // What comes after the pattern can't be done before it.
-  if (pattern !== undefined || match !== undefined || where !== undefined || tailEach !== undefined) {
-    return { ...filter, ...containedRequest(selection) }
-  }
+  const isBefore = [pattern, match, where, tailEach].some((step) => step !== undefined)
+  if (isBefore || isJoined === true || isFolded === true) return { ...filter, ...containedRequest(selection) }
   return {
     ...filter,
     ...(tail === undefined ? {} : { tail }),

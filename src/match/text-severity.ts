@@ -75,7 +75,8 @@ function numberedLevel(level: number): number | undefined {
   return [debug, debug, info, warning, err, crit][level / 10 - 1]
 }
 
-function word(text: string | undefined): number | undefined {
+/** The severity that a word such as `error`, in any case, is the name of. */
+export function namedSeverity(text: string | undefined): number | undefined {
   return text === undefined ? undefined : words.get(text.toLowerCase())
 }
 
@@ -107,19 +108,19 @@ const wholeForms: readonly Rule[] = [
   ),
   // PHP: PHP Fatal error:  Uncaught Error
   matched(/^(?:\[[^\]]{1,40}\] )?PHP (?:(Fatal|Parse) error|(\w+)):/, ([, fatal, name]) =>
-    fatal === undefined ? word(name) : err,
+    fatal === undefined ? namedSeverity(name) : err,
   ),
   // Erlang: =ERROR REPORT==== 15-Apr-2017
-  matched(/^=(\w+) REPORT====/, ([, name]) => word(name)),
+  matched(/^=(\w+) REPORT====/, ([, name]) => namedSeverity(name)),
   // Apache: [Sat Apr 15 15:37:37.123456 2017] [core:error] [pid 77] text
-  matched(/^\[\w{3} \w{3} [\d ]\d [\d:.]+ \d{4}\] \[(?:\w+:)?(\w+)\]/, ([, name]) => word(name)),
+  matched(/^\[\w{3} \w{3} [\d ]\d [\d:.]+ \d{4}\] \[(?:\w+:)?(\w+)\]/, ([, name]) => namedSeverity(name)),
   // Go, C++, Rust, Python, Java: what a program that dies writes first
   matched(/^(?:panic|fatal error): \S|^thread '[^']*' (?:\(\d+\) )?panicked at |^terminate called /, always(crit)),
   matched(/^Traceback \(most recent call last\):|^Exception in thread "|^Caused by: /, always(err)),
   matched(/^(?:Uncaught |Unhandled )?(?:[\w$]+\.)*[A-Z][\w$]*(?:Error|Exception)(?: \[\w+\])?: /, always(err)),
   // Compilers and tools: prog: error: text, file.c:3:5: warning: text
   matched(/^[^\s:]{1,64}(?:\[\d+\])?:(?:\d+:)* (?:fatal )?(error|warning|fatal|panic)(?: error)?: /i, ([, name]) =>
-    word(name),
+    namedSeverity(name),
   ),
 ]
 
@@ -137,10 +138,10 @@ const partsMax = 8
 /** The level inside of brackets: `ERROR`, `core:error`, `15:37:37 ERR`, `2017-04-15T15:37:37Z ERROR crate`. */
 function bracketLevel(inside: string): number | undefined {
   const parts = inside.trim().split(/[\s:/]+/)
-  if (parts.length === 1) return word(parts[0])
+  if (parts.length === 1) return namedSeverity(parts[0])
   const stampEnd = stampAt(inside, 0)
-  if (stampEnd > 0) return word(/^[:\s]*([A-Za-z]+)/.exec(inside.slice(stampEnd))?.[1])
-  return /^\w+:\w+$/.test(inside) ? word(parts[1]) : undefined
+  if (stampEnd > 0) return namedSeverity(/^[:\s]*([A-Za-z]+)/.exec(inside.slice(stampEnd))?.[1])
+  return /^\w+:\w+$/.test(inside) ? namedSeverity(parts[1]) : undefined
 }
 
 /** The end of the time stamp that begins at `at`; `at` if there is none. */
@@ -173,7 +174,7 @@ function leadingLevel(head: string): number | undefined {
     }
     levelWord.lastIndex = at
     const found = levelWord.exec(head)?.[0]
-    const level = word(found)
+    const level = namedSeverity(found)
     if (found !== undefined && level !== undefined && isSetOff(head, at, found)) return level
     skipped.lastIndex = at
     if (!hasStamp || !skipped.test(head)) return undefined
@@ -207,7 +208,7 @@ function textOrNumber(found: RegExpExecArray | null): number | undefined {
   if (found === null) return undefined
   const [, text, digits, letter] = found
   if (letter !== undefined) return letters.get(letter)
-  return digits === undefined ? word(text) : numberedLevel(Number(digits))
+  return digits === undefined ? namedSeverity(text) : numberedLevel(Number(digits))
 }
 
 /** The severity (0 to 7) that the message bytes[start,end) names; undefined if it names none. */

@@ -7,6 +7,7 @@ import { entryKindGap } from '../protocol/constants.ts'
 import type { EntryView } from '../protocol/entry.ts'
 import { Wanted } from '../protocol/wanted.ts'
 import { type FieldReader, fieldsOf } from './message-fields.ts'
+import { namedSeverity } from './text-severity.ts'
 
 type Condition = (read: FieldReader) => boolean
 
@@ -43,11 +44,16 @@ function numberOf(text: string): number {
   return numberForm.test(text) ? Number.parseFloat(text) : Number.NaN
 }
 
+const levelNames = new Set(['level', 'severity', 'lvl'])
+
 function makeCondition(name: string, operator: string, value: string): Condition | Wanted {
   if (operator === '~' || operator === '!~') return matching(name, value, operator === '~')
   const number = numberOf(value)
   if (operator === '=' || operator === '!=') {
-    const isSame = (text: string) => text === value || numberOf(text) === number
+    // `level=error` finds `err` and `ERROR` too.
+    const severity = levelNames.has(name) ? namedSeverity(value) : undefined
+    const isSame = (text: string) =>
+      text === value || numberOf(text) === number || (severity !== undefined && namedSeverity(text) === severity)
     return (read) => {
       const text = read(name)
       return (text !== undefined && isSame(text)) === (operator === '=')

@@ -1,7 +1,9 @@
 /**
  * What is asked of entries, in order:
  *
- *   filter (source, severity, time) -> pattern and context -> the last N -> newest first -> at most N -> output
+ *   filter (source, severity, time) -> pattern and context -> fold -> the last N -> newest first -> at most N -> output
+ *
+ * Where lines are joined, that comes after the filter by source and time, and before the one by severity.
  *
  * Steps that are not asked for, or that the server has applied, are not there.
  */
@@ -13,7 +15,8 @@ import { compareMoments } from '../../protocol/timestamp.ts'
 import { sequenceAfter } from '../ask/cursor.ts'
 import { matchTest, requestOf, type Selection, unappliedFilter } from '../selection.ts'
 import { Context, type Reach } from './filters/context.ts'
-import { MessageMatcher } from './filters/grep.ts'
+import { MessageMatcher, makeMessageMatcher } from './filters/grep.ts'
+import type { HoldingStep, HoldingSteps } from './filters/holding.ts'
 import type { PassEntry } from './filters/kept-entries.ts'
 import { type Busy, Reverse, Tail, TailEach } from './filters/tail.ts'
 
@@ -27,6 +30,9 @@ export class Pipeline {
   readonly #selection: Selection
   readonly #output: PassEntry
   readonly #busy: Busy
+  readonly #holding: HoldingSteps
+  /** Steps that keep entries back for a while, in their order. */
+  #holders: readonly HoldingStep[] = []
   readonly #view = new EntryView()
   #count = 0
   #filter: EntryFilter | undefined
@@ -41,7 +47,8 @@ export class Pipeline {
   #flushing: Promise<void> | undefined
 
   /** `busy` says whether the output is slow: many entries at once then wait for it. */
-  constructor(selection: Selection, output: PassEntry, busy: Busy = () => undefined) {
+  constructor(selection: Selection, output: PassEntry, busy: Busy = () => undefined, holding: HoldingSteps = {}) {
+    this.#holding = holding
     this.#selection = selection
     this.#output = output
     this.#busy = busy
@@ -58,8 +65,7 @@ export class Pipeline {
   }
 
   #makeSteps(isTailApplied: boolean): PassEntry {
-    const { pattern, isInverted, before = 0, after = 0, tail, isReversed } = this.#selection
-    const { beforeSeconds, afterSeconds } = this.#selection
+    const { tail, isReversed } = this.#selection
     let step: PassEntry = (entry, startsGroup) => this.#emit(entry, startsGroup)
     if (isReversed === true) {
       const reverse = new Reverse(step)
@@ -76,15 +82,25 @@ export class Pipeline {
       this.#tail = last
       step = (entry, startsGroup) => last.take(entry, startsGroup)
     }
+    const fold = this.#holding.fold?.(step)
+    if (fold !== undefined) step = (entry, startsGroup) => fold.take(entry, startsGroup)
+    step = this.#makeMatching(step)
+    const join = this.#holding.join?.(this.#makeJoinedFilter(step))
+    if (join !== undefined) step = (entry) => join.take(entry, false)
+    this.#holders = [join, fold].filter((holder) => holder !== undefined)
+    return step
+  }
+
+  /** Pattern and context. */
+  #makeMatching(next: PassEntry): PassEntry {
+    const { pattern, isInverted, before = 0, after = 0, beforeSeconds, afterSeconds, isJoined } = this.#selection
     const isMatch = matchTest(this.#selection)
-    if (pattern === undefined && isMatch === undefined) return step
-    const matcher = pattern === undefined ? undefined : new MessageMatcher(pattern)
-    this.#matcher = matcher
+    if (pattern === undefined && isMatch === undefined) return next
+    const hasPattern = pattern === undefined ? undefined : this.#makeMatcher(pattern, isJoined === true)
     // As with the other filters, entries that report lost lines are always wanted.
     const matches = (entry: EntryView) =>
       entry.kind === entryKindGap ||
-      ((matcher === undefined || matcher.matches(entry) !== (isInverted === true)) && isMatch?.(entry) !== false)
-    const next = step
+      ((hasPattern === undefined || hasPattern(entry) !== (isInverted === true)) && isMatch?.(entry) !== false)
     if (before === 0 && after === 0) {
       return (entry) => {
         if (matches(entry)) next(entry, false)
@@ -92,6 +108,23 @@ export class Pipeline {
     }
     const context = new Context(reach(before, beforeSeconds), reach(after, afterSeconds), matches, next)
     return (entry) => context.take(entry)
+  }
+
+  /** Joined entries do not lie beside each other, as those do that were received. */
+  #makeMatcher(pattern: RegExp, isJoined: boolean): (entry: EntryView) => boolean {
+    if (isJoined) return makeMessageMatcher(pattern)
+    const matcher = new MessageMatcher(pattern)
+    this.#matcher = matcher
+    return (entry) => matcher.matches(entry)
+  }
+
+  #makeJoinedFilter(next: PassEntry): PassEntry {
+    const { joined } = this.#selection
+    const filter = joined === undefined ? undefined : unappliedFilter({ filter: joined }, [])
+    if (filter === undefined) return next
+    return (entry) => {
+      if (filter.isWanted(entry)) next(entry, false)
+    }
   }
 
   /**
@@ -143,20 +176,40 @@ export class Pipeline {
 
   /** Whether entries that were taken have not come out yet, though they may. */
   get isHolding(): boolean {
-    return this.isWaiting || this.#flushing !== undefined
+    return this.isWaiting || this.#flushing !== undefined || this.dueMs !== undefined
+  }
+
+  /** When to call `release`, by the clock of the steps that keep entries back; undefined if none does. */
+  get dueMs(): number | undefined {
+    let due: number | undefined
+    for (const { dueMs } of this.#holders) if (dueMs !== undefined) due = Math.min(due ?? dueMs, dueMs)
+    return due
+  }
+
+  /** Passes on what has been kept back long enough. False while a slow output has to be waited for. */
+  release(nowMs: number): boolean {
+    if (this.#flushing !== undefined) return false
+    for (const holder of this.#holders) holder.release(nowMs)
+    return true
   }
 
   /** What was buffered has been seen: the last entries of it are known. Returns a promise if the output is slow. */
   endBuffered(): Promise<void> | undefined {
     if (this.#flushing !== undefined || !this.isWaiting) return this.#flushing
+    this.#flushHolders()
     this.#flushing = this.#tail?.flush(this.#busy)?.finally(() => {
       this.#flushing = undefined
     })
     return this.#flushing
   }
 
+  #flushHolders(): void {
+    for (const holder of this.#holders) holder.flush()
+  }
+
   /** Nothing more comes. */
   finish(): Promise<void> | undefined {
+    this.#flushHolders()
     const held = this.endBuffered()
     const flushed = () => this.#reverse?.flush(this.#busy, () => !this.isDone)
     return held === undefined ? flushed() : held.then(flushed)

@@ -26,6 +26,8 @@ export class Printer {
 
   /** Replaces the message of an entry that is printed. */
   rewrite: ((entry: EntryView) => EntryView) | undefined
+  /** The lines of an entry that is printed; each has time and source before it. */
+  split: ((entry: EntryView) => Iterable<EntryView>) | undefined
 
   /** `separatesGroups`: a line `--` stands where a context leaves lines out. */
   constructor(output: LineOutput, write: WriteEntry, separatesGroups: boolean) {
@@ -41,7 +43,9 @@ export class Printer {
 
   print(entry: EntryView, startsGroup: boolean): void {
     if (startsGroup && this.#separatesGroups) this.#sink.text(groupSeparator)
-    this.#write(this.rewrite?.(entry) ?? entry, this.#sink)
+    const shown = this.rewrite?.(entry) ?? entry
+    if (this.split === undefined) this.#write(shown, this.#sink)
+    else for (const line of this.split(shown)) this.#write(line, this.#sink)
     if (entry.kind === entryKindLine) this.lines++
     if (entry.isCut) {
       this.cutLines++
@@ -90,6 +94,11 @@ const textFormats = new Set(['short', 'short-precise', 'short-monotonic', 'short
 
 export function isTextFormat(name: string): boolean {
   return textFormats.has(name)
+}
+
+/** Formats that have a line for each line of an entry; the others quote it. */
+export function isLineFormat(name: string): boolean {
+  return isTextFormat(name) || name === 'syslog' || name === 'upstream'
 }
 
 export function chosenFormat(values: ReadValues): Format {

@@ -1,7 +1,6 @@
 /** logread without another task: shows lines. */
 import { tryPrintError } from '../../cli/command.ts'
 import { ExitError, exitFailed, exitOk } from '../../cli/errors.ts'
-import type { EntryView } from '../../protocol/entry.ts'
 import type { ReplyHeader } from '../../protocol/query.ts'
 import { giveWay } from '../../system/scheduling.ts'
 import { listenForStop } from '../../system/signals.ts'
@@ -12,9 +11,10 @@ import { exitNoDaemon } from '../ask/query.ts'
 import type { SessionEnd } from '../ask/session.ts'
 import { makeWriter } from '../formats/table.ts'
 import { followed, type ReadValues, type Selection } from '../selection.ts'
+import type { HoldingSteps } from './filters/holding.ts'
 import { isOnTerminal, type LineOutput, Output } from './output.ts'
 import type { Pager } from './pager.ts'
-import { chosenFormat, formatOptions, isTextFormat, Printer } from './printer.ts'
+import { chosenFormat, formatOptions, isLineFormat, isTextFormat, Printer } from './printer.ts'
 import { readLog } from './read-log.ts'
 
 /** Where lines go when there is no pager. */
@@ -53,8 +53,21 @@ export async function runRead(values: ReadValues, selection: Selection): Promise
   return statusOf(run, values)
 }
 
-async function fieldsAlone(names: string): Promise<(entry: EntryView) => EntryView> {
-  return (await import('./filters/fields-alone.ts')).fieldsAlone(names)
+/** Loads what the flags ask for besides, and makes it. */
+async function prepare({ fields, join, fold, follow, output }: ReadValues, printer: Printer): Promise<HoldingSteps> {
+  const clock = follow ? monotonicMs : undefined
+  const holding: { -readonly [Step in keyof HoldingSteps]: HoldingSteps[Step] } = {}
+  if (fields !== undefined) printer.rewrite = (await import('./filters/fields-alone.ts')).fieldsAlone(fields)
+  if (join) {
+    const { linesOf, makeJoin } = await import('./filters/join.ts')
+    holding.join = makeJoin(clock)
+    if (isLineFormat(output)) printer.split = linesOf
+  }
+  if (fold) {
+    const { makeFold } = await import('./filters/fold.ts')
+    holding.fold = makeFold({ clock, isInFields: !isLineFormat(output) })
+  }
+  return holding
 }
 
 /** What became of a run. */
@@ -111,13 +124,13 @@ async function runPlain(
   if (isFollowing) giveWay(followerNice)
   const makeFeed = chooseFeed({ values, selection, isFollowing })
   const printer = makePrinter(values, output)
-  if (values.fields !== undefined) printer.rewrite = await fieldsAlone(values.fields)
+  const holding = await prepare(values, printer)
   let header: ReplyHeader | undefined
   const onHeader = (received: ReplyHeader | undefined) => {
     header = received
   }
   const ending = signal === undefined ? {} : { signal }
-  const end = await readLog({ selection, isFollowing, makeFeed, printer, onHeader, ...ending })
+  const end = await readLog({ selection, isFollowing, makeFeed, printer, holding, onHeader, ...ending })
   return { end, printer, header, isTerminal: output.isTerminal }
 }
 
@@ -126,13 +139,14 @@ async function runFromCursor(values: ReadValues, selection: Selection, path: str
   const isFollowing = values.follow
   const makeFeed = chooseFeed({ values, selection, isFollowing, cursor: file.load() })
   const printer = makePrinter(values, standardOutput())
-  if (values.fields !== undefined) printer.rewrite = await fieldsAlone(values.fields)
+  const holding = await prepare(values, printer)
   const stop = listenForStop()
   const end = await readLog({
     selection,
     isFollowing,
     makeFeed,
     printer,
+    holding,
     onProgress: (cursor) => file.progress(cursor, monotonicMs()),
     signal: stop.signal,
   }).finally(() => stop.end())

@@ -1,17 +1,23 @@
 /** The way of entries from where they are kept to the output. */
 import type { EntryView } from '../../protocol/entry.ts'
 import type { Cursor, ReplyHeader } from '../../protocol/query.ts'
-import { systemWorld } from '../../system/world.ts'
+import { monotonicMs, systemWorld } from '../../system/world.ts'
 import type { Feed, MakeFeed, SessionEnd } from '../ask/session.ts'
 import type { Selection } from '../selection.ts'
+import type { HoldingSteps } from './filters/holding.ts'
 import { Pipeline } from './pipeline.ts'
 import { type Printer, unlessAborted } from './printer.ts'
+
+/** The timer of what is kept back runs no more often than this. */
+const timerMsMin = 20
 
 export interface ReadOptions {
   selection: Selection
   isFollowing: boolean
   makeFeed: MakeFeed
   printer: Printer
+  /** Steps that keep entries back; a follower's have a clock, `monotonicMs`. */
+  holding?: HoldingSteps
   /** Called with the header of the reply, before there are entries. */
   onHeader?: (header: ReplyHeader | undefined) => void
   /** Called when everything up to the cursor has been printed. */
@@ -32,12 +38,14 @@ class Reading {
   readonly #feed: Feed
   /** The progress will be looked at when everything has been written. */
   #isAwaited = false
+  /** Stops the timer of what is kept back; undefined if none runs. */
+  #stopTimer: (() => void) | undefined
 
   constructor(options: ReadOptions) {
     this.#options = options
     const { printer, selection, isFollowing } = options
     const print = (entry: EntryView, startsGroup: boolean) => printer.print(entry, startsGroup)
-    this.#pipeline = new Pipeline(selection, print, () => printer.busy)
+    this.#pipeline = new Pipeline(selection, print, () => printer.busy, options.holding)
     this.#feed = options.makeFeed({
       onHeader: (header) => {
         // To a run that does not follow, nothing is new.
@@ -56,6 +64,7 @@ class Reading {
     const { signal, printer } = this.#options
     signal?.addEventListener('abort', () => this.#feed.close())
     const end = signal?.aborted === true ? 'closed' : await this.#feed.run().catch((error) => this.#fail(error))
+    this.#stopTimer?.()
     if (signal?.aborted === true) return end
     await unlessAborted(this.#pipeline.finish(), signal)
     await printer.finish(signal)
@@ -79,8 +88,22 @@ class Reading {
   #passOn(): Promise<void> | undefined {
     const { printer, isFollowing } = this.#options
     if (!printer.flush() || this.#pipeline.isDone) this.#feed.close()
-    if (isFollowing) this.#progress()
+    if (isFollowing) {
+      this.#progress()
+      this.#setTimer()
+    }
     return printer.busy
+  }
+
+  /** What is kept back is passed on in time, whether or not other entries come. */
+  #setTimer(): void {
+    const { dueMs } = this.#pipeline
+    if (dueMs === undefined || this.#stopTimer !== undefined) return
+    this.#stopTimer = systemWorld.after(Math.max(timerMsMin, dueMs - monotonicMs()), () => {
+      this.#stopTimer = undefined
+      this.#pipeline.release(monotonicMs())
+      this.#passOn()
+    })
   }
 
   /** Reports how far everything is printed; not while a step holds entries back. */

@@ -9,7 +9,8 @@ export interface Reach {
   readonly seconds?: number
 }
 
-function secondsOf(entry: EntryView): number {
+/** Seconds since 1970. */
+export function secondsOf(entry: EntryView): number {
   return entry.realSeconds + entry.realNanos / 1e9
 }
 

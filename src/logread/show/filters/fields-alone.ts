@@ -1,8 +1,12 @@
 /** `--fields order,ms`: in place of a message some of its values, as `order=7 ms=12`. */
 import { UsageError } from '../../../cli/errors.ts'
 import { fieldsOf } from '../../../match/message-fields.ts'
-import { entryFlagUnterminated, entryKindLine } from '../../../protocol/constants.ts'
-import { EntryView, encodeEntry } from '../../../protocol/entry.ts'
+import { entryKindLine } from '../../../protocol/constants.ts'
+import { EntryView } from '../../../protocol/entry.ts'
+import { changedEntry } from './changed-entry.ts'
+
+/** The values are whole, even if the message was not. */
+const whole = { isCut: false, bytes: 0 }
 
 /** Lines that have none of the values keep their message, as do entries that report lost lines. */
 export function fieldsAlone(list: string): (entry: EntryView) => EntryView {
@@ -16,22 +20,8 @@ export function fieldsAlone(list: string): (entry: EntryView) => EntryView {
       const value = read(name)
       return value === undefined ? [] : [`${name}=${/^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)}`]
     })
-    return values.length === 0 ? entry : view.at(withMessage(entry, values.join(' ')), 0)
+    return values.length === 0
+      ? entry
+      : view.at(changedEntry(entry, { message: Buffer.from(values.join(' ')), cut: whole }), 0)
   }
-}
-
-function withMessage(entry: EntryView, message: string): Buffer {
-  const { priority, sequence, realSeconds, realNanos, monoSeconds, monoNanos, bytes, sourceStart, sourceEnd } = entry
-  return encodeEntry({
-    priority,
-    flags: entry.isUnterminated ? entryFlagUnterminated : 0,
-    sequence,
-    realSeconds,
-    realNanos,
-    monoSeconds,
-    monoNanos,
-    source: bytes.subarray(sourceStart, sourceEnd),
-    fields: bytes.subarray(sourceEnd, entry.fieldsEnd),
-    message: Buffer.from(message),
-  })
 }
