@@ -57,11 +57,10 @@ export async function runRead(values: ReadValues, selection: Selection): Promise
 async function prepare({ fields, join, fold, follow, output }: ReadValues, printer: Printer): Promise<HoldingSteps> {
   const clock = follow ? monotonicMs : undefined
   const holding: { -readonly [Step in keyof HoldingSteps]: HoldingSteps[Step] } = {}
-  if (fields !== undefined) printer.rewrite = (await import('./filters/fields-alone.ts')).fieldsAlone(fields)
+  if (fields !== undefined) printer.rewrite = (await import('./filters/changed-entry.ts')).fieldsAlone(fields)
   if (join) {
-    const { linesOf, makeJoin } = await import('./filters/join.ts')
-    holding.join = makeJoin(clock)
-    if (isLineFormat(output)) printer.split = linesOf
+    holding.join = (await import('./filters/join.ts')).makeJoin(clock)
+    if (isLineFormat(output)) printer.split = (await import('./filters/changed-entry.ts')).linesOf
   }
   if (fold) {
     const { makeFold } = await import('./filters/fold.ts')

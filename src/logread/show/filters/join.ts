@@ -154,22 +154,3 @@ function isOfSender(first: EntryView, entry: EntryView): boolean {
 export function makeJoin(clock: Clock): MakeStep {
   return (pass) => new Join(pass, clock)
 }
-
-/** The lines of an entry, each as an entry of its own, valid until the next one. */
-export function* linesOf(entry: EntryView): Generator<EntryView> {
-  const { message } = entry
-  if (entry.kind !== entryKindLine || !message.includes(newline)) {
-    yield entry
-    return
-  }
-  const view = new EntryView()
-  const none = { isCut: false, bytes: 0 }
-  for (let at = 0; ; ) {
-    const found = message.indexOf(newline, at)
-    const isLast = found < 0
-    const line = message.subarray(at, isLast ? message.length : found)
-    yield view.at(changedEntry(entry, { message: line, ...(isLast ? {} : { cut: none }) }), 0)
-    if (isLast) return
-    at = found + 1
-  }
-}
