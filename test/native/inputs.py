@@ -78,6 +78,32 @@ def test_syslog_flood_under_a_full_queue():
     m.stop()
 
 
+def test_a_queue_that_fills_up_in_a_turn_leaves_datagrams_their_time():
+    # The engine's own OPENs fill the queue in the turn in which datagrams wait. It acknowledges what is there right after them.
+    limit = 4 * 1024 * 1024 - (4096 * 2 * 32 + 4096) - 2 * (64 * 1024 + 96) - (32 * 1024 + 32)
+    m = Memlogd(start=False)
+    m.config["syslog-path"] = m.dir + "/dev-log"
+    m.start()
+    fifo = m.dir + "/f"
+    os.mkfifo(fifo)
+    m.round_trip()
+    m.do(do="hold")
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(m.config["syslog-path"])
+    frames = (limit - 500) // 1040
+    for n in range(frames): s.send(b"%06d" % n + b"z" * (1040 - 32 - 16 - 6))
+    until("all is read", lambda: fcntl.ioctl(s, termios.TIOCOUTQ, b"\0" * 4) == b"\0" * 4)
+    suspend(m.pid)
+    for n in range(8): s.send(b"waits")  # no more than a socket holds
+    opens = 9000 // (16 + 4 + len(fifo) + 2)
+    assert opens * 32 > 500 + 1040
+    m.do(do="open-all-and-store", path=fifo, kind=1, count=opens)
+    m.resume()
+    until("each datagram is handled", lambda: len(m.frames("DATAGRAM")) + sum(e["count"] for e in m.events("lost")) == frames + 8)
+    assert not m.events("lost"), m.events("lost")
+    m.opened("f", opens)
+    m.stop()
+
+
 def as_user(uid, work):
     pid = os.fork()
     if pid == 0:

@@ -50,6 +50,7 @@ class Engine:
         ring = os.pread(5, 8, 0)
         self.position = struct.unpack("<Q", ring)[0] if len(ring) == 8 else 0
         self.buffer = b""
+        self.holds = False
 
     def say(self, **record):
         os.write(self.out, json.dumps(record).encode() + b"\n")
@@ -111,6 +112,12 @@ class Engine:
             elif what["do"] == "close": self.send(5, what["id"], 0)
             elif what["do"] == "raw": self.control.sendall(bytes.fromhex(what["hex"]))
             elif what["do"] == "sync": self.send(8, 0, 0)
+            elif what["do"] == "hold": self.holds = True
+            elif what["do"] == "open-all-and-store":
+                body = struct.pack("<I", 1) + what["path"].encode() + b"\0f"
+                self.control.sendall((struct.pack("<IIQ", 4, what["kind"], len(body)) + body) * what["count"])
+                self.holds, held, self.buffer = False, self.buffer, b""
+                self.handle(struct.unpack("<Q", held[-8:])[0])
             elif what["do"] == "say": os.write(2, what["text"].encode())
 
     def run(self):
@@ -138,6 +145,11 @@ class Engine:
             got = self.control.recv(4096)
             if not got: sys.exit(0)
             self.buffer += got
+            if self.holds:
+                # It stores nothing, but shows that it is there.
+                time.sleep(0.05)
+                self.send(3, 0, self.position)
+                continue
             while len(self.buffer) >= 16:
                 kind, arg, value = struct.unpack("<IIQ", self.buffer[:16])
                 self.buffer = self.buffer[16:]
