@@ -2,7 +2,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { checkExecutable } from '../../src/build/executable/check.ts'
 import { flagExecute, flagWrite, parseElf, segmentLoad } from '../../src/build/executable/elf.ts'
 import { blobAlignBytes, graft, graftedBlob } from '../../src/build/executable/graft.ts'
 import { compileBlob } from '../../src/build/native/native.ts'
@@ -208,5 +209,26 @@ describe('is refused', () => {
       () => Buffer.from(graftedBlob(graft(before, native, 62)) ?? []),
       'graft-blob',
     )
+  })
+})
+
+describe('readelf', () => {
+  afterEach(() => vi.unstubAllEnvs())
+
+  // The real one ends with 0 whatever it finds.
+  test.each([
+    ['complains on standard error', 'check-readelf', 'echo "readelf: Error: truncated" >&2'],
+    ['complains on standard output', 'check-readelf', 'echo "Warning: overlapping segments"'],
+    ['fails', 'check-readelf', 'exit 1'],
+    ['finds nothing', 'check-answer', 'echo "Elf file type is EXEC"'],
+  ])('that %s ends the check with %s', async (_what, code, script) => {
+    const cpu = hostCpu() ?? 'amd64'
+    const tools = mkdtempSync(join(directory, 'tools-'))
+    writeFileSync(join(tools, 'readelf'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    const file = join(tools, 'executable')
+    const before = await packaged(cpu, ['-static', '-no-pie'])
+    writeFileSync(file, graft(before, blob(cpu), cpuNames[cpu].elfMachine), { mode: 0o755 })
+    vi.stubEnv('PATH', `${tools}:${process.env.PATH}`)
+    expect(() => checkExecutable(file, cpu, '1.0.0')).toThrow(expect.objectContaining({ code }))
   })
 })
