@@ -72,7 +72,7 @@ debug: build
 		bash -c 'exec -a memlogd dist/native/memlogd -socket-log dist/debug/log.sock -socket-query dist/debug/query.sock'
 
 # The man pages, made from the tables that --help is made from; `make man PAGES=logread.1` for one.
-PAGES := memlogd.8 logread.1 logwrite.1
+PAGES := memlogd.8 logread.1 logwrite.1 memlogd-containerd.8
 man: build
 	@for page in $(PAGES); do man -l dist/man/man$${page##*.}/$$page || exit; done
 

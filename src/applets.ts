@@ -11,7 +11,7 @@ export interface Applet {
 }
 
 /**
- * What users run. In the packaged executable the native half answers to memlogd and logwrite before these are asked.
+ * What users run. In the packaged executable the native half answers to all but logread before these are asked.
  */
 export const applets: readonly Applet[] = [
   {
@@ -28,6 +28,11 @@ export const applets: readonly Applet[] = [
     name: 'logwrite',
     help: 'run a command and log its output',
     run: async (words) => (await import('./logwrite/main.ts')).runLogwrite(words),
+  },
+  {
+    name: 'memlogd-containerd',
+    help: "be containerd's logger of a container",
+    run: async (words) => (await import('./containerd/main.ts')).runContainerdLogger(words),
   },
 ]
 
@@ -47,5 +52,10 @@ export const roles: readonly Applet[] = [
     name: 'logwrite-config',
     help: "check logwrite's options",
     run: async (words) => (await import('./logwrite/main.ts')).runLogwriteConfig(words),
+  },
+  {
+    name: 'memlogd-containerd-config',
+    help: "check memlogd-containerd's options",
+    run: async (words) => (await import('./containerd/main.ts')).runContainerdConfig(words),
   },
 ]

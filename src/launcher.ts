@@ -7,12 +7,12 @@ import { executablePath, linkExecutable } from './system/executable.ts'
 
 const launcherCommand = defineCommand({
   name: 'memlogd',
-  summary: 'The in-memory log of a LinuxKit machine: three commands in one executable',
+  summary: 'The in-memory log of a LinuxKit machine: its commands in one executable',
   usage: ['APPLET [ARGUMENT]...', '--list', '--install [-f] DIR'],
   description: [
     'The command that runs is the one whose name the executable is called by, through a link; under any other ' +
       'name it is the first argument.',
-    ...applets.map((applet) => `  ${applet.name.padEnd(10)}${applet.help}`),
+    ...applets.map((applet) => `  ${appletRow(applet)}`),
   ],
   flags: {
     list: { name: 'list', type: 'boolean', help: 'list the names of the applets' },
@@ -23,6 +23,11 @@ const launcherCommand = defineCommand({
   dashes: '--',
   hasOperands: true,
 })
+
+/** One line of the list of applets. */
+function appletRow({ name, help }: Applet): string {
+  return `${name.padEnd(20)}${help}`
+}
 
 /** Runs what `words` say; `find` looks an applet or a role up. */
 export async function launch(words: readonly string[], find: (name: string) => Applet | undefined): Promise<number> {
@@ -41,7 +46,7 @@ export async function launch(words: readonly string[], find: (name: string) => A
 }
 
 function appletList(): string {
-  return applets.map(({ name, help }) => `${name.padEnd(10)}${help}\n`).join('')
+  return applets.map((applet) => `${appletRow(applet)}\n`).join('')
 }
 
 async function runLauncherFlags(words: readonly string[]): Promise<number> {

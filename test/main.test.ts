@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleOptions } from '../src/build/bundle.ts'
+import { applets } from '../src/build/project.ts'
 import { engineOptionsDefault, parseEngineOptions } from '../src/memlogd/engine/engine-options.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'memlogd-main-'))
@@ -40,11 +41,11 @@ describe.each(nodes)('%s', (_, node) => {
   test('without a word it lists the applets', () => {
     const { status, stdout, stderr } = run()
     expect([status, stderr]).toEqual([0, ''])
-    expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(['memlogd', 'logread', 'logwrite', ''])
-    expect(run('--list').stdout).toBe('memlogd\nlogread\nlogwrite\n')
+    expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual([...applets, ''])
+    expect(run('--list').stdout).toBe(`${applets.join('\n')}\n`)
   })
 
-  test.each(['memlogd', 'logread', 'logwrite'])('%s answers --help and --version by either name', (name) => {
+  test.each(applets)('%s answers --help and --version by either name', (name) => {
     for (const word of ['--help', '-help', '-h']) {
       const { status, stdout, stderr } = run(name, word)
       expect([status, stderr]).toEqual([0, ''])
@@ -62,7 +63,9 @@ describe.each(nodes)('%s', (_, node) => {
   test('an unknown applet', () => {
     const { status, stdout, stderr } = run('logrotate', '-f')
     expect([status, stdout]).toEqual([127, ''])
-    expect(stderr).toBe('memlogd: "logrotate": applet not found (there are memlogd, logread, logwrite)\n')
+    expect(stderr).toBe(
+      'memlogd: "logrotate": applet not found (there are memlogd, logread, logwrite, memlogd-containerd)\n',
+    )
   })
 
   test.each([
@@ -76,7 +79,7 @@ describe.each(nodes)('%s', (_, node) => {
     expect([status, stdout, stderr, config]).toEqual([2, '', message, ['']])
   })
 
-  test.each(['memlogd', 'logwrite'])('%s without its native half says so', (name) => {
+  test.each(['memlogd', 'logwrite', 'memlogd-containerd'])('%s without its native half says so', (name) => {
     const { status, stdout, stderr } = run(name, ...(name === 'logwrite' ? ['echo'] : []))
     expect([status, stdout]).toEqual([1, ''])
     expect(stderr).toBe(`${name}: the native half is missing here: build with \`make\`, then run dist/bin/${name}\n`)

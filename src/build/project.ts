@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The names under which the one executable is linked. */
-export const applets = ['memlogd', 'logread', 'logwrite'] as const
+export const applets = ['memlogd', 'logread', 'logwrite', 'memlogd-containerd'] as const
 
 /** Where a build reads and writes. Tests build into directories of their own. */
 export interface Layout {

@@ -1,6 +1,7 @@
 /* Which program this process is to be, by its name, and how memlogd starts; see front.h. */
 #include "front.h"
 
+#include "containerd/logger.h"
 #include "engine/confine.h"
 #include "start/daemonize.h"
 #include "intake/intake.h"
@@ -107,15 +108,24 @@ __attribute__((noreturn)) static void version(void) {
   sys_exit(0);
 }
 
-enum applet { APPLET_NONE, APPLET_MEMLOGD, APPLET_LOGWRITE, APPLET_VERSION, APPLET_ENGINE, APPLET_OTHER };
+enum applet {
+  APPLET_NONE,
+  APPLET_MEMLOGD,
+  APPLET_LOGWRITE,
+  APPLET_CONTAINERD,
+  APPLET_VERSION,
+  APPLET_ENGINE,
+  APPLET_OTHER
+};
 
 static enum applet applet_of(const char *name) {
   if (strings_equal(name, "memlogd")) return APPLET_MEMLOGD;
   if (strings_equal(name, "logwrite")) return APPLET_LOGWRITE;
+  if (strings_equal(name, "memlogd-containerd")) return APPLET_CONTAINERD;
   if (strings_equal(name, ROLE_NATIVE_VERSION)) return APPLET_VERSION;
   if (strings_equal(name, ROLE_ENGINE)) return APPLET_ENGINE;
   bool is_other = strings_equal(name, "logread") || strings_equal(name, ROLE_MEMLOGD_CONFIG) ||
-                  strings_equal(name, ROLE_LOGWRITE_CONFIG);
+                  strings_equal(name, ROLE_LOGWRITE_CONFIG) || strings_equal(name, ROLE_CONTAINERD_CONFIG);
   return is_other ? APPLET_OTHER : APPLET_NONE;
 }
 
@@ -134,5 +144,6 @@ void front(int count, char **args, char **environment, const char *path) {
   process.sigpipe = sys_set_signal(SIGPIPE, SIG_DFL);
   if (applet == APPLET_VERSION) version();
   if (applet == APPLET_MEMLOGD) memlogd(&process, own);
+  if (applet == APPLET_CONTAINERD) containerd_logger(&process, own);
   tee(&process, own);
 }

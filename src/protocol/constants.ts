@@ -150,6 +150,7 @@ export const keptReadersMax = 120
 export const roleEngine = 'memlogd-engine'
 export const roleMemlogdConfig = 'memlogd-config'
 export const roleLogwriteConfig = 'logwrite-config'
+export const roleContainerdConfig = 'memlogd-containerd-config'
 /** Largest uid and gid: 2^32 - 1 means "no change" to the kernel. */
 export const engineIdMax = 0xfffffffe
 /** User and group of the engine, unless asked otherwise: nobody. */
@@ -185,6 +186,8 @@ export const teeEndWaitMs = 200
 export const teeWaitForever = 0xffffffff
 /** logwrite: how long output of the command's own background children is copied. */
 export const teeDrainMs = 1000
+/** memlogd-containerd: how long a container's start waits for a memlogd that receives nothing. */
+export const containerdWaitMs = 10_000
 /** logwrite: bytes kept for a memlogd that is slow, per stream. */
 export const teeBufferBytes = 256 * 1024
 

@@ -64,6 +64,7 @@ describe.skipIf(tool === undefined)('the image (skipped without buildah and dock
       'drwxr-xr-x 0/0 usr/share/licenses/memlogd/',
       'lrwxrwxrwx 0/0 usr/bin/logread -> memlogd',
       'lrwxrwxrwx 0/0 usr/bin/logwrite -> memlogd',
+      'lrwxrwxrwx 0/0 usr/bin/memlogd-containerd -> memlogd',
     ])
   })
 

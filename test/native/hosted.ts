@@ -18,7 +18,7 @@ const testMsMax = 200_000
 const outputBytesMax = 4 * 1024 * 1024
 
 /** Shorter waits than the shipped ones. Everything else is as shipped. */
-const testConstants = { ...constants, engineStallMs: 1500, engineStartMs: 5000, teeDrainMs: 500 }
+const testConstants = { ...constants, engineStallMs: 1500, engineStartMs: 5000, teeDrainMs: 500, containerdWaitMs: 500 }
 
 const flags = ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wshadow']
@@ -32,7 +32,17 @@ const fuzzConstants = {
   queueBytesDefault: 1024 * 1024,
 }
 /** The fuzzer stands in for these, or does not need them. */
-const fuzzLeavesOut = ['engine-process', 'intake', 'hosted', 'front', 'entry', 'tee', 'run-command', 'takeover']
+const fuzzLeavesOut = [
+  'engine-process',
+  'intake',
+  'hosted',
+  'front',
+  'entry',
+  'tee',
+  'run-command',
+  'takeover',
+  'logger',
+]
 
 /** The whole native half as a program whose system calls obey $SHIM. */
 function hostedProgram(): string {

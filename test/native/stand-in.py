@@ -163,6 +163,6 @@ class Engine:
                     sys.exit(0)
 
 
-if role in ("memlogd-config", "logwrite-config"): config()
+if role in ("memlogd-config", "logwrite-config", "memlogd-containerd-config"): config()
 elif role == "memlogd-engine": Engine(json.loads(sys.argv[1])).run()
 else: print("role", role, sys.argv[1:])

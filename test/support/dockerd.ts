@@ -1,17 +1,9 @@
 /** A dockerd of its own for a test: no network, everything in a temporary directory, one image made of busybox. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeBusyboxRoot, missingTool } from './busybox-root.ts'
 import { type Ran, run } from './daemon.ts'
 import { eventually } from './wait.ts'
 
@@ -20,12 +12,6 @@ export const pluginDirectory = '/run/docker/plugins'
 /** Where it makes a plugin's FIFOs. A dockerd that is killed, or refused by the plugin, leaves them behind. */
 const fifoDirectory = '/run/docker/logging'
 export const image = 'busybox-of-a-test'
-const applets = ['sh', 'echo', 'sleep', 'printf', 'head', 'cat', 'tr', 'seq', 'date', 'yes', 'true']
-
-function pathOf(command: string): string | undefined {
-  const found = spawnSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).stdout.trim()
-  return found === '' ? undefined : found
-}
 
 export class Dockerd {
   readonly directory: string
@@ -40,10 +26,8 @@ export class Dockerd {
 
   /** Why dockerd can't run here, or a running one. */
   static async start(): Promise<Dockerd | string> {
-    if (process.getuid?.() !== 0) return 'dockerd needs root'
-    for (const command of ['dockerd', 'docker', 'busybox']) {
-      if (pathOf(command) === undefined) return `no ${command} here (Debian: docker.io, busybox-static)`
-    }
+    const missing = missingTool(['dockerd', 'docker', 'busybox'], 'docker.io, busybox-static')
+    if (missing !== undefined) return missing
     const dockerd = new Dockerd(mkdtempSync(join(tmpdir(), 'dockerd-')))
     try {
       await dockerd.isUp()
@@ -137,9 +121,7 @@ export class Dockerd {
 
   #importImage(): void {
     const root = join(this.directory, 'rootfs')
-    mkdirSync(join(root, 'bin'), { recursive: true })
-    copyFileSync(pathOf('busybox') ?? '', join(root, 'bin/busybox'))
-    for (const applet of applets) symlinkSync('busybox', join(root, 'bin', applet))
+    makeBusyboxRoot(root)
     const host = `unix://${this.directory}/docker.sock`
     const ran = run('sh', ['-c', `tar -C ${root} -c . | docker -H ${host} import - ${image}`])
     if (ran.status !== 0) throw new Error(`docker import: ${ran.stderr.trim()}`)

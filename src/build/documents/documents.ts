@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path'
 import { completionScript } from '../../cli/completion.ts'
 import type { Command } from '../../cli/flag-table.ts'
 import type { Manual } from '../../cli/manual.ts'
+import { containerdCommand } from '../../containerd/main.ts'
+import { containerdManual } from '../../containerd/manual.ts'
 import { logreadManual } from '../../logread/manual.ts'
 import { logreadCommand } from '../../logread/options.ts'
 import { logwriteCommand } from '../../logwrite/main.ts'
@@ -18,6 +20,7 @@ export const documented: readonly (readonly [Command, Manual])[] = [
   [memlogdCommand, memlogdManual],
   [logreadCommand, logreadManual],
   [logwriteCommand, logwriteManual],
+  [containerdCommand, containerdManual],
 ]
 
 /** Where each document goes, below dist/: as distributions lay out /usr/share. */

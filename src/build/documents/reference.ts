@@ -14,7 +14,8 @@ const columns = 120
 /** The whole document. */
 export function referenceText(): string {
   const links = documented.map(([{ name }]) => `[${name}](#${name})`).join(', ')
-  const head = `# Reference\n\nMade by \`make reference\` from the program's tables: ${links}.\n`
+  const made = `Made by \`make reference\` from the program's tables: ${links}.`
+  const head = `# Reference\n\n${wrap(made, columns).join('\n')}\n`
   return [head, ...documented.map(([command, manual]) => commandText(command, manual))].join('\n')
 }
 

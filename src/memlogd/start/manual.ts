@@ -38,7 +38,7 @@ export const memlogdManual: Manual = {
   more: [
     {
       title: 'INPUTS',
-      paragraphs: ['Besides the log socket; each is off unless a flag enables it:'],
+      paragraphs: ['Besides the log socket; each but the last is off unless a flag enables it:'],
       rows: [
         [
           'syslog',
@@ -56,6 +56,10 @@ export const memlogdManual: Manual = {
           "docker run --log-driver memlogd. Sources are the container's name with .stdout and .stderr; --log-opt " +
             'tag, labels and env are supported. docker logs is answered out of memory, so it reaches as far back ' +
             'as the ring does.',
+        ],
+        [
+          'containerd',
+          'ctr run --log-uri binary:///usr/bin/memlogd-containerd: no flag is needed. See memlogd-containerd(8).',
         ],
         [
           'priorities of streams',
@@ -142,5 +146,5 @@ export const memlogdManual: Manual = {
       ],
     },
   ],
-  seeAlso: ['logread(1)', 'logwrite(1)', 'syslog(3)', 'unix(7)'],
+  seeAlso: ['logread(1)', 'logwrite(1)', 'memlogd-containerd(8)', 'syslog(3)', 'unix(7)'],
 }

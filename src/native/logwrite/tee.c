@@ -12,6 +12,7 @@
 
 #include "start/daemonize.h"
 #include "logwrite/run-command.h"
+#include "system/log-client.h"
 #include "system/unix-socket.h"
 
 #define TEE_HELD_BYTES (64 * 1024)
@@ -409,14 +410,6 @@ static void describe_failure(struct text *line, const struct tee *tee, const cha
 
 /* ---- start ---- */
 
-static void name_stream(struct stream *stream, const char *name, const char *suffix) {
-  size_t suffix_bytes = string_bytes(suffix), bytes = string_bytes(name);
-  if (bytes > SOURCE_NAME_BYTES_MAX - suffix_bytes) bytes = SOURCE_NAME_BYTES_MAX - suffix_bytes;
-  copy_bytes(stream->name, name, bytes);
-  copy_bytes(stream->name + bytes, suffix, suffix_bytes);
-  stream->name_bytes = (u32)(bytes + suffix_bytes);
-}
-
 /* Passes one end of a new socketpair to memlogd. 0 or -errno. */
 static int pass_stream(struct stream *stream, int log_socket) {
   int ends[2];
@@ -431,11 +424,9 @@ static int pass_stream(struct stream *stream, int log_socket) {
 
 /* Passes both streams to memlogd. 0 or -errno. */
 static int connect_log(struct tee *tee, const char *path) {
-  int fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC);
-  if (fd < 0) return fd;
   /* A memlogd that hangs must not keep the command from running. */
-  unix_set_timeouts(fd, HAND_OVER_MS);
-  int result = unix_connect(fd, path);
+  int result = 0, fd = log_client_connect(path, HAND_OVER_MS);
+  if (fd < 0) return fd;
   for (u32 n = 0; n < 2 && result == 0; n++) result = pass_stream(&tee->streams[n], fd);
   sys_close(fd);
   return result;
@@ -443,12 +434,7 @@ static int connect_log(struct tee *tee, const char *path) {
 
 static void report_unreachable(const char *path, int error, bool is_best_effort) {
   struct text text;
-  text_start(&text, "logwrite: ");
-  text_add(&text, path);
-  text_add(&text, ": ");
-  if (error == -ENOENT) text_add(&text, "no such socket: memlogd does not run");
-  else if (error == -ECONNREFUSED) text_add(&text, "nobody listens: memlogd does not run");
-  else text_add(&text, error_text(error));
+  log_client_failure(&text, "logwrite", path, error);
   if (is_best_effort) text_add(&text, "; the command runs unlogged");
   text_print(&text, 2);
 }
@@ -490,7 +476,7 @@ static void stream_reset(struct stream *stream, int to, const char *name, const 
   stream->from = stream->log = -1;
   stream->to = to;
   stream->sent_whole_line = true;
-  name_stream(stream, name, suffix);
+  stream->name_bytes = source_name(stream->name, name, suffix);
 }
 
 __attribute__((noreturn)) void tee(const struct process *process, char *const *args) {

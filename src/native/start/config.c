@@ -6,14 +6,12 @@
 /* Arguments that a role can be started with. */
 #define ROLE_ARGS_MAX 4096
 
-#ifdef MEMLOGD_HOSTED
-static const char *environment_value(char **environment, const char *name) {
+const char *environment_value(char *const *environment, const char *name) {
   size_t bytes = string_bytes(name);
   for (; *environment != NULL; environment++)
     if (string_begins(*environment, name) && (*environment)[bytes] == '=') return *environment + bytes + 1;
   return NULL;
 }
-#endif
 
 int become_role(const struct process *process, const char *role, char *const *args) {
   char *all[ROLE_ARGS_MAX + 3];

@@ -21,6 +21,8 @@ struct config {
   char at[CONFIG_BYTES_MAX + 1];
 };
 
+/* The value of a variable, or NULL. */
+const char *environment_value(char *const *environment, const char *name);
 /* Becomes the JavaScript `role` with `args`. Returns only if that fails: -errno. */
 int become_role(const struct process *process, const char *role, char *const *args);
 /* Runs the role and reads its config. False: `*status` is the exit status. */

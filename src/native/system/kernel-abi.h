@@ -139,6 +139,17 @@ struct pollfd {
   int fd;
   short events, revents;
 };
+#define IN_MOVED_TO 0x80u
+#define IN_CREATE 0x100u
+#define IN_Q_OVERFLOW 0x4000u
+#define IN_CLOEXEC 02000000
+#define IN_NONBLOCK 04000
+struct inotify_event {
+  int watch;
+  u32 mask, cookie;
+  u32 name_bytes; /* of the name that follows, with its NULs */
+};
+_Static_assert(sizeof(struct inotify_event) == 16, "struct inotify_event is the kernel's");
 #define EFD_CLOEXEC 02000000
 #define EFD_NONBLOCK 04000
 #define EPOLL_CLOEXEC 02000000
@@ -291,6 +302,7 @@ struct timeval {
 #define TIOCGPTN 0x80045430
 #define TCGETS 0x5401
 #define TIOCGWINSZ 0x5413
+#define SIOCOUTQ 0x5411
 #define FIONREAD 0x541b
 #define FIONBIO 0x5421
 #define FIONCLEX 0x5450

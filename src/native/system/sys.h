@@ -86,6 +86,10 @@ static inline int sys_poll_us(struct pollfd *fds, u32 count, i64 us) {
 static inline int sys_poll(struct pollfd *fds, u32 count, i64 ms) {
   return sys_poll_us(fds, count, ms < 0 ? ms : ms * 1000);
 }
+static inline int sys_inotify_init(int flags) { return (int)CALL1(inotify_init1, flags); }
+static inline int sys_inotify_add_watch(int fd, const char *path, u32 mask) {
+  return (int)CALL3(inotify_add_watch, fd, P(path), mask);
+}
 static inline int sys_epoll_create(void) { return (int)CALL1(epoll_create1, EPOLL_CLOEXEC); }
 static inline int sys_epoll_ctl(int epoll, int what, int fd, struct epoll_event *event) {
   return (int)CALL4(epoll_ctl, epoll, what, fd, P(event));

@@ -57,6 +57,8 @@ static inline long clone_thread(long flags, void *stack, void (*run)(void *), vo
 #define NR_chdir 49
 #define NR_fchmodat 53
 #define NR_fchownat 54
+#define NR_inotify_add_watch 27
+#define NR_inotify_init1 26
 #define NR_openat 56
 #define NR_close 57
 #define NR_pipe2 59

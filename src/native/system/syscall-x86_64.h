@@ -77,6 +77,8 @@ static inline long clone_thread(long flags, void *stack, void (*run)(void *), vo
 #define NR_gettid 186
 #define NR_eventfd2 290
 #define NR_epoll_ctl 233
+#define NR_inotify_add_watch 254
+#define NR_inotify_init1 294
 #define NR_openat 257
 #define NR_mkdirat 258
 #define NR_fchownat 260

@@ -1,0 +1,3 @@
+import { describeTests } from './hosted.ts'
+
+describeTests('logger.py')
