@@ -45,7 +45,7 @@ async function showTopic(topic: string): Promise<number> {
 }
 
 /** What LOGREAD_FLAGS is not for: tasks besides showing lines. */
-const taskFlags = ['stats', 'sources', 'sourceNames', 'wait', 'to', 'on', 'run', 'state'] as const
+const taskFlags = ['stats', 'sources', 'histogram', 'top', 'sourceNames', 'wait', 'to', 'on', 'run', 'state'] as const
 
 /** The flags, behind those of LOGREAD_FLAGS where lines are shown on a terminal. */
 async function parseWithOwnFlags(args: readonly string[]): Promise<Parsed | undefined> {
@@ -100,6 +100,11 @@ async function run(values: ReadValues, order: readonly string[]): Promise<number
   // Each task loads what it needs: showing lines, the usual one, starts without the others.
   if (values.stats) return await (await import('./show/about/about-command.ts')).runStats(values)
   if (values.sources) return await (await import('./show/about/about-command.ts')).runSources(values, selection)
+  const { histogram } = values
+  if (histogram !== undefined) {
+    return await (await import('./show/about/about-command.ts')).runHistogram(values, selection, histogram)
+  }
+  if (values.top) return await (await import('./show/about/top.ts')).runTop(values, selection)
   if (values.wait.length > 0) return (await import('./show/wait.ts')).runWait(values, selection)
   return await runRead(values, selection)
 }
@@ -112,6 +117,8 @@ async function conditions(texts: readonly string[]): Promise<(entry: EntryView) 
 }
 
 const contextFlags = ['afterContext', 'beforeContext', 'context', 'around', 'fields', 'join', 'fold'] as const
+
+const aboutOthers = ['follow', 'retry', 'cursorFile', 'reverse', 'failIfEmpty', ...contextFlags] as const
 
 /** A task, and the flags that mean nothing to it: they would be accepted and ignored. */
 const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof LogreadFlags)[] }[] = [
@@ -136,7 +143,25 @@ const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof Logrea
       ...(['since', 'until', 'lines', 'tailEach', 'reverse', 'count', 'where', ...contextFlags] as const),
     ],
   },
-  { flag: 'sources', others: ['follow', 'retry', 'cursorFile', 'reverse', 'failIfEmpty', ...contextFlags] },
+  { flag: 'sources', others: aboutOthers },
+  { flag: 'histogram', others: aboutOthers },
+  {
+    flag: 'top',
+    others: [
+      ...aboutOthers,
+      'file',
+      'output',
+      'json',
+      'grep',
+      'where',
+      'lines',
+      'tailEach',
+      'priority',
+      'since',
+      'until',
+      'count',
+    ],
+  },
   { flag: 'wait', others: ['follow', 'retry', 'cursorFile', 'reverse', 'count', 'failIfEmpty', ...contextFlags] },
 ]
 

@@ -313,13 +313,27 @@ export const logreadCommand = defineCommand({
     sources: {
       name: 'sources',
       type: 'boolean',
-      help: 'list the sources with lines, bytes, rate, first, last and lost lines',
+      help: 'list the sources with lines, bytes, rate of the last minute, first, last, cut and lost lines',
       section: about,
     },
     stats: {
       name: 'stats',
       type: 'boolean',
       help: 'show counters of memlogd: ring, readers, losses; with -o json or -o prometheus for programs',
+      section: about,
+    },
+    top: {
+      name: 'top',
+      type: 'boolean',
+      help: 'show live who writes: how much now, how much of the memory, silent since when; q ends it',
+      section: about,
+    },
+    histogram: {
+      name: 'histogram',
+      type: 'string',
+      value: 'TIME',
+      check: checkNotEmpty,
+      help: 'show how many lines there are over time, errors and warnings apart: a bar for each 1s, 10m',
       section: about,
     },
     wait: {

@@ -306,10 +306,11 @@ describe('logread --file', () => {
 
 describe('logread about the log', () => {
   it('--stats shows what the daemon counts', async () => {
+    const sentence = 'The log is empty; no line was evicted, none was lost before being stored.\n'
     server = await standIn((socket) =>
       socket.end(Buffer.concat([headerLine({ applied: ['stats'] }), Buffer.from('{"ring":{"lines":5}}\n')])),
     )
-    expect((await ask('--stats')).stdout).toBe('ring\n  lines  5\n')
+    expect((await ask('--stats')).stdout).toBe(`${sentence}ring\n  lines  5\n`)
     expect((await ask('--stats', '-o', 'json')).stdout).toBe('{"ring":{"lines":5}}\n')
     expect((await ask('--stats', '-o', 'prometheus')).stdout).toContain('memlogd_ring_lines 5\n')
     expect(await ask('--stats', '-o', 'cat')).toMatchObject({ status: 2 })

@@ -1,4 +1,4 @@
-/** Which rights this process has, from the kernel's own account of it: proc_pid_status(5). */
+/** What the kernel says of processes: which rights this one has (proc_pid_status(5)), how long one has run. */
 import { readFileSync } from 'node:fs'
 
 export interface Privileges {
@@ -45,5 +45,23 @@ function parsePrivileges(pid: number, status: string): Privileges {
     capabilities: words('CapEff')[0]?.replace(/^0+(?=.)/, '') ?? '',
     noNewPrivileges: words('NoNewPrivs')[0] === '1',
     filter: words('Seccomp')[0] === modeFilter,
+  }
+}
+
+/** Clock ticks in a second, as user space counts them on every Linux. */
+const ticksPerSecond = 100
+/** Place of the start time behind the name, which may hold spaces: proc_pid_stat(5). */
+const startTimeField = 19
+
+/** Whole seconds since a process was started; undefined where /proc does not say. */
+export function runningSeconds(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[startTimeField])
+    const uptime = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0])
+    const seconds = Math.floor(uptime - ticks / ticksPerSecond)
+    return Number.isSafeInteger(seconds) ? Math.max(0, seconds) : undefined
+  } catch {
+    return undefined
   }
 }

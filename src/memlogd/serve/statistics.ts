@@ -1,13 +1,16 @@
 import type { KeptRegion } from '../../ring/kept-region.ts'
 import { counterNames } from '../engine/counters.ts'
 import type { Engine } from '../engine/engine.ts'
-import { privileges } from './privileges.ts'
+import { privileges, runningSeconds } from './privileges.ts'
 import type { QueryServer } from './server.ts'
 
 /** memlogd's statistics as one line of JSON, newline included; keys in docs/PROTOCOL.md section 2. */
 export function statistics(engine: Engine, server: QueryServer, hasSources = false): string {
   const { ring, counters } = engine
+  // The intake's: engines come and go.
+  const running = runningSeconds(process.ppid)
   const body = {
+    ...(running === undefined ? {} : { runningSeconds: running }),
     ring: {
       id: engine.ringId,
       lines: ring.lines,

@@ -1,38 +1,96 @@
 /** logread --sources, --stats and --source-names: about the log instead of out of it. */
-import { ExitError, exitOk, UsageError } from '../../../cli/errors.ts'
+import { parseDuration } from '../../../cli/duration.ts'
+import { ExitError, exitOk, quoted, UsageError } from '../../../cli/errors.ts'
 import { SourceMatcher } from '../../../match/source-matcher.ts'
 import { queryModeDump } from '../../../protocol/constants.ts'
 import { EntryView } from '../../../protocol/entry.ts'
-import type { QueryRequest } from '../../../protocol/query.ts'
+import type { QueryRequest, ReplyHeader } from '../../../protocol/query.ts'
 import { StampWriter } from '../../../protocol/timestamp.ts'
+import { systemWorld } from '../../../system/world.ts'
 import { chooseFeed } from '../../ask/feeds.ts'
-import { Query } from '../../ask/query.ts'
-import type { ReadValues, Selection } from '../../selection.ts'
+import { oldestMoment, Query } from '../../ask/query.ts'
+import { checked, type ReadValues, type Selection } from '../../selection.ts'
 import { localOffset } from '../../time.ts'
+import { isOnTerminal } from '../output.ts'
 import { Pipeline } from '../pipeline.ts'
+import { wantsColour } from '../printer.ts'
 import { daemonGone, standardOutput } from '../read-command.ts'
-import { parseStored, SourceStatistics, type Stored, sourcesJson, sourcesTable } from './sources.ts'
-import { parseStatistics, statisticsMetrics, statisticsText } from './stats.ts'
+import { Histogram } from './histogram.ts'
+import { parseStored, SourceStatistics, type Stored, showMoment, sourcesJson, sourcesTable } from './sources.ts'
+import { parseStatistics, statisticsMetrics, statisticsSentence, statisticsText } from './stats.ts'
 
 export async function runSources(values: ReadValues, selection: Selection): Promise<number> {
   checkFormat(values, '--sources', ['short', 'json'])
+  const statistics = await gatherSources(values, selection)
+  const options = { stamp: stampOf(values), now: nowOf(values, selection), width: terminalWidth() }
+  await print(values.output === 'json' ? sourcesJson(statistics, options) : sourcesTable(statistics, options))
+  return exitOk
+}
+
+function stampOf(values: ReadValues): StampWriter {
+  return new StampWriter(values.local ? localOffset : undefined)
+}
+
+/** Up to when the last minute is counted; undefined for a saved file. */
+function nowOf(values: ReadValues, { filter }: Selection): number | undefined {
+  if (values.file !== undefined) return undefined
+  const now = systemWorld.now().realSeconds
+  return filter.until === undefined ? now : Math.min(now, filter.until.seconds)
+}
+
+/** Columns of the terminal that is written to; 0 if it is none. */
+function terminalWidth(): number {
+  return isOnTerminal(1) ? process.stdout.columns || widthDefault : 0
+}
+
+/** Counts what is in memory. */
+export async function gatherSources(values: ReadValues, selection: Selection): Promise<SourceStatistics> {
   const stored = values.file === undefined && isBySourceOnly(selection) ? await askForStored(values) : undefined
   let statistics = new SourceStatistics()
-  const pipeline = new Pipeline(selection, (entry) => statistics.add(entry))
-  const makeFeed = chooseFeed({ values, selection, isFollowing: false })
-  const feed = makeFeed({
-    onHeader: (header) => {
+  await readAll(
+    values,
+    selection,
+    (entry) => statistics.add(entry),
+    (header) => {
       statistics = new SourceStatistics(stored?.ring === header?.ring ? stored : undefined)
       statistics.overwritten = header === undefined ? 0 : Math.max(0, header.first - 1)
+    },
+  )
+  statistics.finish(sourceTest(selection))
+  return statistics
+}
+
+async function readAll(
+  values: ReadValues,
+  selection: Selection,
+  add: (entry: EntryView) => void,
+  onHeader?: (header: ReplyHeader | undefined) => void,
+): Promise<void> {
+  const pipeline = new Pipeline(selection, add)
+  const feed = chooseFeed({ values, selection, isFollowing: false })({
+    onHeader: (header) => {
+      onHeader?.(header)
       pipeline.begin(header, Number.POSITIVE_INFINITY)
     },
     onEntries: (bytes, start, end) => pipeline.take(bytes, start, end),
   })
   if ((await feed.run()) === 'gone') throw daemonGone(values)
   await pipeline.finish()
-  statistics.finish(sourceTest(selection))
-  const stamp = new StampWriter(values.local ? localOffset : undefined)
-  await print(values.output === 'json' ? sourcesJson(statistics, stamp) : sourcesTable(statistics, stamp))
+}
+
+/** Shortest span of --histogram. */
+const histogramSecondsMin = 0.001
+
+export async function runHistogram(values: ReadValues, selection: Selection, span: string): Promise<number> {
+  checkFormat(values, '--histogram', ['short', 'json'])
+  const seconds = checked('--histogram', span, parseDuration(span))
+  if (seconds < histogramSecondsMin) throw new UsageError(`--histogram: ${quoted(span)}: wanted a millisecond or more`)
+  const histogram = new Histogram({ seconds, guesses: !values.noGuess })
+  await readAll(values, selection, (entry) => histogram.add(entry))
+  const output = standardOutput()
+  const isColoured = wantsColour(values.color, output, process.env)
+  const drawn = { stamp: stampOf(values), width: terminalWidth() || widthDefault, isColoured }
+  await print(values.output === 'json' ? histogram.json(drawn.stamp) : histogram.draw(drawn))
   return exitOk
 }
 
@@ -43,7 +101,7 @@ function isBySourceOnly({ filter, pattern, where, tail, limit }: Selection): boo
 }
 
 /** Whether a source is one of those that the globs want; undefined if there are none. */
-function sourceTest({ filter }: Selection): ((source: string) => boolean) | undefined {
+export function sourceTest({ filter }: Selection): ((source: string) => boolean) | undefined {
   const matcher = filter.sources === undefined ? undefined : SourceMatcher.parse(filter.sources)
   if (!(matcher instanceof SourceMatcher)) return undefined
   return (source) => {
@@ -58,6 +116,9 @@ async function askForStored(values: ReadValues): Promise<Stored | undefined> {
   return line === undefined ? undefined : parseStored(parseStatistics(line))
 }
 
+/** Of an output that is no terminal. */
+const widthDefault = 80
+
 export async function runStats(values: ReadValues): Promise<number> {
   checkFormat(values, '--stats', ['short', 'json', 'prometheus'])
   const line = await askForStatistics(values)
@@ -66,8 +127,19 @@ export async function runStats(values: ReadValues): Promise<number> {
     throw new ExitError(`${values.socket}: the statistics make no sense`)
   }
   if (values.output === 'json') await print(`${line.toString('utf8')}\n`)
-  else await print(values.output === 'prometheus' ? statisticsMetrics(statistics) : statisticsText(statistics))
+  else if (values.output === 'prometheus') await print(statisticsMetrics(statistics))
+  else await print((await sentence(values, statistics)) + statisticsText(statistics))
   return exitOk
+}
+
+async function sentence(
+  values: ReadValues,
+  statistics: NonNullable<ReturnType<typeof parseStatistics>>,
+): Promise<string> {
+  const oldest = await oldestMoment(values.socket).catch(() => undefined)
+  const stamp = oldest === undefined ? '' : showMoment(stampOf(values), oldest)
+  const since = oldest === undefined ? undefined : { stamp, seconds: oldest.seconds }
+  return statisticsSentence(statistics, since, systemWorld.now().realSeconds)
 }
 
 async function askForStatistics(values: ReadValues): Promise<Buffer> {
@@ -84,7 +156,7 @@ interface Answer {
   isUpstream: boolean
 }
 
-async function ask(values: ReadValues, request: QueryRequest): Promise<Answer> {
+export async function ask(values: ReadValues, request: QueryRequest): Promise<Answer> {
   let line: Buffer | undefined
   let isUpstream = false
   const query: Query = new Query({

@@ -31,3 +31,45 @@ export function showSize(bytes: number): string {
   }
   return unit === 0 || value >= 100 ? `${Math.round(value)}${units[unit]}` : `${value.toFixed(1)}${units[unit]}`
 }
+
+const secondsPerDay = 86_400
+
+/** A length of time with one or two units: `450 ms`, `10 s`, `2 h 3 min`. */
+export function spanText(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  const [large, largeName, small, smallName] =
+    whole < 3600
+      ? [60, 'min', 1, 's']
+      : whole < secondsPerDay
+        ? [3600, 'h', 60, 'min']
+        : ([secondsPerDay, 'd', 3600, 'h'] as const)
+  const rest = Math.floor((whole % large) / small)
+  return `${Math.floor(whole / large)} ${largeName}${rest === 0 ? '' : ` ${rest} ${smallName}`}`
+}
+
+/** At most five characters: `99999`, `1.2M`. */
+export function showCount(count: number): string {
+  if (count < 100_000) return String(count)
+  const isMillions = count >= 1_000_000
+  const value = count / (isMillions ? 1_000_000 : 1000)
+  return `${value < 100 ? value.toFixed(1) : Math.round(value)}${isMillions ? 'M' : 'K'}`
+}
+
+/** Three digits. */
+export function showRate(rate: number): string {
+  if (rate === 0) return '0'
+  return rate < 10 ? rate.toFixed(rate < 1 ? 2 : 1) : showCount(Math.round(rate))
+}
+
+export function showShare(share: number): string {
+  return `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)}%`
+}
+
+/** Shortened in the middle: a name's end says which stream it is. */
+export function shortened(name: string, width: number): string {
+  if (name.length <= width) return name
+  const end = Math.ceil((width - 1) / 2)
+  return `${name.slice(0, width - 1 - end)}…${name.slice(name.length - end)}`
+}

@@ -3,7 +3,7 @@ import { entryKindGap, holesReason } from '../../../protocol/constants.ts'
 import type { EntryView } from '../../../protocol/entry.ts'
 import { compareMoments, type Moment, type StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
 import { visibleBytesMax, writeVisible } from '../../formats/visible-text.ts'
-import { formatTable, showSize } from './columns.ts'
+import { formatTable, shortened, showCount, showRate, showShare, showSize } from './columns.ts'
 import type { Json } from './stats.ts'
 
 /** Most sources that are counted apart; the others are counted together. */
@@ -23,6 +23,18 @@ export interface SourceCounts {
   lost: number
   /** Lines that were longer than the limit. */
   cut: number
+  /** Lines of the last seconds, each at its second modulo `minuteSeconds`; `last` is the newest. */
+  readonly perSecond: Uint32Array
+}
+
+const minuteSeconds = 60
+
+/** Counts a line in its second, if that is of the minute before `newest`, the newest line's. */
+function countSecond(perSecond: Uint32Array, newest: number, second: number): void {
+  // What lies between the newest line and this one had none.
+  for (let at = Math.max(newest, second - minuteSeconds) + 1; at <= second; at++) perSecond[at % minuteSeconds] = 0
+  if (second <= newest - minuteSeconds) return
+  perSecond[second % minuteSeconds] = (perSecond[second % minuteSeconds] as number) + 1
 }
 
 /** What the daemon has stored, by source, before it was asked for the entries. */
@@ -52,7 +64,8 @@ export function parseStored(statistics: { [key: string]: Json } | undefined): St
 
 export class SourceStatistics {
   readonly #counts = new Map<string, SourceCounts>()
-  #lines = 0
+  /** Second of the newest line. */
+  #newest = 0
   #bytes = 0
   /** Lost lines whose source is not known. */
   lost = 0
@@ -94,13 +107,20 @@ export class SourceStatistics {
     }
     const counts = this.#countsOf(entry)
     const moment = { seconds: entry.realSeconds, nanos: entry.realNanos }
+    const newest = counts.lines === 0 ? moment.seconds - minuteSeconds : counts.last.seconds
+    countSecond(counts.perSecond, newest, moment.seconds)
     if (counts.lines === 0 || compareMoments(moment, counts.first) < 0) counts.first = moment
     if (counts.lines === 0 || compareMoments(moment, counts.last) > 0) counts.last = moment
     counts.lines++
     counts.bytes += entry.size
     if (entry.isCut) counts.cut++
-    this.#lines++
+    this.#newest = Math.max(this.#newest, moment.seconds)
     this.#bytes += entry.size
+  }
+
+  /** Second of the newest line; 0 without one. */
+  get newest(): number {
+    return this.#newest
   }
 
   /** Largest first. */
@@ -119,6 +139,17 @@ export class SourceStatistics {
     return seconds <= 0 ? 0 : (lines - 1) / seconds
   }
 
+  /** Lines a second in the minute before `now`, or before the newest line where that is not known. */
+  rateNow({ lines, last, perSecond }: SourceCounts, now: number | undefined): number {
+    if (lines === 0) return 0
+    const end = now ?? this.#newest
+    let found = 0
+    for (let second = Math.max(end, last.seconds) - minuteSeconds + 1; second <= last.seconds; second++) {
+      found += perSecond[second % minuteSeconds] as number
+    }
+    return found / minuteSeconds
+  }
+
   #countsOf(entry: EntryView): SourceCounts {
     // One string for each line: this path is not hot.
     const source = entry.source
@@ -130,7 +161,8 @@ export class SourceStatistics {
     let counts = this.#counts.get(source)
     if (counts === undefined) {
       const none = { seconds: 0, nanos: 0 }
-      counts = { source, lines: 0, bytes: 0, first: none, last: none, lost: 0, cut: 0 }
+      const perSecond = new Uint32Array(minuteSeconds)
+      counts = { source, lines: 0, bytes: 0, first: none, last: none, lost: 0, cut: 0, perSecond }
       this.#counts.set(source, counts)
     }
     return counts
@@ -151,16 +183,26 @@ export class SourceStatistics {
   }
 }
 
-function showMoment(stamp: StampWriter, moment: Moment): string {
+export function showMoment(stamp: StampWriter, moment: Moment): string {
   const bytes = Buffer.alloc(stampBytesMax)
   return bytes.toString('latin1', 0, stamp.writeSeconds(bytes, 0, moment.seconds))
 }
 
 /** Names that control nothing. */
-function showName(source: string): string {
+export function showName(source: string): string {
   const bytes = Buffer.from(source)
   const shown = Buffer.alloc(visibleBytesMax(bytes.length))
   return shown.toString('utf8', 0, writeVisible(shown, 0, bytes, 0, bytes.length))
+}
+
+/** Where the date ends and the time of day does in `2017-04-15T15:13:13Z`. */
+const dateEnd = 10
+const timeEnd = 19
+
+/** The time of day, or the date where it is not the day of `today`, a whole time. */
+function showTime(stamp: StampWriter, moment: Moment, today: string): string {
+  const text = showMoment(stamp, moment)
+  return text.slice(0, dateEnd) === today.slice(0, dateEnd) ? text.slice(dateEnd + 1, timeEnd) : text.slice(2, dateEnd)
 }
 
 const columns = [
@@ -168,36 +210,61 @@ const columns = [
   { title: 'LINES', align: 'right' },
   { title: 'BYTES', align: 'right' },
   { title: 'SHARE', align: 'right' },
-  { title: 'LINES/S', align: 'right' },
-  { title: 'FIRST', align: 'left' },
-  { title: 'LAST', align: 'left' },
+  { title: 'PER S', align: 'right' },
+  { title: 'FIRST', align: 'right' },
+  { title: 'LAST', align: 'right' },
   { title: 'CUT', align: 'right' },
   { title: 'LOST', align: 'right' },
 ] as const
 
-export function sourcesTable(statistics: SourceStatistics, stamp: StampWriter): string {
+export interface TableOptions {
+  readonly stamp: StampWriter
+  /** Seconds since 1970; absent for a saved file, where the newest line counts as now. */
+  readonly now?: number | undefined
+  /** Names are shortened to it; 0 for an output that is no terminal. */
+  readonly width: number
+}
+
+/** Within 80 columns but for long names: `PER S` is the rate of the last minute. */
+export function sourcesTable(statistics: SourceStatistics, { stamp, now, width }: TableOptions): string {
+  const today = showMoment(stamp, { seconds: now ?? statistics.newest, nanos: 0 })
   const rows = statistics
     .sorted()
     .map((counts) => [
       showName(counts.source),
-      String(counts.lines),
+      showCount(counts.lines),
       showSize(counts.bytes),
-      `${(statistics.share(counts) * 100).toFixed(1)}%`,
-      statistics.rate(counts).toFixed(1),
-      counts.lines === 0 ? '-' : showMoment(stamp, counts.first),
-      counts.lines === 0 ? '-' : showMoment(stamp, counts.last),
-      String(counts.cut),
-      String(counts.lost),
+      showShare(statistics.share(counts)),
+      showRate(statistics.rateNow(counts, now)),
+      counts.lines === 0 ? '-' : showTime(stamp, counts.first, today),
+      counts.lines === 0 ? '-' : showTime(stamp, counts.last, today),
+      showCount(counts.cut),
+      showCount(counts.lost),
     ])
   const { lost, overwritten, unnamed } = statistics
   const note = lost === 0 ? '' : `${lost} lines were lost whose source is not known\n`
   const whose = unnamed === 0 ? '' : `; the source of ${unnamed} of them is not known`
   const older = overwritten === 0 ? '' : `${overwritten} older lines were evicted${whose}\n`
-  return formatTable(columns, rows) + note + older
+  return fittedTable(rows, width) + note + older
 }
 
+/** With names that are as short as they must be for the table to fit. */
+function fittedTable(rows: string[][], width: number): string {
+  const whole = formatTable(columns, rows)
+  const excess = Math.max(...whole.split('\n').map((line) => line.length)) - width
+  if (width === 0 || excess <= 0) return whole
+  const nameWidth = Math.max(sourceWidthMin, Math.max(...rows.map(([name = '']) => name.length)) - excess)
+  return formatTable(
+    columns,
+    rows.map(([name = '', ...others]) => [shortened(name, nameWidth), ...others]),
+  )
+}
+
+/** Names are not shortened further. */
+const sourceWidthMin = 8
+
 /** A line of JSON for each source. */
-export function sourcesJson(statistics: SourceStatistics, stamp: StampWriter): string {
+export function sourcesJson(statistics: SourceStatistics, { stamp, now }: Omit<TableOptions, 'width'>): string {
   return statistics
     .sorted()
     .map((counts) => {
@@ -205,7 +272,8 @@ export function sourcesJson(statistics: SourceStatistics, stamp: StampWriter): s
       const times = lines === 0 ? {} : { first: showMoment(stamp, counts.first), last: showMoment(stamp, counts.last) }
       const share = Number(statistics.share(counts).toFixed(4))
       const rate = Number(statistics.rate(counts).toFixed(3))
-      return `${JSON.stringify({ source, lines, bytes, share, rate, ...times, cut, lost })}\n`
+      const rateLastMinute = Number(statistics.rateNow(counts, now).toFixed(3))
+      return `${JSON.stringify({ source, lines, bytes, share, rate, rateLastMinute, ...times, cut, lost })}\n`
     })
     .join('')
 }

@@ -2,7 +2,7 @@
  * memlogd's statistics for people and for Prometheus. All numbers of the daemon's line of JSON are shown, those that a
  * newer daemon adds too.
  */
-import { formatTable, showSize } from './columns.ts'
+import { formatTable, showSize, spanText } from './columns.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 type JsonObject = { [key: string]: Json }
@@ -33,6 +33,34 @@ function showValue(name: string, value: Json): string {
     return value >= 1024 ? `${value} (${showSize(value)})` : String(value)
   }
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+/** What never came into the ring. */
+const lostUnstored = ['datagramsLost', 'kernelRecordsLost', 'datagramsRateLimited']
+
+/**
+ * One sentence: how far back memory reaches, what was lost, for how long memlogd has run. `oldest` is the time of the
+ * oldest line, `now` this moment, in seconds since 1970.
+ */
+export function statisticsSentence(
+  statistics: JsonObject,
+  oldest: { stamp: string; seconds: number } | undefined,
+  now: number,
+): string {
+  const section = (name: string): JsonObject => (isObject(statistics[name]) ? (statistics[name] as JsonObject) : {})
+  const number = (value: Json | undefined) => (typeof value === 'number' ? value : 0)
+  const lines = (count: number, none: string) => (count === 0 ? none : `${count} ${count === 1 ? 'line' : 'lines'}`)
+  const was = (count: number) => (count > 1 ? 'were' : 'was')
+  const evicted = number(section('ring').overwritten)
+  const unstored = lostUnstored.reduce((sum, name) => sum + number(section('counters')[name]), 0)
+  const reach =
+    oldest === undefined
+      ? 'The log is empty'
+      : `The log reaches back ${spanText(Math.max(0, now - oldest.seconds))}, to ${oldest.stamp}`
+  const { runningSeconds: running } = statistics
+  const run = typeof running === 'number' ? `; memlogd has run for ${spanText(running)}` : ''
+  const gone = `${lines(evicted, 'no line')} ${was(evicted)} evicted`
+  return `${reach}; ${gone}, ${lines(unstored, 'none')} ${was(unstored)} lost before being stored${run}.\n`
 }
 
 /** Sections with a line for each number. */

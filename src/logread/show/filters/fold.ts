@@ -8,6 +8,7 @@ import { entryKindLine } from '../../../protocol/constants.ts'
 import { EntryView } from '../../../protocol/entry.ts'
 import { FieldsBuilder } from '../../../protocol/fields.ts'
 import { hashOf } from '../../../protocol/hash.ts'
+import { spanText } from '../about/columns.ts'
 import { changedEntry } from './changed-entry.ts'
 import { secondsOf } from './context.ts'
 import { type Clock, copyOf, type Held, HeldQueue, type HoldingStep, heldBytesMax, type MakeStep } from './holding.ts'
@@ -212,13 +213,6 @@ class Fold implements HoldingStep {
     fields.add('repeat_seconds', seconds.toFixed(3))
     return fields.bytes
   }
-}
-
-/** `12 ms`, `3 s`, `5 min`, `2 h`. */
-function spanText(seconds: number): string {
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 120) return `${Math.round(seconds)} s`
-  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
 }
 
 export function makeFold(options: FoldOptions): MakeStep {

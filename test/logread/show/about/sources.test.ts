@@ -9,6 +9,8 @@ function statistics(entries: Buffer[]): SourceStatistics {
   return found
 }
 
+const options = { stamp: new StampWriter(), width: 0 }
+
 const some = [
   sample(1, { source: 'rngd', message: 'x'.repeat(1000) }),
   sample(11, { source: 'rngd', message: 'x'.repeat(1000), flags: 1 }),
@@ -20,26 +22,45 @@ const some = [
 
 describe('the sources', () => {
   it('are listed with their lines, bytes, share, rate, first and last', () => {
-    expect(sourcesTable(statistics(some), new StampWriter())).toBe(
+    expect(sourcesTable(statistics(some), options)).toBe(
       [
-        'SOURCE    LINES  BYTES  SHARE  LINES/S  FIRST                 LAST                  CUT  LOST',
-        'rngd          3   3.1K  98.3%      0.2  2017-04-15T15:37:38Z  2017-04-15T15:37:48Z    1     0',
-        'e\\x1bvil      1     56   1.7%      0.0  2017-04-15T15:37:40Z  2017-04-15T15:37:40Z    0     0',
-        'kernel        0      0   0.0%      0.0  -                     -                       0     7',
+        'SOURCE    LINES  BYTES  SHARE  PER S     FIRST      LAST  CUT  LOST',
+        'rngd          3   3.1K    98%   0.05  15:37:38  15:37:48    1     0',
+        'e\\x1bvil      1     56   1.7%   0.02  15:37:40  15:37:40    0     0',
+        'kernel        0      0   0.0%      0         -         -    0     7',
         '9 lines were lost whose source is not known',
         '',
       ].join('\n'),
     )
   })
 
+  it('have the rate of the minute before now, whatever the order of their lines', () => {
+    const seconds = [0, 100, 41, 40, 99, 99, 7]
+    const found = statistics(seconds.map((at) => sample(at, { source: 's', message: '' })))
+    const [counts] = found.sorted()
+    const newest = found.newest
+    const perMinute = (now: number | undefined) => Math.round(found.rateNow(counts as never, now) * 60)
+    expect([undefined, newest, newest + 1, newest + 59, newest + 60].map(perMinute)).toEqual([4, 4, 3, 1, 0])
+  })
+
+  it('fit a terminal: times of another day are dates, names are shortened in their middle', () => {
+    const source = '002-a-service-with-a-long-name.stdout'
+    const all = statistics([1, 200_000].map((at) => sample(at, { source, message: 'x'.repeat(9_000_000) })))
+    all.overwritten = 5
+    const table = sourcesTable(all, { ...options, width: 72 })
+    expect(Math.max(...table.split('\n').map((line) => line.length))).toBe(72)
+    expect(table).toMatch(/\n002-a-…stdout +2 .* 17-04-15 {2}23:10:57 /)
+  })
+
   it('are lines of JSON for programs', () => {
-    const lines = sourcesJson(statistics(some), new StampWriter()).trimEnd().split('\n')
+    const lines = sourcesJson(statistics(some), options).trimEnd().split('\n')
     expect(JSON.parse(lines[0] as string)).toEqual({
       source: 'rngd',
       lines: 3,
       bytes: 3168,
       share: 0.9826,
       rate: 0.2,
+      rateLastMinute: 0.05,
       first: '2017-04-15T15:37:38Z',
       last: '2017-04-15T15:37:48Z',
       cut: 1,
@@ -51,7 +72,7 @@ describe('the sources', () => {
   it('are shown with the number of older lines that were evicted', () => {
     const found = statistics([])
     found.overwritten = 12
-    expect(sourcesTable(found, new StampWriter())).toMatch(/LOST\n12 older lines were evicted\n$/)
+    expect(sourcesTable(found, options)).toMatch(/LOST\n12 older lines were evicted\n$/)
   })
 
   it('count as lost what was stored and is not here', () => {
@@ -76,9 +97,7 @@ describe('the sources', () => {
       kernel: 7,
     })
     expect(all.lost).toBe(0)
-    expect(sourcesTable(all, new StampWriter())).toContain(
-      '\n8 older lines were evicted; the source of 2 of them is not known\n',
-    )
+    expect(sourcesTable(all, options)).toContain('\n8 older lines were evicted; the source of 2 of them is not known\n')
     const one = make()
     one.finish((source) => source === 'gone')
     expect(one.sorted().find(({ source }) => source === 'rngd')?.lost).toBe(0)
@@ -106,10 +125,8 @@ describe('the sources', () => {
   })
 
   it('may be none', () => {
-    expect(sourcesTable(statistics([]), new StampWriter())).toBe(
-      'SOURCE  LINES  BYTES  SHARE  LINES/S  FIRST  LAST  CUT  LOST\n',
-    )
-    expect(sourcesJson(statistics([]), new StampWriter())).toBe('')
+    expect(sourcesTable(statistics([]), options)).toBe('SOURCE  LINES  BYTES  SHARE  PER S  FIRST  LAST  CUT  LOST\n')
+    expect(sourcesJson(statistics([]), options)).toBe('')
   })
 
   it('are counted together beyond a bound', () => {
