@@ -1,6 +1,6 @@
 /**
- * `--top`: who writes, live. Each second memlogd is asked how many lines of each source it has stored; what is in memory
- * is counted anew more rarely, since that reads all of it.
+ * `--top`: who writes, live. Each second memlogd is asked how many lines of each source it has stored; what is in
+ * memory is counted anew more rarely, since that reads all of it.
  */
 import { ExitError, exitOk, UsageError } from '../../../cli/errors.ts'
 import { listenForStop } from '../../../system/signals.ts'
