@@ -22,6 +22,8 @@ test_tools="$test_tools $libraries/libc.a:libc6-dev-$cpu-cross $libraries/libstd
 wished_tools="qemu-$machine-static:qemu-user-static qemu-system-x86_64:qemu-system-x86 \
 qemu-system-aarch64:qemu-system-arm buildah:buildah runc:runc dockerd:docker.io busybox:busybox-static \
 musl-gcc:musl-tools logger:bsdutils unshare:util-linux rsyslogd:rsyslog openssl:openssl ip:iproute2 \
+promtool:prometheus /usr/lib/$(uname -m)-linux-gnu/libivykis.so.0:libivykis0 \
+/usr/lib/$(uname -m)-linux-gnu/libnet.so.1:libnet1 \
 /usr/lib/$(uname -m)-linux-gnu/rsyslog/lmnsd_ossl.so:rsyslog-openssl"
 
 case ${1:-build} in
@@ -73,9 +75,22 @@ forbid_services() {
 }
 
 install() {
-    apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+    apt-get install -qq -y --no-install-recommends --no-remove "$@" >/dev/null
 }
 
+# syslog-ng cannot be installed beside rsyslog. Its package is unpacked, for tests alone.
+syslog_ng=/opt/memlogd-tests/syslog-ng
+unpack_syslog_ng() {
+    [ -e $syslog_ng ] && return
+    directory=$(mktemp -d)
+    (cd "$directory" && apt-get download -qq syslog-ng-core 2>/dev/null && dpkg -x ./*.deb tree &&
+        mkdir -p ${syslog_ng%/*} && mv tree $syslog_ng)
+    rm -rf "$directory"
+}
+
+if [ "${1:-build}" = test ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    unpack_syslog_ng || echo "syslog-ng could not be unpacked; its test is skipped"
+fi
 # shellcheck disable=SC2086 # lists of words
 look_for $wanted $wished
 [ -n "$missing" ] || exit 0

@@ -122,8 +122,14 @@ const aboutOthers = ['follow', 'retry', 'cursorFile', 'reverse', 'failIfEmpty', 
 
 /** A task, and the flags that mean nothing to it: they would be accepted and ignored. */
 const tasks: readonly { flag: keyof LogreadFlags; others: readonly (keyof LogreadFlags)[] }[] = [
-  { flag: 'to', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'tailEach', 'join', 'fold'] },
-  { flag: 'on', others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'tailEach', 'join', 'fold'] },
+  {
+    flag: 'to',
+    others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'sdId', 'tailEach', 'join', 'fold'],
+  },
+  {
+    flag: 'on',
+    others: ['output', 'json', 'failIfEmpty', 'around', 'where', 'fields', 'sdId', 'tailEach', 'join', 'fold'],
+  },
   {
     flag: 'stats',
     others: [

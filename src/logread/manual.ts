@@ -134,7 +134,7 @@ export const logreadManual: Manual = {
         ],
         [
           'syslog+udp://HOST[:PORT], syslog+tcp:, syslog+tls:',
-          'RFC 5424, or format=3164; TCP and TLS with octet counting, or framing=lf. hostname; for UDP max-size ' +
+          'RFC 5424, or format=3164; TCP and TLS with octet counting, or framing=lf. hostname, sd-id; for UDP max-size ' +
             '(1452); for TLS ca, cert, key, servername.',
         ],
         [

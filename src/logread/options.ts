@@ -30,6 +30,12 @@ function checkReach(text: string): Wanted | undefined {
   return reach instanceof Wanted ? reach : undefined
 }
 
+/** SD-ID of the fields in syslog: at most 32 bytes (RFC 5424 section 6.3.2), of which 4 stay for a number. */
+export function checkSdId(text: string): Wanted | undefined {
+  const isOne = /^(?=.{1,28}$)[A-Za-z0-9._-]+@[0-9]+(?:\.[0-9]+)*$/.test(text)
+  return isOne ? undefined : new Wanted('NAME@NUMBER, at most 28 bytes, with a private enterprise number')
+}
+
 export const outputFormats = [
   'short',
   'short-precise',
@@ -279,6 +285,14 @@ export const logreadCommand = defineCommand({
       name: 'fold',
       type: 'boolean',
       help: 'lines that differ only in numbers, hexadecimal, UUIDs and addresses become one: "text (×214 in 3 s)"',
+      section: how,
+    },
+    sdId: {
+      name: 'sd-id',
+      type: 'string',
+      value: 'NAME@NUMBER',
+      check: checkSdId,
+      help: 'with -o syslog: SD-ID of the fields (default fields@32473)',
       section: how,
     },
     json: { name: 'json', type: 'boolean', help: 'as -o json', section: how, isHidden: true },

@@ -77,7 +77,7 @@ describe('util-linux logger', () => {
     logger('-u', devLog, '--rfc5424', '-t', 'tag-4', '--msgid', 'ID7', '-p', 'local7.debug', ...data, 'full 5424')
     const entry = await entryOf('full 5424')
     expect(entry).toMatchObject({ source: 'tag-4', priority: 191 })
-    expect(entry.fields).toMatchObject({ msgid: 'ID7', 'sd.x@1.a': 'b', 'sd.x@1.c': '"d]' })
+    expect(entry.fields).toMatchObject({ msgid: 'ID7', sd: expect.stringContaining('[x@1 a="b" c="\\"d\\]"]') })
     expect(entry.fields.sender_time).toMatch(/^\d{4}-\d\d-\d\dT/)
   })
 
@@ -90,7 +90,7 @@ describe('util-linux logger', () => {
     for (const text of ['over tcp, lines', 'over tcp, counted', 'over tcp, 3164']) {
       const entry = await entryOf(text)
       expect(entry.source).toBe('net')
-      expect(entry.fields.peer).toBe('127.0.0.1')
+      expect(entry.fields.peer).toMatch(/^127\.0\.0\.1:\d+$/)
       expect(entry.fields.uid).toBeUndefined()
     }
   })

@@ -189,7 +189,7 @@ def test_syslog_over_udp6():
 
 
 def test_syslog_over_tcp():
-    # Every connection is a source named by its peer. The 33rd of a peer and the 257th of all are refused and reported. A
+    # Every connection is a source named by its peer, the port included. The 33rd of a peer and the 257th of all are refused and reported. A
     # closed one makes room.
     port = free_port(socket.SOCK_STREAM)
     m = Memlogd({"syslog-tcp": address(port).hex()})
@@ -198,11 +198,11 @@ def test_syslog_over_tcp():
     hosts = ["127.0.0.%d" % n for n in range(1, 9)]
     peers = [connect(hosts[n // 32]) for n in range(256)]
     for n, peer in enumerate(peers): peer.sendall(b"%d" % n)
-    opened = [f for host in hosts for f in m.opened(host, 32)]
+    opened = [f for peer in peers for f in m.opened("%s:%d" % peer.getsockname())]
     assert len(opened) == 256 and opened[0]["kind"] == 4
     extra = connect("127.0.0.9")
     until("it is reported", lambda: m.events("full"))
-    assert extra.recv(1) == b"" and m.events("full")[0]["argument"] == 4
+    assert extra.recv(1) == b"" and m.events("full")[0]["argument"] == 4 and m.events("full")[0]["text"] == "127.0.0.9"
     peers.pop().close()
     until("there is room", lambda: len(m.frames("END")) == 1)
     too_many = connect("127.0.0.1")
@@ -210,8 +210,8 @@ def test_syslog_over_tcp():
     for peer in peers: peer.close()
     for f in opened: m.ended(f["id"])
     assert sorted(int(m.data(f["id"])) for f in opened) == list(range(256))
-    again = connect("127.0.0.1"); again.sendall(b"again"); again.close()
-    m.opened("127.0.0.1", 33)
+    again = connect("127.0.0.1"); again.sendall(b"again")
+    m.opened("%s:%d" % again.getsockname()); again.close()
     until("no descriptor stays", lambda: m.fds() == before)
     m.stop()
 
@@ -222,7 +222,7 @@ def test_ipv6_peers_are_named_as_rfc_5952_says():
     raw = struct.pack("<H", socket.AF_INET6) + struct.pack(">H", port) + bytes(24)
     m = Memlogd({"syslog-tcp": raw.hex()})
     a = socket.create_connection(("::1", port)); b = socket.create_connection(("127.0.0.1", port))
-    m.opened("::1"); m.opened("127.0.0.1")
+    m.opened("[::1]:%d" % a.getsockname()[1]); m.opened("127.0.0.1:%d" % b.getsockname()[1])
     m.stop()
 
 

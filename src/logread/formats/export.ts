@@ -19,10 +19,9 @@ const nameBytesMax = 64
 /** Fields that have a name of their own in the journal. */
 const knownNames: ReadonlyMap<string, string> = new Map([
   ['pid', 'SYSLOG_PID'],
+  ['host', '_HOSTNAME'],
   ['hostname', '_HOSTNAME'],
 ])
-
-const hostFieldName = 'MEMLOGD_F_HOSTNAME'
 
 /** Whether a value can stand on a line of its own: the journal wants printable text and tabs. */
 function isLine(bytes: Buffer, start: number, end: number): boolean {
@@ -95,7 +94,7 @@ function makeExport(options: FormatOptions): WriteEntry {
       hasHostname ||= name === '_HOSTNAME'
       appendField(sink, name, value, 0, value.length)
       // Distinguishes it from this machine's own name when the file is read again.
-      if (name === '_HOSTNAME') appendField(sink, hostFieldName, value, 0, value.length)
+      if (name === '_HOSTNAME') appendField(sink, `MEMLOGD_F_${key.toUpperCase()}`, value, 0, value.length)
     }
     if (!hasHostname && hostname.length > 0) appendField(sink, '_HOSTNAME', hostname, 0, hostname.length)
     appendField(sink, 'MESSAGE', entry.bytes, entry.messageStart, entry.messageEnd)

@@ -14,6 +14,8 @@ export interface FormatOptions {
   guesses?: boolean
   /** Offset of local time; absent for UTC. */
   offsetOf?: OffsetOf | undefined
+  /** SD-ID of the fields in syslog messages. */
+  sdId?: string | undefined
   /** Host name for the formats that carry one. */
   hostname?: string
   /** This boot's id, 32 hex digits, for the formats that carry one. */

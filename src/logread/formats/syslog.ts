@@ -3,9 +3,9 @@
  *
  *   <PRI>1 TIME HOST APP PROCID MSGID [timeQuality tzKnown="1"][meta sequenceId="7"] MESSAGE
  *
- * HOST is the sender's own where an entry came from another machine. APP is the field `app`, `tag` or `program`, or the
- * source's name; PROCID the field `pid`; MSGID the field `msgid`. A gap in sequenceId shows the receiver that lines
- * were lost, as section 7.3.1 means it; gap entries carry its numbers too.
+ * HOST is the sender's own where an entry came from another machine, and so is its structured data. APP is the field
+ * `app`, `tag` or `program`, or the source's name; PROCID the field `pid`; MSGID the field `msgid`. A gap in sequenceId
+ * shows the receiver that lines were lost, as section 7.3.1 means it; gap entries carry its numbers too.
  */
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
@@ -34,8 +34,10 @@ export interface SyslogOptions {
   hostname?: string | undefined
   /** The output is a terminal: bytes that could control it must be escaped. */
   isTerminal?: boolean
-  /** Fields of entries are sent as structured data `[fields@32473 key="value"]`; so they are if absent. */
-  hasFields?: boolean
+  /** Structured data and fields of entries are left out; they are not if absent. */
+  isBare?: boolean
+  /** SD-ID of the element that holds the entry's fields. */
+  sdId?: string | undefined
 }
 
 /** Appends one message, without a newline or a length before it. */
@@ -43,15 +45,18 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
   const stamp = new StampWriter()
   const ownHost = headerText(Buffer.from(options.hostname ?? ''), hostBytesMax)
   const isTerminal = options.isTerminal === true
+  const sdId = options.sdId ?? sdIdDefault
   return (entry, sink) => {
     sink.text(`<${syslogPriority(entry)}>1 `)
     const room = sink.reserve(stampBytesMax)
     sink.used = stamp.writeFraction(room, sink.used, entry.realSeconds, entry.realNanos, fractionDigits)
-    const sender = entry.field('hostname')
+    const sender = senderHost(entry)
     const host = sender === undefined ? ownHost : headerText(sender, hostBytesMax)
-    sink.text(` ${host} ${header(entry)} [timeQuality tzKnown="1"]`)
-    appendMeta(sink, entry.sequence)
-    if (options.hasFields !== false) appendFields(entry, sink)
+    sink.text(` ${host} ${header(entry)} `)
+    const data = options.isBare === true ? undefined : structuredData(entry)
+    if (data === undefined) sink.text(timeQuality + meta(entry.sequence))
+    else appendForwarded(entry.sequence, data, sink)
+    if (options.isBare !== true) appendFields(entry, data, sdId, sink)
     if (entry.messageEnd === entry.messageStart) return
     sink.byte(0x20)
     appendLineText(sink, entry.bytes, entry.messageStart, entry.messageEnd, isTerminal)
@@ -63,6 +68,11 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
 export function syslogPriority(entry: EntryView): number {
   if (hasPriority(entry.priority)) return entry.priority
   return entry.kind === entryKindGap ? priorityOfGap : priorityDefault
+}
+
+/** The host that the message names as its sender; `hostname` is what the field was called in older saved logs. */
+export function senderHost(entry: EntryView): Buffer | undefined {
+  return entry.field('host') ?? entry.field('hostname')
 }
 
 /** Printable ASCII without spaces, at most `bytesMax` bytes, `-` for nothing; other bytes become `_`. */
@@ -91,33 +101,77 @@ function header(entry: EntryView): string {
   return texts.join(' ')
 }
 
-function appendMeta(sink: ByteSink, sequence: number): void {
-  if (sequence > 0) sink.text(`[meta sequenceId="${((sequence - 1) % sequenceIdMax) + 1}"]`)
+/** Section 7.1: receive times are UTC. */
+const timeQuality = '[timeQuality tzKnown="1"]'
+
+function meta(sequence: number): string {
+  return sequence > 0 ? `[meta ${sequenceId(sequence)}]` : ''
 }
 
-/** The number that RFC 5612 reserves for documentation and examples: this project has none of its own. */
-const enterpriseNumber = 32473
+function sequenceId(sequence: number): string {
+  return `sequenceId="${((sequence - 1) % sequenceIdMax) + 1}"`
+}
+
+/** One or more elements of section 6.3. */
+const elements = /^(?:\[[!#-<>-\\^-~]+(?: [!#-<>-\\^-~]+="(?:[^"\\]|\\[\s\S])*")*\])+$/
+
+/** The structured data that the entry's message came with, as its bytes in Latin-1. */
+function structuredData(entry: EntryView): string | undefined {
+  const data = entry.field('sd')?.toString('latin1')
+  return data !== undefined && elements.test(data) ? data : undefined
+}
+
+function hasElement(data: string, id: string): boolean {
+  return data.includes(`[${id} `) || data.includes(`[${id}]`)
+}
+
+/**
+ * The message's own structured data as it came. An SD-ID may not come twice (section 6.3.2): an element of ours gives
+ * way to the sender's.
+ */
+function appendForwarded(sequence: number, data: string, sink: ByteSink): void {
+  if (!hasElement(data, 'timeQuality')) sink.text(timeQuality)
+  if (!hasElement(data, 'meta')) sink.text(meta(sequence))
+  appendText(sink, Buffer.from(data, 'latin1'), false)
+}
+
+/** 32473 is the number that RFC 5612 reserves for documentation and examples: this project has none of its own. */
+const sdIdDefault = 'fields@32473'
 /** Section 6.3.3: longest name of a parameter. */
 const parameterNameBytesMax = 32
-/** Fields that the header carries already. */
-const headerFields = new Set(['app', 'tag', 'program', 'pid', 'msgid', 'hostname'])
+/** Fields that the header or an element of their own carries already. */
+const headerFields = new Set(['app', 'tag', 'program', 'pid', 'msgid', 'host', 'hostname'])
 
-function appendFields(entry: EntryView, sink: ByteSink): void {
+/** The entry's fields as one element. Where its number has no place in `meta`, it is one of them. */
+function appendFields(entry: EntryView, data: string | undefined, sdId: string, sink: ByteSink): void {
   if (entry.fieldsEnd === entry.sourceEnd) return
+  const begin = `[${data === undefined ? sdId : freeSdId(data, sdId)}`
   let isOpen = false
+  if (data !== undefined && hasElement(data, 'meta') && entry.sequence > 0) {
+    sink.text(`${begin} ${sequenceId(entry.sequence)}`)
+    isOpen = true
+  }
   for (const [key, value] of entry.fields()) {
-    if (headerFields.has(key)) continue
-    if (!isOpen) sink.text(`[fields@${enterpriseNumber}`)
+    if (headerFields.has(key) || (data !== undefined && key === 'sd')) continue
+    if (!isOpen) sink.text(begin)
     isOpen = true
     sink.text(` ${key.replace(/[^!-~]|[="\]]/g, '_').slice(0, parameterNameBytesMax)}="`)
-    appendValue(sink, value)
+    appendText(sink, value, true)
     sink.byte(0x22)
   }
   if (isOpen) sink.byte(0x5d)
 }
 
-/** Section 6.3.3: `"`, `\` and `]` are escaped, the value is UTF-8. Control characters become spaces. */
-function appendValue(sink: ByteSink, value: Buffer): void {
+/** `sdId`, or with a number behind its name where the message has come through another memlogd. */
+function freeSdId(data: string, sdId: string): string {
+  const at = sdId.includes('@') ? sdId.indexOf('@') : sdId.length
+  let id = sdId
+  for (let count = 2; hasElement(data, id); count++) id = `${sdId.slice(0, at)}-${count}${sdId.slice(at)}`
+  return id
+}
+
+/** Section 6.3.3: the text is UTF-8, in values `"`, `\` and `]` are escaped. Control characters become spaces. */
+function appendText(sink: ByteSink, value: Buffer, isValue: boolean): void {
   const room = sink.reserve(value.length * 3)
   let to = sink.used
   for (let at = 0; at < value.length; ) {
@@ -128,7 +182,7 @@ function appendValue(sink: ByteSink, value: Buffer): void {
       at++
       continue
     }
-    if (byte === 0x22 || byte === 0x5c || byte === 0x5d) room[to++] = 0x5c
+    if (isValue && (byte === 0x22 || byte === 0x5c || byte === 0x5d)) room[to++] = 0x5c
     const isControl = byte < 0x20 || byte === 0x7f || (byte === 0xc2 && (value[at + 1] as number) < 0xa0)
     if (isControl) room[to++] = 0x20
     else to += value.copy(room, to, at, at + size)

@@ -7,6 +7,7 @@ import { quoted, UsageError } from '../../cli/errors.ts'
 import { bootId, hostName } from '../../system/host.ts'
 import { systemWorld } from '../../system/world.ts'
 import { findFormat, formats } from '../formats/table.ts'
+import { checkSdId } from '../options.ts'
 import type { SyslogWriter } from './syslog/message.ts'
 import type { Report, Target } from './target.ts'
 import { headerValue, parseAddress, type TargetQuery, TargetText } from './target-text.ts'
@@ -97,13 +98,14 @@ function parseSyslogUdp(text: TargetText): ParsedTarget['open'] {
   const { host, port } = parseAddress(text, before, ports.syslog, { hasUser: false, hasPath: false })
   const hostname = query.text('hostname')
   const format = query.choice('format', syslogFormats, '5424')
+  const sdId = query.checked('sd-id', checkSdId)
   // At most the largest UDP payload. 1452 fits into one packet of an Ethernet (1500) with the headers of IPv6 and UDP.
   const bytesMax = query.bytes('max-size', 480, 65_507, 1452)
   query.finish()
   return async () => {
     const [{ SyslogUdpTarget }, writer] = await Promise.all([
       import('./syslog/udp-target.ts'),
-      makeWriter(hostname, format),
+      makeWriter(hostname, format, sdId),
     ])
     return new SyslogUdpTarget(text.shown, { host, port }, writer, bytesMax, systemWorld)
   }
@@ -115,13 +117,14 @@ function parseSyslogStream(text: TargetText, isTls: boolean): ParsedTarget['open
   const { host, port } = parseAddress(text, before, defaultPort, { hasUser: false, hasPath: false })
   const hostname = query.text('hostname')
   const format = query.choice('format', syslogFormats, '5424')
+  const sdId = query.checked('sd-id', checkSdId)
   const framing = query.choice('framing', ['octets', 'lf'], 'octets')
   const tls = isTls ? readTls(query) : undefined
   query.finish()
   return async () => {
     const [{ SyslogStreamTarget }, writer] = await Promise.all([
       import('./syslog/stream-target.ts'),
-      makeWriter(hostname, format),
+      makeWriter(hostname, format, sdId),
     ])
     return new SyslogStreamTarget(text.shown, { host, port, tls }, writer, framing, systemWorld)
   }
@@ -129,9 +132,13 @@ function parseSyslogStream(text: TargetText, isTls: boolean): ParsedTarget['open
 
 const syslogFormats = ['5424', '3164'] as const
 
-async function makeWriter(hostname: string | undefined, format: (typeof syslogFormats)[number]): Promise<SyslogWriter> {
+async function makeWriter(
+  hostname: string | undefined,
+  format: (typeof syslogFormats)[number],
+  sdId: string | undefined,
+): Promise<SyslogWriter> {
   const { SyslogWriter } = await import('./syslog/message.ts')
-  return new SyslogWriter(hostname ?? hostName(), format)
+  return new SyslogWriter(hostname ?? hostName(), format, sdId)
 }
 
 function readTls(query: TargetQuery) {

@@ -96,6 +96,11 @@ export class TargetQuery {
     return parameter?.value
   }
 
+  /** A value that `check` has nothing against. */
+  checked(key: string, check: (value: string) => Wanted | undefined): string | undefined {
+    return this.#parse<string | undefined>(key, (value) => check(value) ?? value, undefined)
+  }
+
   bytes(key: string, min: number, max: number, absent: number): number {
     return this.bytesIfGiven(key, min, max) ?? absent
   }

@@ -118,6 +118,7 @@ export function formatOptions(values: ReadValues, output: LineOutput, env: NodeJ
     // JSON has what was asked for: it is not slower where -p is not given.
     guesses: !values.noGuess && (isColoured || values.priority !== undefined || values.output === 'brief'),
     ...highlightOf(values),
+    ...(values.sdId === undefined ? {} : { sdId: values.sdId }),
     ...(values.local ? { offsetOf: localOffset } : {}),
     ...(isOwn ? { hostname: hostName() } : {}),
     ...(id === undefined ? {} : { bootId: id }),

@@ -25,8 +25,6 @@ const tagBytesMax = 255
 const pidBytesMax = 128
 /** Longest RFC 5424 header field that is kept (HOSTNAME, section 6). Longer ones are a broken header. */
 const headerFieldBytesMax = 255
-/** Structured-data parameters of one message that become fields. */
-const structuredParametersMax = 64
 
 /** Why a message was not taken as its sender meant it. */
 export type SyslogFault = 'none' | 'no-priority' | 'rfc5424-header' | 'structured-data' | 'fields-left-out'
@@ -59,7 +57,7 @@ export class SyslogMessage {
   textEnd = 0
   /** The process id that the message states, '' if none. */
   pid = ''
-  /** `sender_time`, `hostname`, `pid`, `msgid` and `sd.ID.NAME`: what the message states. */
+  /** `sender_time`, `host`, `pid`, `msgid` and `sd` (structured data as it came): what the message states. */
   readonly fields = new FieldsBuilder()
   fault: SyslogFault = 'none'
 
@@ -106,7 +104,7 @@ export class SyslogMessage {
       const next = hostEnd < end ? hostEnd + 1 : end
       if (isHostName(bytes, at, hostEnd)) tagEnd = findTagEnd(bytes, next, end, false)
       if (tagEnd >= 0) {
-        this.fields.addBytes('hostname', bytes, at, hostEnd)
+        this.fields.addBytes('host', bytes, at, hostEnd)
         at = next
       }
     }
@@ -153,14 +151,14 @@ export class SyslogMessage {
     const structuredEnd = findStructuredDataEnd(bytes, at, end)
     const [timeEnd, hostEnd, appEnd, pidEnd, idEnd] = ends as [number, number, number, number, number]
     this.#addUnlessNil('sender_time', bytes, start, timeEnd)
-    this.#addUnlessNil('hostname', bytes, timeEnd + 1, hostEnd)
+    this.#addUnlessNil('host', bytes, timeEnd + 1, hostEnd)
     if (!isNil(bytes, hostEnd + 1, appEnd))
       this.source = untrustedSourceName(bytes.subarray(hostEnd + 1, appEnd), 'syslog')
     if (!isNil(bytes, appEnd + 1, pidEnd)) this.#takePid(bytes, appEnd + 1, pidEnd)
     this.#addUnlessNil('msgid', bytes, pidEnd + 1, idEnd)
     if (structuredEnd < 0) this.fault = 'structured-data'
     else {
-      this.#takeStructuredData(bytes, at, structuredEnd)
+      this.#addUnlessNil('sd', bytes, at, structuredEnd)
       at = structuredEnd < end ? structuredEnd + 1 : end
     }
     this.textStart = skipByteOrderMark(bytes, at, end)
@@ -176,34 +174,6 @@ export class SyslogMessage {
   #addUnlessNil(key: string, bytes: Buffer, start: number, end: number): void {
     if (!isNil(bytes, start, end)) this.fields.addBytes(key, bytes, start, end)
   }
-
-  /** Turns `[id a="1" b="2"]...` into the fields `sd.id.a` and `sd.id.b`; the shape was checked before. */
-  #takeStructuredData(bytes: Buffer, start: number, end: number): void {
-    let at = start
-    let parameters = 0
-    while (at < end && bytes[at] === openBracket) {
-      const idEnd = findStructuredNameEnd(bytes, at + 1, end)
-      const element = `sd.${bytes.toString('latin1', at + 1, idEnd)}`
-      at = idEnd
-      if (bytes[at] === closeBracket) this.fields.add(element, '')
-      while (bytes[at] === space) {
-        const nameEnd = findStructuredNameEnd(bytes, at + 1, end)
-        const valueEnd = findQuoteEnd(bytes, nameEnd + 2, end)
-        if (++parameters > structuredParametersMax) this.fault = 'fields-left-out'
-        else this.#addParameter(`${element}.${bytes.toString('latin1', at + 1, nameEnd)}`, bytes, nameEnd + 2, valueEnd)
-        at = valueEnd + 1
-      }
-      at++
-    }
-  }
-
-  #addParameter(key: string, bytes: Buffer, start: number, end: number): void {
-    if (findByte(bytes, backslash, start, end) === end) this.fields.addBytes(key, bytes, start, end)
-    else {
-      const value = unescapeParameter(bytes, start, end)
-      this.fields.addBytes(key, value, 0, value.length)
-    }
-  }
 }
 
 /**
@@ -212,6 +182,20 @@ export class SyslogMessage {
  */
 export function findMessageEnd(bytes: Buffer, start: number, end: number): number {
   return findByte(bytes, nul, start, end)
+}
+
+/** Longest length before a message in a datagram: at most 65,535 bytes follow. */
+const lengthDigitsMax = 5
+
+/**
+ * Where the message of a datagram begins: behind a length, which some senders write as they do over TCP (RFC 6587), or
+ * at `start`. The datagram has an end of its own, so the number is not looked at.
+ */
+export function skipLength(bytes: Buffer, start: number, end: number): number {
+  let at = start
+  while (at < end && at - start < lengthDigitsMax && isDigit(bytes[at])) at++
+  const isLength = at > start && bytes[start] !== 0x30 && at + 1 < end && bytes[at] === space && bytes[at + 1] === 0x3c
+  return isLength ? at + 1 : start
 }
 
 /** Where a stamp that begins at `start` ends, or `start` if there is none. A space or the end must follow. */
@@ -344,19 +328,6 @@ function findQuoteEnd(bytes: Buffer, start: number, end: number): number {
     if (byte === backslash) at++
   }
   return -1
-}
-
-/** Takes the backslash from `\"`, `\\` and `\]`; before any other character it is itself (RFC 5424 section 6.3.3). */
-function unescapeParameter(bytes: Buffer, start: number, end: number): Buffer {
-  const value = Buffer.allocUnsafe(end - start)
-  let length = 0
-  for (let at = start; at < end; at++) {
-    const next = bytes[at + 1]
-    const isEscape = bytes[at] === backslash && at + 1 < end
-    if (isEscape && (next === quote || next === backslash || next === closeBracket)) at++
-    value[length++] = bytes[at] as number
-  }
-  return value.subarray(0, length)
 }
 
 function findWordEnd(bytes: Buffer, start: number, end: number): number {

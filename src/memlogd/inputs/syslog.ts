@@ -8,7 +8,7 @@ import type { Counters } from '../engine/counters.ts'
 import type { Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from './append.ts'
 import { peerAddress } from './peer-address.ts'
-import { findMessageEnd, SyslogMessage } from './syslog-message.ts'
+import { findMessageEnd, SyslogMessage, skipLength } from './syslog-message.ts'
 import { type MessageSink, SyslogStream } from './syslog-stream.ts'
 
 /** Bytes before a datagram's peer address: u32 pid, uid, gid, address length. */
@@ -137,7 +137,7 @@ export class SyslogDatagramInput implements Input {
       return end
     }
     const sender = this.#sender(frame, textStart)
-    let at = Math.max(start, textStart)
+    let at = start > textStart ? start : this.#isLocal ? textStart : skipLength(bytes, textStart, end)
     while (at < end) {
       if (this.#entries.isFull) return at
       const messageEnd = findMessageEnd(bytes, at, end)
@@ -169,7 +169,7 @@ export class SyslogDatagramInput implements Input {
   restore(): void {}
 }
 
-/** One TCP connection; the source's name is the peer's address. */
+/** One TCP connection; the source's name is the peer's address and port. */
 export class SyslogStreamInput implements Input, MessageSink {
   readonly #entries: SyslogEntries
   readonly #stream: SyslogStream

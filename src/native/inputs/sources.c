@@ -248,14 +248,14 @@ bool source_adopt(struct sources *sources, int fd, u32 kind, u32 token, const ch
   return true;
 }
 
-u32 sources_named(const struct sources *sources, u32 kind, const char *name, u32 name_bytes) {
+u32 sources_beginning(const struct sources *sources, u32 kind, const char *beginning, u32 byte_count) {
   u32 count = 0;
   for (u32 slot = 0; slot < SOURCES_MAX; slot++) {
     const struct source *source = &sources->slots[slot];
     if (source->kind != kind || source->state == SOURCE_FREE || source->state == SOURCE_ENDED) continue;
     u32 bytes = 0;
     const char *found = queue_slot_name(sources->queue, slot, &bytes);
-    if (bytes == name_bytes && equal_bytes(found, name, bytes)) count++;
+    if (bytes >= byte_count && equal_bytes(found, beginning, byte_count)) count++;
   }
   return count;
 }

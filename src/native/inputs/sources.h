@@ -68,8 +68,8 @@ void source_report_unopened(struct sources *sources, u32 token, int error);
 bool source_restore(struct sources *sources, u32 slot, const struct source *from);
 /* Every source of the other memlogd has been restored: the remaining slots are free. */
 void sources_restored(struct sources *sources);
-/* How many open sources are of this kind and have this name. */
-u32 sources_named(const struct sources *sources, u32 kind, const char *name, u32 name_bytes);
+/* How many open sources are of this kind and have names that begin so. */
+u32 sources_beginning(const struct sources *sources, u32 kind, const char *beginning, u32 byte_count);
 /* Writes the END frame and closes the descriptor. `error` is an errno, 0 at end of file. */
 void source_end(struct sources *sources, u32 slot, int error);
 /* Reads what is there without waiting, then ends the source. Does nothing if there is none with this id. */

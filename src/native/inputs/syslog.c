@@ -204,6 +204,13 @@ static void add_hex(struct text *text, u32 value) {
   }
 }
 
+/* Whether the IPv6 address is ::ffff:a.b.c.d. */
+static bool is_mapped_ipv4(const u8 *address) {
+  for (u32 n = 0; n < 10; n++)
+    if (address[n] != 0) return false;
+  return address[10] == 0xff && address[11] == 0xff;
+}
+
 /* RFC 5952: the longest run of at least two zero groups is written as `::`. */
 static void add_ipv6(struct text *text, const u8 *address) {
   u32 groups[8], best = 8, best_count = 1;
@@ -213,7 +220,6 @@ static void add_ipv6(struct text *text, const u8 *address) {
     while (first + count < 8 && groups[first + count] == 0) count++;
     if (count > best_count) best = first, best_count = count;
   }
-  if (best == 0 && best_count == 5 && groups[5] == 0xffff) return add_ipv4(text, address + 12);
   for (u32 n = 0; n < 8; n++) {
     if (n == best) {
       text_add(text, "::");
@@ -225,18 +231,21 @@ static void add_ipv6(struct text *text, const u8 *address) {
   }
 }
 
-static void peer_text(struct text *text, const u8 *address) {
+/* The address and a colon: what the names of all connections of a host begin with. IPv6 is in brackets. */
+static void host_text(struct text *text, const u8 *address) {
   u32 family = address[0] | (u32)address[1] << 8;
-  text_start(text, "");
+  bool is_ipv4 = family == AF_INET || (family == AF_INET6 && is_mapped_ipv4(address + 8));
+  text_start(text, is_ipv4 ? "" : "[");
   if (family == AF_INET) add_ipv4(text, address + 4);
-  else if (family == AF_INET6) add_ipv6(text, address + 8);
-  else text_add(text, "unknown");
+  else if (is_ipv4) add_ipv4(text, address + 20);
+  else add_ipv6(text, address + 8);
+  text_add(text, is_ipv4 ? ":" : "]:");
 }
 
-/* Whether another connection would be too many, in all or of this peer. */
-static bool has_too_many(const struct sources *sources, const struct text *peer) {
+/* Whether another connection would be too many, in all or of this host. */
+static bool has_too_many(const struct sources *sources, const struct text *host) {
   return sources->connections >= SYSLOG_CONNECTIONS_MAX ||
-         sources_named(sources, SOURCE_KIND_SYSLOG_TCP, peer->at, peer->bytes) >= SYSLOG_CONNECTIONS_PER_PEER_MAX;
+         sources_beginning(sources, SOURCE_KIND_SYSLOG_TCP, host->at, host->bytes) >= SYSLOG_CONNECTIONS_PER_PEER_MAX;
 }
 
 void syslog_accept(struct syslog *syslog, int listener, struct sources *sources, u64 now_ms) {
@@ -251,12 +260,13 @@ void syslog_accept(struct syslog *syslog, int listener, struct sources *sources,
     }
     if (fd < 0) continue;
     struct text name;
-    peer_text(&name, address);
+    host_text(&name, address);
     if (has_too_many(sources, &name)) {
       sys_close(fd);
-      event_count(sources->events, EVENT_SOURCES_FULL, 1, SOURCE_KIND_SYSLOG_TCP, name.at, name.bytes);
+      event_count(sources->events, EVENT_SOURCES_FULL, 1, SOURCE_KIND_SYSLOG_TCP, name.at, name.bytes - 1);
       continue;
     }
+    text_number(&name, (u32)address[2] << 8 | address[3]);
     sys_set_socket_number(fd, SO_KEEPALIVE, 1);
     source_adopt(sources, fd, SOURCE_KIND_SYSLOG_TCP, 0, name.at, name.bytes);
   }

@@ -50,6 +50,8 @@ describe('the journal export format', () => {
     const text = formatted(exportFormat, [sample(1, { fields: { hostname: 'other' } })], { hostname: 'vm' })
     expect(text).toContain('\n_HOSTNAME=other\nMEMLOGD_F_HOSTNAME=other\n')
     expect(text).not.toContain('=vm')
+    const host = formatted(exportFormat, [sample(1, { fields: { host: 'other' } })], { hostname: 'vm' })
+    expect(host).toContain('\n_HOSTNAME=other\nMEMLOGD_F_HOST=other\n')
     expect(formatted(exportFormat, [gap(5, 3)])).toContain('MEMLOGD_KIND=gap\n')
   })
 })

@@ -27,7 +27,34 @@ describe('a syslog message', () => {
       `<14>1 2017-04-15T15:37:44.123456Z other sshd 77 LOGIN ${quality}[meta sequenceId="7"]` +
         '[fields@32473 sd.a.b="x\\"y\\\\z\\] "] line 7',
     )
-    expect(message(sample(7, { fields }), { hasFields: false })).not.toContain('fields@')
+    expect(message(sample(7, { fields }), { isBare: true })).not.toContain('fields@')
+  })
+
+  const forwarded = '[exampleSDID@32473 iut="3" text="a\\"b\\]c"][x@1]'
+
+  it('has the structured data of a forwarded message as it came, and the host that sent it', () => {
+    const fields = { peer: '192.0.2.1:514', host: 'far', hostname: 'old', sd: forwarded }
+    expect(at(7, { fields })).toBe(
+      `<14>1 2017-04-15T15:37:44.123456Z far rngd.stderr - - ${quality}[meta sequenceId="7"]` +
+        `${forwarded}[fields@32473 peer="192.0.2.1:514"] line 7`,
+    )
+    expect(message(sample(7, { fields }), { sdId: 'own@1' })).toContain(`${forwarded}[own@1 peer=`)
+    expect(message(sample(7, { fields }), { isBare: true })).not.toContain('exampleSDID')
+  })
+
+  it('has no SD-ID twice, whatever was forwarded', () => {
+    const sd = '[timeQuality tzKnown="0"][meta sequenceId="1"][fields@32473 peer="a"][fields-2@32473]'
+    expect(at(7, { fields: { peer: 'b', sd } })).toContain(` - - ${sd}[fields-3@32473 sequenceId="7" peer="b"] line 7`)
+    expect(at(7, { fields: { sd: '[meta sequenceId="1"]' } })).toContain(
+      `${quality}[meta sequenceId="1"][fields@32473 sequenceId="7"] line 7`,
+    )
+  })
+
+  it('keeps forwarded structured data on one line, and what is none in a value', () => {
+    const sd = Buffer.concat([Buffer.from('[a b="1\n2\x1b'), Buffer.of(0xff), Buffer.from('ä"]')])
+    expect(at(7, { fields: { sd } })).toContain('[meta sequenceId="7"][a b="1 2 \ufffdä"] line 7')
+    for (const other of ['x', '[a', '[a] ', '[a b="]', '[]'])
+      expect(at(7, { fields: { sd: other } })).toContain('[fields@32473 sd="')
   })
 
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findMessageEnd, SyslogMessage } from '../../../src/memlogd/inputs/syslog-message.ts'
+import { findMessageEnd, SyslogMessage, skipLength } from '../../../src/memlogd/inputs/syslog-message.ts'
 import { EntryView, encodeEntry } from '../../../src/protocol/entry.ts'
 import { randomFrom } from '../../support/random.ts'
 import { amid } from './chunks.ts'
@@ -60,12 +60,12 @@ const cases: [string, string, Wanted][] = [
   [
     'an IPv6 host name that begins with a letter group',
     `<13>${stamp} fd12:3456::1 sshd[42]: hello`,
-    { source: 'sshd', text: 'hello', fields: { ...sent, hostname: 'fd12:3456::1', pid: '42' } },
+    { source: 'sshd', text: 'hello', fields: { ...sent, host: 'fd12:3456::1', pid: '42' } },
   ],
   [
     'a long IPv6 host name',
     `<13>${stamp} fe80:1:2:3:4:5:6:7 app: hello`,
-    { source: 'app', text: 'hello', fields: { ...sent, hostname: 'fe80:1:2:3:4:5:6:7' } },
+    { source: 'app', text: 'hello', fields: { ...sent, host: 'fe80:1:2:3:4:5:6:7' } },
   ],
   ['a tag without a space after it', `<13>${stamp} app:hello`, { source: 'app', text: 'hello', fields: sent }],
   ['musl without an ident', `<14>${stamp} : hello\n`, { priority: 14, text: 'hello', fields: sent }],
@@ -84,15 +84,11 @@ const cases: [string, string, Wanted][] = [
       priority: 30,
       source: 'app',
       text: 'hello',
-      fields: { sender_time: '2026-11-23T03:46:57Z', hostname: 'host', pid: '42' },
+      fields: { sender_time: '2026-11-23T03:46:57Z', host: 'host', pid: '42' },
     },
   ],
   ['busybox', `<13>${stamp} root: hello`, { source: 'root', text: 'hello', fields: sent }],
-  [
-    'a host name',
-    `<13>${stamp} host app: hello`,
-    { source: 'app', text: 'hello', fields: { ...sent, hostname: 'host' } },
-  ],
+  ['a host name', `<13>${stamp} host app: hello`, { source: 'app', text: 'hello', fields: { ...sent, host: 'host' } }],
   [
     'a path as tag',
     `<22>${stamp} postfix/smtpd[1]: x`,
@@ -102,7 +98,7 @@ const cases: [string, string, Wanted][] = [
   [
     'an IPv6 address as host',
     `<13>${stamp} fe80::1 app: x`,
-    { source: 'app', text: 'x', fields: { ...sent, hostname: 'fe80::1' } },
+    { source: 'app', text: 'x', fields: { ...sent, host: 'fe80::1' } },
   ],
   // Shapes at the edge.
   ['nothing', '', { text: '', fault: 'no-priority' }],
@@ -139,7 +135,7 @@ const cases: [string, string, Wanted][] = [
       priority: 34,
       source: 'su',
       text: "'su root' failed",
-      fields: { sender_time: '2003-10-11T22:14:15.003Z', hostname: 'mymachine.example.com', msgid: 'ID47' },
+      fields: { sender_time: '2003-10-11T22:14:15.003Z', host: 'mymachine.example.com', msgid: 'ID47' },
     },
   ],
   [
@@ -151,28 +147,26 @@ const cases: [string, string, Wanted][] = [
       text: 'An event',
       fields: {
         sender_time: '2003-10-11T22:14:15.003Z',
-        hostname: 'host',
+        host: 'host',
         pid: '77',
         msgid: 'ID47',
-        'sd.exampleSDID@32473.iut': '3',
-        'sd.exampleSDID@32473.eventSource': 'App',
-        'sd.x@1': '',
+        sd: '[exampleSDID@32473 iut="3" eventSource="App"][x@1]',
       },
     },
   ],
-  ['5424 without text', '<165>1 - - - - - [a b="c"]', { priority: 165, text: '', fields: { 'sd.a.b': 'c' } }],
+  ['5424 without text', '<165>1 - - - - - [a b="c"]', { priority: 165, text: '', fields: { sd: '[a b="c"]' } }],
   ['5424 with nothing', '<165>1 - - - - - -', { priority: 165, text: '' }],
   [
     '5424 with a bare bracket',
     '<13>1 - - a - - [s v="a]b"] x',
-    { source: 'a', text: 'x', fields: { 'sd.s.v': 'a]b' } },
+    { source: 'a', text: 'x', fields: { sd: '[s v="a]b"]' } },
   ],
   [
     '5424 with escapes that are closed',
     '<13>1 - - a - - [s v="\\"\\\\\\]\\n"] x',
-    { source: 'a', text: 'x', fields: { 'sd.s.v': '"\\]\\n' } },
+    { source: 'a', text: 'x', fields: { sd: '[s v="\\"\\\\\\]\\n"]' } },
   ],
-  ['5424 with an empty value', '<13>1 - - a - - [s v=""] x', { source: 'a', text: 'x', fields: { 'sd.s.v': '' } }],
+  ['5424 with an empty value', '<13>1 - - a - - [s v=""] x', { source: 'a', text: 'x', fields: { sd: '[s v=""]' } }],
   [
     '5424 with broken structured data',
     '<13>1 - - a - - [s v="x y',
@@ -205,20 +199,12 @@ describe('SyslogMessage', () => {
     })
   }
 
-  it('keeps at most 64 parameters and says that it left some out', () => {
-    const parameters = Array.from({ length: 70 }, (_, index) => ` p${index}="v"`).join('')
-    const bytes = Buffer.from(`<13>1 - - a - - [s${parameters}] x`)
+  it('leaves out structured data that has no room, whole', () => {
+    const bytes = Buffer.from(`<13>1 - host a - - [s a="${long(9000)}" b="c"] x`)
     message.parse(bytes, 0, bytes.length)
-    expect(Object.keys(fieldsOf(message.fields.bytes)).length).toBe(64)
+    expect(fieldsOf(message.fields.bytes)).toEqual({ host: 'host' })
     expect(message.fault).toBe('fields-left-out')
     expect(bytes.toString('latin1', message.textStart, message.textEnd)).toBe('x')
-  })
-
-  it('leaves out a value that has no room', () => {
-    const bytes = Buffer.from(`<13>1 - - a - - [s a="${long(9000)}" b="c"] x`)
-    message.parse(bytes, 0, bytes.length)
-    expect(fieldsOf(message.fields.bytes)).toEqual({ 'sd.s.b': 'c' })
-    expect(message.fault).toBe('fields-left-out')
   })
 
   it('takes any bytes, and loses none of them', () => {
@@ -250,5 +236,25 @@ describe('findMessageEnd', () => {
     expect(findMessageEnd(bytes, 4, 7)).toBe(6)
     expect(findMessageEnd(bytes, 4, 5)).toBe(5)
     expect(findMessageEnd(bytes, 7, 7)).toBe(7)
+  })
+})
+
+describe('skipLength', () => {
+  it.each([
+    ['5 <13>a', 2],
+    ['65535 <13>a', 6],
+    ['999 <', 4],
+    ['<13>a', 0],
+    ['5 apples', 0],
+    ['05 <13>a', 0],
+    ['123456 <13>a', 0],
+    ['5 ', 0],
+    [' <13>a', 0],
+    ['', 0],
+  ])('of %j is %i', (text, wanted) => {
+    for (const around of ['', '5 <', '<']) {
+      const { bytes, start, end } = amid(Buffer.from(text), Buffer.from(around))
+      expect(skipLength(bytes, start, end) - start).toBe(wanted)
+    }
   })
 })

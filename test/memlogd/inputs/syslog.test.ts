@@ -107,7 +107,7 @@ describe('what the kernel says of a sender', () => {
       ['gid', '100'],
       ['sender_pid', '4242'],
     ])
-    expect(entry?.fields).toMatchObject({ pid: '1', hostname: 'h' })
+    expect(entry?.fields).toMatchObject({ pid: '1', host: 'h' })
     expect(rig.engine.counters.get('fieldsLeftOut')).toBe(1)
   })
 
@@ -157,8 +157,20 @@ describe('syslog over the network', () => {
     const rig = new EngineRig()
     const log = rig.queue.open('syslog-udp', sourceKindSyslogUdp)
     rig.queue.datagram(log, remote('<34>Nov 23 03:46:57 host su[7]: failed\n'))
-    const fields = { sender_time: 'Nov 23 03:46:57', hostname: 'host', pid: '7', peer: '192.168.1.10:514' }
+    const fields = { sender_time: 'Nov 23 03:46:57', host: 'host', pid: '7', peer: '192.168.1.10:514' }
     expect(rig.entries()).toEqual([{ source: 'su', priority: 34, text: 'failed', fields }])
+  })
+
+  it('reads a datagram with an octet count, and one of this machine as it is', () => {
+    const rig = new EngineRig()
+    const udp = rig.queue.open('syslog-udp', sourceKindSyslogUdp)
+    const own = rig.queue.open('syslog', sourceKindSyslogUnix)
+    rig.queue.datagram(udp, remote('12 <14>a: count'))
+    rig.queue.datagram(own, local('12 <14>a: local'))
+    expect(rig.entries().map(({ source, priority, text }) => [source, priority, text])).toEqual([
+      ['a', 14, 'count'],
+      ['syslog', 13, '12 <14>a: local'],
+    ])
   })
 
   it('reads both framings of TCP, across a restart, and keeps what is unfinished at the end', () => {

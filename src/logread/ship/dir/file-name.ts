@@ -1,30 +1,36 @@
 /**
  * File names for sources. A source's name comes from outside: it must not leave the directory, be hidden, or be
  * another source's file. Names that are plain, as LinuxKit's all are, stay as they are. The others are written
- * with `%XX`, which can be read back, so two sources never share a file.
+ * with `%XX`, which can be read back, so two sources of a memlogd never share a file.
+ *
+ * memlogd has written some names with `%XX` itself (docs/PROTOCOL.md section 1): what it wrote stays as it is, so that
+ * the file has the name that LinuxKit's logwrite service gives it.
  */
 import { createHash } from 'node:crypto'
 
 /** A name in most file systems has 255 bytes; `.log.9999.gz.tmp` must fit behind it. */
 export const fileStemBytesMax = 255 - 16
-/** What stands for an empty name: no other source can have it, since `%` itself is always written `%25`. */
+/** What stands for an empty name: no other source can have it, since any other `%` is followed by two digits. */
 const emptyStem = '%'
 const hashDigits = 16
 
 /** `onboot.001-dhcpcd.out` -> `onboot.001-dhcpcd.out.log` */
 export function logFileName(source: Buffer): string {
-  let stem = ''
-  for (let at = 0; at < source.length; at++) stem += escapedByte(source, at)
+  const name = source.toString('latin1')
+  let stem = name.replace(notPlain, (text) => (text.length > 1 ? text : escaped(text)))
   if (stem === '') stem = emptyStem
   if (stem.length > fileStemBytesMax) stem = cutStem(stem, source)
   return `${stem}.log`
 }
 
-function escapedByte(source: Buffer, at: number): string {
-  const byte = source[at] as number
-  const isPlain =
-    byte > 0x20 && byte < 0x7f && byte !== 0x2f && byte !== 0x25 && byte !== 0x5c && !(byte === 0x2e && at === 0)
-  return isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+/**
+ * memlogd's own escapes: of a first `.` or `/`, and of a component `..`. Then the bytes that a file's name should not
+ * have: all but visible ASCII, `/`, `%`, `\`, and a first dot.
+ */
+const notPlain = /(?<=^|\/)%2E%2E(?=\/|$)|^%2[EF]|^\.|[^!-~]|[/%\\]/g
+
+function escaped(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 }
 
 /** A long name keeps its beginning; a hash of the whole distinguishes it. `%~` occurs in no other stem. */

@@ -69,7 +69,8 @@ function metadataOf(entry: EntryView): Map<string, string> {
   if (severity !== undefined) metadata.set('level', severityNames[severity] ?? 'info')
   if (entry.cutBytes > 0) metadata.set('cut_bytes', String(entry.cutBytes))
   for (const [key, value] of entry.fields()) {
-    const name = labelName(key)
+    // `host` is a label: where memlogd runs.
+    const name = key === 'host' ? 'sender_host' : labelName(key)
     if (!metadata.has(name)) metadata.set(name, value.toString())
   }
   return metadata

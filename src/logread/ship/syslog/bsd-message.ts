@@ -9,7 +9,7 @@ import type { EntryView } from '../../../protocol/entry.ts'
 import { dateFromDays, type OffsetOf } from '../../../protocol/timestamp.ts'
 import type { WriteEntry } from '../../formats/format.ts'
 import { appendLineText } from '../../formats/line-text.ts'
-import { syslogPriority } from '../../formats/syslog.ts'
+import { senderHost, syslogPriority } from '../../formats/syslog.ts'
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
 /** Section 4.1.3: longest tag. */
@@ -23,7 +23,7 @@ const secondsPerDay = 86_400
 export function makeAppendBsd(hostname: string, offsetOf: OffsetOf): WriteEntry {
   const ownHost = word(Buffer.from(hostname), hostBytesMax)
   return (entry, sink) => {
-    const sender = entry.field('hostname')
+    const sender = senderHost(entry)
     const host = sender === undefined ? ownHost : word(sender, hostBytesMax)
     sink.text(`<${syslogPriority(entry)}>${stamp(entry.realSeconds, offsetOf)} ${host || '-'} ${tag(entry)}: `)
     appendLineText(sink, entry.bytes, entry.messageStart, entry.messageEnd, false)

@@ -15,14 +15,15 @@ export class SyslogWriter {
   readonly #bare: WriteEntry
   readonly #sink = new ByteSink()
 
-  constructor(hostname: string, format: SyslogFormat = '5424') {
+  /** `sdId` names the element of the entries' fields, in RFC 5424. */
+  constructor(hostname: string, format: SyslogFormat = '5424', sdId?: string) {
     if (format === '3164') {
       this.#whole = makeAppendBsd(hostname, localOffset)
       this.#bare = this.#whole
       return
     }
-    this.#whole = makeAppendSyslog({ hostname })
-    this.#bare = makeAppendSyslog({ hostname, hasFields: false })
+    this.#whole = makeAppendSyslog({ hostname, sdId })
+    this.#bare = makeAppendSyslog({ hostname, isBare: true })
   }
 
   /** One message. Where it is longer than `bytesMax`, its fields go first, then the text is cut between characters. */

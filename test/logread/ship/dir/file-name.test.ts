@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { fileStemBytesMax, logFileName, parseLogFileName } from '../../../../src/logread/ship/dir/file-name.ts'
+import { safeSourceName } from '../../../../src/memlogd/inputs/source-name.ts'
 
 const name = (source: string | Buffer) => logFileName(Buffer.from(source))
 
@@ -15,6 +16,12 @@ test.each([
   ['a b', 'a%20b.log'],
   ['a\nb\0c\x7f', 'a%0Ab%00c%7F.log'],
   ['a%b', 'a%25b.log'],
+  ['%2E.', '%2E..log'],
+  ['%2E%2E/%2E%2E/evil', '%2E%2E%2F%2E%2E%2Fevil.log'],
+  ['a/%2E%2E/b', 'a%2F%2E%2E%2Fb.log'],
+  ['%2Fetc', '%2Fetc.log'],
+  ['a%2Fb', 'a%252Fb.log'],
+  ['a%2E%2E', 'a%252E%252E.log'],
   ['a\\b', 'a%5Cb.log'],
   ['é', '%C3%A9.log'],
   ['x.log.0', 'x.log.0.log'],
@@ -32,11 +39,19 @@ test('names as long as may be stay, longer ones keep their beginning and get a h
   expect(Buffer.byteLength(`${name(Buffer.alloc(512, 0xff))}.9999.gz.tmp`)).toBeLessThanOrEqual(255)
 })
 
-test('no two sources share a file', () => {
-  const sources: Buffer[] = []
-  for (let one = 0; one < 256; one++) for (let two = 0; two < 256; two++) sources.push(Buffer.from([one, two]))
-  for (const text of ['', '%', '%~', '%2E', '.', '..', 'a', 'A', 'a%00']) sources.push(Buffer.from(text))
-  expect(new Set(sources.map(logFileName)).size).toBe(new Set(sources.map((bytes) => bytes.toString('hex'))).size)
+test('no two sources of a memlogd share a file', () => {
+  const names: Buffer[] = []
+  for (let one = 0; one < 256; one++) for (let two = 0; two < 256; two++) names.push(Buffer.from([one, two]))
+  const parts = ['.', '..', '/', '%', '%2', '%2E', '%2F', '%25', 'a', 'E']
+  for (const one of parts)
+    for (const two of parts) for (const three of parts) names.push(Buffer.from(one + two + three))
+  for (const text of ['', '%~', 'A', 'a%00']) names.push(Buffer.from(text))
+  const sources = new Map(names.map((raw) => [safeSourceName(raw).toString('hex'), safeSourceName(raw)]))
+  expect(new Set([...sources.values()].map(logFileName)).size).toBe(sources.size)
+})
+
+test('a source of the original memlogd that begins with a dot has the file of the same source of this one', () => {
+  expect(name('.hidden')).toBe(logFileName(safeSourceName(Buffer.from('.hidden'))))
 })
 
 test('files of a rotation are distinguished from files of other sources', () => {
