@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { Daemon } from '../support/daemon.ts'
+import { binDirectory, Daemon, run } from '../support/daemon.ts'
 import { Dockerd, image, pluginDirectory } from '../support/dockerd.ts'
 import { queryEntries, type WireEntry } from '../support/query-entries.ts'
 import { eventually } from '../support/wait.ts'
@@ -128,8 +128,10 @@ it('long lines are joined, binary bytes survive, and the limit is kept', async (
     'head -c 40000 /dev/zero | tr "\\0" x; echo; head -c 100000 /dev/zero | tr "\\0" y; echo; printf ' +
       '"\\000\\001\\377\\r\\t"',
   )
+  const note = Buffer.from(' …[+34464 bytes cut]').toString('latin1')
   const lines = logs('long').out.split('\n')
-  expect(lines.map((line) => line.length)).toEqual([40_000, 65_536, 5, 0])
+  expect(lines.map((line) => line.length)).toEqual([40_000, 65_536 + note.length, 5, 0])
+  expect(lines[1]?.endsWith(note)).toBe(true)
   expect(lines[2]).toBe('\0\x01\xff\r\t')
   const entries = await entriesOf('long')
   expect(entries.map(({ text, cutBytes }) => [text.length, cutBytes])).toEqual([
@@ -137,6 +139,19 @@ it('long lines are joined, binary bytes survive, and the limit is kept', async (
     [65_536, 100_000 - 65_536],
     [5, 0],
   ])
+})
+
+it('a line that begins with <N> has that priority', async () => {
+  start('priorities', [], 'echo "<3>broken"; echo "<30>fine" >&2; echo "<999>text"')
+  expect(logs('priorities')).toEqual({ out: 'broken\n<999>text\n', err: 'fine\n' })
+  const errors = run(join(binDirectory, 'logread'), ['-socket', daemon.querySocket, '-p', 'err', 'priorities.stdout'])
+  expect(errors.stdout).toMatch(/^\S+ priorities\.stdout broken\n$/)
+})
+
+it("a terminal's carriage returns are not part of its lines", async () => {
+  start('terminal', ['-t'], 'echo one; printf "two\\r+\\n"')
+  expect(logs('terminal').out).toBe('one\ntwo\r+\n')
+  expect((await entriesOf('terminal')).map(({ text }) => text)).toEqual(['one', 'two\r+'])
 })
 
 it('log options name the source and choose labels and variables', async () => {

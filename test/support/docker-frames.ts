@@ -5,3 +5,15 @@ export function encodeDockerFrame(isStderr: boolean, seconds: number, nanos: num
   const frame = Buffer.alloc(dockerFrameBytes(line.length))
   return frame.subarray(0, writeDockerFrame(frame, 0, isStderr, seconds, nanos, line, 0, line.length))
 }
+
+/** One frame of dockerd's: a line without its newline. */
+export function dockerdFrame(isStderr: boolean, text: string, seconds: number): Buffer {
+  const line = Buffer.from(text)
+  const frame = encodeDockerFrame(isStderr, seconds, 0, line)
+  // Drops the newline that the encoder adds: one byte less in the frame and in the line.
+  const whole = Buffer.from(frame.subarray(0, frame.length - 1))
+  whole.writeUInt32BE(whole.length - 4, 0)
+  const lengthAt = whole.length - line.length - 1
+  whole[lengthAt] = line.length
+  return whole
+}

@@ -5,12 +5,12 @@
 import { serviceOf } from '../../match/service-name.ts'
 import { guessedSeverity } from '../../match/text-severity.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
+import { cutNote } from '../../protocol/cut-note.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { hasPriority, severityOf } from '../../protocol/priority.ts'
 import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
-import { cutNote } from './line-text.ts'
 import { visibleBytesMax, writeVisible } from './visible-text.ts'
 
 const reset = '\x1b[0m'

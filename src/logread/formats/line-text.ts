@@ -2,6 +2,7 @@
 
 import { entrySeverity } from '../../match/text-severity.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
+import { cutNote } from '../../protocol/cut-note.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { hashOf } from '../../protocol/hash.ts'
 import { severityOf } from '../../protocol/priority.ts'
@@ -86,12 +87,6 @@ const sourceColours = ['\x1b[32m', '\x1b[34m', '\x1b[35m', '\x1b[36m', '\x1b[92m
 /** The same source has the same colour in every run. */
 function sourceColour(bytes: Buffer, start: number, end: number): string {
   return sourceColours[hashOf(bytes, start, end) % sourceColours.length] as string
-}
-
-/** What stands behind the message of a line that was cut: ` …[+976 bytes cut]`. */
-export function cutNote({ cutBytes }: EntryView): string {
-  // The kernel does not say how long a datagram was.
-  return cutBytes === 0 ? ' …[cut]' : ` …[+${cutBytes} ${cutBytes === 1 ? 'byte' : 'bytes'} cut]`
 }
 
 /** Appends `SOURCE MESSAGE\n`. */

@@ -7,14 +7,16 @@
  * `app`, `tag` or `program`, or the source's name; PROCID the field `pid`; MSGID the field `msgid`. A gap in sequenceId
  * shows the receiver that lines were lost, as section 7.3.1 means it; gap entries carry its numbers too.
  */
+
 import { entryKindGap } from '../../protocol/constants.ts'
+import { cutNote } from '../../protocol/cut-note.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { hasPriority } from '../../protocol/priority.ts'
 import { StampWriter, stampBytesMax } from '../../protocol/timestamp.ts'
 import { utf8SequenceBytes } from '../../protocol/utf8.ts'
 import type { ByteSink } from './byte-sink.ts'
 import type { Format, FormatOptions, WriteEntry } from './format.ts'
-import { appendLineText, cutNote } from './line-text.ts'
+import { appendLineText } from './line-text.ts'
 
 /** Section 6: longest header fields. */
 const hostBytesMax = 255

@@ -1,18 +1,23 @@
 /** Containers of Docker: the frames of one FIFO become entries of `NAME.stdout` and `NAME.stderr`. */
-import { entryFlagUnterminated } from '../../protocol/constants.ts'
+import { entryFlagUnterminated, priorityNone } from '../../protocol/constants.ts'
 import type { FrameView, SourceSlot } from '../../protocol/frame.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft, emptyEntryBytesMax } from '../../ring/ring.ts'
 import type { Counters } from '../engine/counters.ts'
 import type { Input, InputContext } from '../engine/input.ts'
 import { CuttingAppender } from '../inputs/append.ts'
+import { noPriorityPrefix, priorityPrefix, priorityPrefixBytes } from '../inputs/priority-prefix.ts'
 import { type DockerFrameSink, DockerFrames, DockerLogEntry } from './frame.ts'
 import { type DockerLine, DockerPartials } from './partials.ts'
 import { type DockerSource, type DockerStream, DockerStreams } from './streams.ts'
 
+const carriageReturn = 0x0d
+
 export class DockerInput implements Input, DockerFrameSink {
   readonly #stream: DockerStream
   readonly #counters: Counters
+  /** A line that begins with `<N>` has that priority and is shown without it. */
+  readonly #hasPriority: boolean
   readonly #appender: CuttingAppender
   readonly #frames: DockerFrames
   readonly #partials: DockerPartials
@@ -25,6 +30,7 @@ export class DockerInput implements Input, DockerFrameSink {
   constructor(slot: SourceSlot, context: InputContext, streams: DockerStreams) {
     this.#stream = streams.byToken(slot.token) ?? unknownStream(slot)
     this.#counters = context.counters
+    this.#hasPriority = context.priorityPrefix
     this.#appender = new CuttingAppender(context)
     this.#frames = new DockerFrames(context.budget)
     this.#partials = new DockerPartials(context.maxLineBytes, context.budget)
@@ -94,7 +100,13 @@ export class DockerInput implements Input, DockerFrameSink {
     draft.source = name
     draft.bytes = line.bytes
     draft.start = line.start
-    draft.end = line.end
+    draft.end = isTerminalLine(line) ? line.end - 1 : line.end
+    draft.priority = priorityNone
+    const priority = this.#hasPriority ? priorityPrefix(draft.bytes, draft.start, draft.end) : noPriorityPrefix
+    if (priority !== noPriorityPrefix) {
+      draft.priority = priority
+      draft.start += priorityPrefixBytes(priority)
+    }
     draft.flags = line.isUnterminated ? entryFlagUnterminated : 0
     draft.cutBytes = line.cutBytes
     draft.fields = fields
@@ -108,6 +120,11 @@ export class DockerInput implements Input, DockerFrameSink {
     this.#frames.skippedBytes = 0
     this.#frames.skippedFrames = 0
   }
+}
+
+/** Whether the line ends as a terminal ends lines: with \r, which dockerd leaves. */
+function isTerminalLine({ bytes, start, end, cutBytes, isUnterminated }: DockerLine): boolean {
+  return end > start && bytes[end - 1] === carriageReturn && cutBytes === 0 && !isUnterminated
 }
 
 /** dockerd's own time, which `docker logs -t` shows and `--since` compares; without it, the time of the read. */

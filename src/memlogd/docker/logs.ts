@@ -1,5 +1,6 @@
 /** `docker logs`: which entries of the ring it wants, and the frames that they go out in. */
-import { entryKindLine } from '../../protocol/constants.ts'
+import { entryKindGap, entryKindLine, holesReason } from '../../protocol/constants.ts'
+import { cutNote } from '../../protocol/cut-note.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
 import type { Filter } from '../serve/ranges.ts'
@@ -30,17 +31,53 @@ export class ContainerFilter implements Filter {
   }
 }
 
-/** Docker's frames. Lost lines have no form in them. */
-export const dockerReply: ReplyEncoder = {
-  isVerbatim: false,
-  writeBytesMax: Number.POSITIVE_INFINITY,
-  bytesMax: (entry) => dockerFrameBytes(entry.size),
-  write(entry, target, at) {
+/**
+ * Docker's frames to one reader. What has no form in them becomes text: where a line was cut, and, as a line of
+ * stderr, where lines are missing.
+ */
+export class DockerReply implements ReplyEncoder {
+  readonly isVerbatim = false
+  readonly writeBytesMax = Number.POSITIVE_INFINITY
+  /** The time of the last line; before one, that of the end which was asked for. */
+  #moment: Moment | undefined
+  #hasLines = false
+
+  constructor(until: Moment | undefined) {
+    this.#moment = until
+  }
+
+  bytesMax(entry: EntryView): number {
+    return dockerFrameBytes(entry.size + noteBytesMax)
+  }
+
+  write(entry: EntryView, target: Buffer, at: number): number {
+    if (entry.kind === entryKindGap) return this.#writeGap(entry, target, at)
     if (entry.kind !== entryKindLine) return at
-    const { bytes, realSeconds, realNanos, messageStart, messageEnd } = entry
-    return writeDockerFrame(target, at, isStderr(entry), realSeconds, realNanos, bytes, messageStart, messageEnd)
-  },
+    const { bytes, realSeconds: seconds, realNanos: nanos, messageStart, messageEnd } = entry
+    this.#moment = { seconds, nanos }
+    this.#hasLines = true
+    if (!entry.isCut) {
+      return writeDockerFrame(target, at, isStderr(entry), seconds, nanos, bytes, messageStart, messageEnd)
+    }
+    const line = Buffer.concat([bytes.subarray(messageStart, messageEnd), Buffer.from(cutNote(entry))])
+    return writeDockerFrame(target, at, isStderr(entry), seconds, nanos, line, 0, line.length)
+  }
+
+  /** Whose lines are missing is not known. Before the container's first line, evicted ones hardly are its own. */
+  #writeGap(entry: EntryView, target: Buffer, at: number): number {
+    const isEvicted = entry.field('reason')?.toString('latin1') === holesReason
+    if (isEvicted && !this.#hasLines) return at
+    const lost = entry.field('lost')?.toString('latin1') ?? ''
+    const lines = lost === '1' ? '1 line of all sources was' : `${lost} lines of all sources were`
+    const line = Buffer.from(`memlogd: up to ${lines} ${isEvicted ? 'evicted' : 'overwritten'}`)
+    // dockerd ends its answer at a time after the one that was asked for.
+    const { seconds, nanos } = this.#moment ?? { seconds: entry.realSeconds, nanos: entry.realNanos }
+    return writeDockerFrame(target, at, true, seconds, nanos, line, 0, line.length)
+  }
 }
+
+/** What a note adds to an entry at most. */
+const noteBytesMax = 128
 
 const stderrSuffix = Buffer.from('.stderr')
 

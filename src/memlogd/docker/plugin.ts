@@ -11,7 +11,7 @@ import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
 import type { World } from '../../system/world.ts'
 import type { Connection, Reader } from '../serve/reader.ts'
 import type { Readers } from '../serve/readers.ts'
-import { ContainerFilter, dockerReply } from './logs.ts'
+import { ContainerFilter, DockerReply } from './logs.ts'
 import { DockerRequestError, parseRead, parseStart, parseStop, type ReadRequest, type StartRequest } from './request.ts'
 import type { DockerStream, DockerStreams } from './streams.ts'
 
@@ -201,7 +201,7 @@ export class DockerPlugin {
     })
     const reader = readers.add(connection, {
       mode: follows ? queryModeDumpFollow : queryModeDump,
-      encoder: dockerReply,
+      encoder: new DockerReply(until),
       filter: new ContainerFilter(containerId, since, until),
       ...(tail === undefined ? {} : { tail }),
     })

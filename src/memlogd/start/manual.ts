@@ -55,7 +55,8 @@ export const memlogdManual: Manual = {
           'Docker',
           "docker run --log-driver memlogd. Sources are the container's name with .stdout and .stderr; --log-opt " +
             'tag, labels and env are supported. docker logs is answered out of memory, so it reaches as far back ' +
-            'as the ring does.',
+            'as the ring does; it shows how much of a long line was cut, and, as lines of standard error that begin ' +
+            'with memlogd:, how many lines of all sources are missing. An <N> in front of a line is its priority.',
         ],
         [
           'containerd',

@@ -3,7 +3,7 @@ import { DockerInput } from '../../../src/memlogd/docker/input.ts'
 import { DockerStreams } from '../../../src/memlogd/docker/streams.ts'
 import { inputTable } from '../../../src/memlogd/inputs/table.ts'
 import { sourceKindDocker } from '../../../src/protocol/constants.ts'
-import { encodeDockerFrame } from '../../support/docker-frames.ts'
+import { dockerdFrame, encodeDockerFrame } from '../../support/docker-frames.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
 
 const limit = 1 << 20
@@ -77,3 +77,28 @@ function pieceOf(id: string, isLast: boolean, text: string): Buffer {
   frame.writeUInt32BE(frame.length - 4)
   return frame
 }
+
+describe('a line', () => {
+  const linesOf = (texts: readonly string[], priorityPrefix?: boolean) => {
+    const rig = new EngineRig(priorityPrefix === undefined ? {} : { priorityPrefix })
+    const source = rig.queue.open('web', sourceKindDocker)
+    for (const text of texts) rig.queue.data(source, dockerdFrame(false, text, 1))
+    return rig.entries().map(({ text, priority }) => [text, priority])
+  }
+
+  it('that begins with <N> has that priority', () => {
+    const texts = ['<3>broken', '<30>fine', '<999>text', '<3', '<7>']
+    expect(linesOf(texts)).toEqual([
+      ['broken', 3],
+      ['fine', 30],
+      ['<999>text', undefined],
+      ['<3', undefined],
+      ['', 7],
+    ])
+    expect(linesOf(['<3>broken'], false)).toEqual([['<3>broken', undefined]])
+  })
+
+  it("ends before a terminal's carriage return", () => {
+    expect(linesOf(['one\r', 'a\rb', '\r', '\r\r']).map(([text]) => text)).toEqual(['one', 'a\rb', '', '\r'])
+  })
+})

@@ -13,7 +13,7 @@ import type { InputFactory } from '../../../src/memlogd/engine/input.ts'
 import { inputTable } from '../../../src/memlogd/inputs/table.ts'
 import { Readers } from '../../../src/memlogd/serve/readers.ts'
 import { readerStallMs, sourceKindDocker } from '../../../src/protocol/constants.ts'
-import { encodeDockerFrame } from '../../support/docker-frames.ts'
+import { dockerdFrame } from '../../support/docker-frames.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
 import { EngineRig } from '../engine/engine-rig.ts'
 import { largeBudget } from '../inputs/chunks.ts'
@@ -131,7 +131,7 @@ class PluginRig {
   }
   data(source: number, ...lines: [from: 'out' | 'err', text: string, seconds?: number][]): void {
     for (const [from, text, seconds] of lines) {
-      this.engine.queue.data(source, dockerdFrame(from, text, seconds ?? 500))
+      this.engine.queue.data(source, dockerdFrame(from === 'err', text, seconds ?? 500))
     }
     this.take()
   }
@@ -204,17 +204,6 @@ class PluginRig {
   }
 }
 
-function dockerdFrame(from: 'out' | 'err', text: string, seconds: number): Buffer {
-  const line = Buffer.from(text)
-  const frame = encodeDockerFrame(from === 'err', seconds, 0, line)
-  // Drops the newline that the encoder adds: one byte less in the frame and in the line.
-  const whole = Buffer.from(frame.subarray(0, frame.length - 1))
-  whole.writeUInt32BE(whole.length - 4, 0)
-  const lengthAt = whole.length - line.length - 1
-  whole[lengthAt] = line.length
-  return whole
-}
-
 const ok = { status: 200, body: { Err: '' } }
 
 describe('the logging driver', () => {
@@ -258,7 +247,7 @@ describe('the logging driver', () => {
     rig.startLogging()
     const source = rig.open(1)
     // Partial, with metadata: the id `x`.
-    const partial = Buffer.concat([dockerdFrame('out', 'end', 1), Buffer.from([0x20, 1, 0x2a, 3, 0x12, 1, 0x78])])
+    const partial = Buffer.concat([dockerdFrame(false, 'end', 1), Buffer.from([0x20, 1, 0x2a, 3, 0x12, 1, 0x78])])
     partial.writeUInt32BE(partial.length - 4, 0)
     rig.engine.queue.data(source, partial)
     rig.stopLogging()
@@ -368,7 +357,7 @@ describe('a restart', () => {
     const rig = new PluginRig()
     rig.startLogging()
     const source = rig.open(1)
-    const frame = dockerdFrame('out', 'split in two', 7)
+    const frame = dockerdFrame(false, 'split in two', 7)
     rig.engine.queue.data(source, frame.subarray(0, 9))
     rig.take()
     rig.restartEngine()
@@ -391,7 +380,7 @@ describe('a restart', () => {
     rig.fail(2, 2)
     expect(rig.streams.size).toBe(1)
     const source = rig.open(1)
-    rig.engine.queue.data(source, dockerdFrame('out', 'read by another', 7).subarray(13))
+    rig.engine.queue.data(source, dockerdFrame(false, 'read by another', 7).subarray(13))
     rig.data(source, ['err', 'next'])
     expect(rig.engine.entries()).toMatchObject([{ source: 'web.stderr', text: 'next' }])
     expect(rig.engine.engine.counters.get('dockerBytesSkipped')).toBeGreaterThan(0)
@@ -464,6 +453,22 @@ describe('docker logs', () => {
     const reader = rig.askLogs({ Tail: 2, Follow: true })
     rig.data(source, ['out', '5'], ['out', '6'])
     expect(reader.lines).toEqual(['out 3', 'out 4', 'out 5', 'out 6'])
+  })
+
+  it('says how many lines a slow follower has missed', () => {
+    const rig = new PluginRig({ maxLines: 4 })
+    rig.startLogging()
+    const source = rig.open(1)
+    const reader = new Reader()
+    reader.isSlow = true
+    rig.readLogs({ Follow: true }, id, reader)
+    for (let at = 1; at <= 10; at++) rig.data(source, ['out', String(at)])
+    reader.isSlow = false
+    reader.read()
+    rig.data(source, ['out', 'last'])
+    const missing = reader.lines.filter((line) => line.startsWith('err memlogd: '))
+    expect(missing).toEqual(['err memlogd: up to 6 lines of all sources were overwritten'])
+    expect(reader.lines).toEqual(['out 1', ...missing, 'out 8', 'out 9', 'out 10', 'out last'])
   })
 
   it('shows what lies between two times, both included', () => {
@@ -551,7 +556,7 @@ describe('docker logs', () => {
   it('looks at a large ring in turns', () => {
     const { rig, source } = logged()
     for (let line = 0; line < 4_000; line++) {
-      rig.engine.queue.data(source, dockerdFrame('out', `${line} ${'x'.repeat(100)}`, 200))
+      rig.engine.queue.data(source, dockerdFrame(false, `${line} ${'x'.repeat(100)}`, 200))
     }
     rig.take()
     expect(rig.readLogs({ Tail: 4_000 }).lines.length).toBe(4_000)

@@ -2,9 +2,9 @@
  * One log file, open. It holds whole lines only: a write that fails in the middle of a line is taken back to the line's
  * beginning.
  */
+import { cutNote } from '../../../protocol/cut-note.ts'
 import type { EntryView } from '../../../protocol/entry.ts'
 import { StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
-import { cutNote } from '../../formats/line-text.ts'
 import { type FileLayer, NotAFileError, type OpenFile } from './file-layer.ts'
 
 const lineFeed = 0x0a
