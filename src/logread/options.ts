@@ -115,13 +115,25 @@ export const logreadCommand = defineCommand({
       section: what,
     },
     // Memory holds no other boot's lines.
-    boot: {
-      name: 'boot',
+    thisBoot: {
+      name: 'this-boot',
       aliases: ['b'],
       type: 'boolean',
       help: 'this boot, as always',
       section: what,
       isHidden: true,
+    },
+    boot: {
+      name: 'boot',
+      type: 'boolean',
+      help: "only the boot: the first minute of memlogd's life, and the kernel's lines before it",
+      section: what,
+    },
+    gaps: {
+      name: 'gaps',
+      type: 'boolean',
+      help: 'show each place where lines between kept ones were evicted, and how many',
+      section: what,
     },
     priority: {
       name: 'priority',
@@ -297,6 +309,12 @@ export const logreadCommand = defineCommand({
     },
     json: { name: 'json', type: 'boolean', help: 'as -o json', section: how, isHidden: true },
     utc: { name: 'utc', type: 'boolean', help: 'times in UTC, as they are by default', section: how },
+    timeAsStored: {
+      name: 'time-as-stored',
+      type: 'boolean',
+      help: 'times as they were stored, also those before the clock was set; -S and -U mean these then',
+      section: how,
+    },
     local: { name: 'local', type: 'boolean', help: "times in this machine's time zone", section: how },
     color: {
       name: 'color',

@@ -46,6 +46,12 @@ export interface Selection {
   limit?: number | undefined
   /** Following: nothing of what is buffered. */
   isNewOnly?: boolean
+  /** Only entries of the boot. */
+  isBoot?: boolean
+  /** Evicted entries between kept ones are reported where they are missing. */
+  marksHoles?: boolean
+  /** Times are those that were stored, whatever the clock was set to later. */
+  isTimeAsStored?: boolean
   /** Another run goes on after this one: the first entry that `until` leaves out has to be seen. */
   isResumed?: boolean
 }
@@ -90,6 +96,9 @@ export function makeSelection(values: ReadValues, context: TimeContext): Selecti
     isReversed: values.reverse,
     limit: values.count,
     isResumed: values.cursorFile !== undefined,
+    isBoot: values.boot,
+    marksHoles: values.gaps,
+    isTimeAsStored: values.timeAsStored,
   }
 }
 
@@ -142,6 +151,9 @@ function checkCombinations(values: ReadValues): void {
   if (values.reverse && values.follow) throw new UsageError('--reverse: cannot be used with --follow')
   if (values.tailEach !== undefined && values.lines !== undefined) {
     throw new UsageError('--lines: cannot be used with --tail-each')
+  }
+  for (const flag of ['boot', 'gaps'] as const) {
+    if (values[flag] && values.file !== undefined) throw new UsageError(`--${flag}: cannot be used with --file`)
   }
   if (values.utc && values.local) throw new UsageError('--local: cannot be used with --utc')
   if (values.cursorFile !== undefined && values.reverse && values.count !== undefined) {
@@ -244,6 +256,14 @@ const requestRoomBytes = requestBytesMax - 256
 
 /** The part of a selection that a server may be asked for. */
 export function requestOf(selection: Selection): QueryRequest {
+  return {
+    ...possibleRequestOf(selection),
+    ...(selection.isTimeAsStored === true ? { timeAsStored: true } : {}),
+    ...(selection.marksHoles === true ? { holes: true } : {}),
+  }
+}
+
+function possibleRequestOf(selection: Selection): QueryRequest {
   const whole = fullRequestOf(selection)
   const left = new Set<keyof QueryRequest>()
   if (encodeRequest(queryModeDump, whole).length > requestRoomBytes) left.add('sources')
@@ -280,10 +300,12 @@ function containedRequest(selection: Selection): Pick<QueryRequest, 'contains'> 
 }
 
 function fullRequestOf(selection: Selection): QueryRequest {
-  const { filter, pattern, match, where, tail, tailEach, limit, isReversed, isJoined, isFolded } = selection
+  const { filter, pattern, match, where, tail, tailEach, limit, isReversed, isJoined, isFolded, isBoot } = selection
   // What comes after the pattern can't be done before it.
   const isBefore = [pattern, match, where, tailEach].some((step) => step !== undefined)
-  if (isBefore || isJoined === true || isFolded === true) return { ...filter, ...containedRequest(selection) }
+  if (isBefore || isJoined === true || isFolded === true || isBoot === true) {
+    return { ...filter, ...containedRequest(selection) }
+  }
   return {
     ...filter,
     ...(tail === undefined ? {} : { tail }),

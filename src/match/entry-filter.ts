@@ -6,6 +6,8 @@ import { entryKindGap } from '../protocol/constants.ts'
 import { EntryView, entrySize } from '../protocol/entry.ts'
 import { severityOf } from '../protocol/priority.ts'
 import type { QueryRequest } from '../protocol/query.ts'
+import { type ClockStep, correctionSeconds } from '../protocol/timeline.ts'
+import { compareMoments } from '../protocol/timestamp.ts'
 import type { Wanted } from '../protocol/wanted.ts'
 import { SourceMatcher } from './source-matcher.ts'
 import { TextSearch } from './text-search.ts'
@@ -26,19 +28,22 @@ export class EntryFilter {
   readonly #request: FilterRequest
   readonly #sources: SourceMatcher | undefined
   readonly #contained: TextSearch | undefined
+  /** The clock was set there; none where the entries' times are corrected. */
+  readonly #steps: readonly ClockStep[]
 
-  private constructor(request: FilterRequest, sources: SourceMatcher | undefined) {
+  private constructor(request: FilterRequest, sources: SourceMatcher | undefined, steps: readonly ClockStep[]) {
     this.#request = request
+    this.#steps = steps
     this.#sources = sources
     this.#contained = request.contains && new TextSearch(request.contains)
   }
 
-  /** Undefined if the request wants everything. */
-  static make(request: FilterRequest): EntryFilter | undefined | Wanted {
+  /** Undefined if the request wants everything. `steps`: those by which times are to be corrected before they count. */
+  static make(request: FilterRequest, steps: readonly ClockStep[] = []): EntryFilter | undefined | Wanted {
     if (filterKeys.every((key) => request[key] === undefined)) return undefined
-    if (request.sources === undefined) return new EntryFilter(request, undefined)
+    if (request.sources === undefined) return new EntryFilter(request, undefined, steps)
     const sources = SourceMatcher.parse(request.sources)
-    return sources instanceof SourceMatcher ? new EntryFilter(request, sources) : sources
+    return sources instanceof SourceMatcher ? new EntryFilter(request, sources, steps) : sources
   }
 
   /** Most comparisons that one entry takes. */
@@ -70,10 +75,18 @@ export class EntryFilter {
       const severity = entrySeverity(entry)
       if (severity < request.severity[0] || severity > request.severity[1]) return false
     }
-    if (request.since !== undefined && isBefore(entry, request.since)) return false
-    if (request.until !== undefined && isAfter(entry, request.until)) return false
+    if (!this.#isInTime(entry)) return false
     if (sources === undefined) return true
     return sources.isWanted(entry.bytes, entry.sourceStart, entry.sourceEnd, isNameStated(entry))
+  }
+
+  #isInTime(entry: EntryView): boolean {
+    const { since, until } = this.#request
+    if (since === undefined && until === undefined) return true
+    const correction = this.#steps.length === 0 ? 0 : correctionSeconds(this.#steps, entry.sequence)
+    const moment = { seconds: entry.realSeconds + correction, nanos: entry.realNanos }
+    if (since !== undefined && compareMoments(moment, since) < 0) return false
+    return until === undefined || compareMoments(moment, until) <= 0
   }
 }
 
@@ -85,21 +98,6 @@ function isNameStated(entry: EntryView): boolean {
   if (entry.fieldsEnd === entry.sourceEnd) return false
   for (const [key] of entry.fields()) if (senderFields.has(key)) return true
   return false
-}
-
-interface Bound {
-  seconds: number
-  nanos: number
-}
-
-function isBefore(entry: EntryView, bound: Bound): boolean {
-  const seconds = entry.realSeconds
-  return seconds < bound.seconds || (seconds === bound.seconds && entry.realNanos < bound.nanos)
-}
-
-function isAfter(entry: EntryView, bound: Bound): boolean {
-  const seconds = entry.realSeconds
-  return seconds > bound.seconds || (seconds === bound.seconds && entry.realNanos > bound.nanos)
 }
 
 const view = new EntryView()

@@ -215,7 +215,7 @@ export const entryFieldKeyBytesMax = 255
 /** Most source names that are known at the same time; for new ones, those that were silent for longest make room. */
 export const countedSourcesMax = 2048
 /** Format of the ring file (docs/PROTOCOL.md section 6), and the oldest that is read and taken over. */
-export const ringFormatVersion = 3
+export const ringFormatVersion = 4
 export const ringFormatOldest = 2
 /** Unfinished lines and messages of all sources of this machine together, in bytes. */
 export const heldBytesMax = 16 * 1024 * 1024
@@ -232,6 +232,8 @@ export const carryKeptBytes = 256 * 1024
 export const maxLinesLimit = 50_000_000
 export const maxBytesDefault = 8 * 1024 * 1024
 export const maxBytesLimit = 1024 * 1024 * 1024
+/** Steps of the clock that a ring remembers. */
+export const clockStepsMax = 16
 /** Entries of the first so many seconds are of the boot. */
 export const bootSeconds = 60
 /** Smallest and largest -keep; 0 keeps nothing. A half is moved in one step, which takes 50 ms at most. */

@@ -15,7 +15,7 @@
  *  34  u16 fieldsLength    bytes
  *  36  u32 messageLength   bytes
  *  40  u32 cutBytes        bytes of the line that were dropped because it was too long
- *  44  u32 reserved        0
+ *  44  i32 correction      0; at a reader: seconds that it added to the time, because the clock was set later
  *  48  source, fields, message, zero padding
  *
  * A field is: u8 key length (not 0), u16 value length, key, value.
@@ -70,6 +70,14 @@ export function entrySequence(bytes: Buffer, start: number): number {
   return uint32(bytes, start + 12) * 0x1_0000_0000 + uint32(bytes, start + 8)
 }
 
+/** Adds the seconds to an entry's time; never below 1970. The bytes are then for readers, not for a ring. */
+export function correctTime(bytes: Buffer, start: number, seconds: number): void {
+  const stored = uint32(bytes, start + 16)
+  const corrected = Math.min(0xffff_ffff, Math.max(0, stored + seconds))
+  bytes.writeUInt32LE(corrected, start + 16)
+  bytes.writeInt32LE((corrected - stored) | 0, start + 44)
+}
+
 /** A window on one entry in a buffer. Moved from entry to entry, never made per line. */
 export class EntryView {
   bytes: Buffer = emptyBytes
@@ -106,6 +114,10 @@ export class EntryView {
   }
   get realNanos(): number {
     return uint32(this.bytes, this.start + 20)
+  }
+  /** Seconds that a reader added to the time, because the clock was set later (`correctTime`). */
+  get correctionSeconds(): number {
+    return uint32(this.bytes, this.start + 44) | 0
   }
   get monoSeconds(): number {
     return uint32(this.bytes, this.start + 24)

@@ -11,6 +11,7 @@ import {
   requestBytesMax,
   sourceNameBytesMax,
 } from './constants.ts'
+import { type ClockStep, parseSteps } from './timeline.ts'
 import { type Moment, momentFromNanos, momentToNanos } from './timestamp.ts'
 
 /** Most globs in one request. */
@@ -45,6 +46,10 @@ export interface QueryRequest {
   reverse?: boolean
   limit?: number
   stats?: boolean
+  /** `since` and `until` mean times as they were stored, whatever the clock was set to later. */
+  timeAsStored?: boolean
+  /** Entries that were evicted between kept ones are reported where they are missing. */
+  holes?: boolean
   /** With `stats`: how many entries each source has stored, too. */
   storedBySource?: boolean
 }
@@ -64,6 +69,10 @@ export interface ReplyHeader {
   first: number
   /** The sequence number that the next entry gets. */
   next: number
+  /** When the clock was set: times of older entries are to be corrected. */
+  steps?: readonly ClockStep[]
+  /** Entries with an earlier monotonic second are of the boot. */
+  bootEnd?: number
   /** Keys of the request that the server applied; the client applies the others. */
   applied: string[]
   /** Why the request can't be answered; nothing follows then. */
@@ -149,6 +158,8 @@ const requestReaders: readonly (readonly [keyof QueryRequest, KeyReader])[] = [
   ['reverse', (value, into) => typeof value === 'boolean' && assign(into, { reverse: value })],
   ['limit', (value, into) => isCount(value, 1) && assign(into, { limit: value })],
   ['stats', (value, into) => typeof value === 'boolean' && assign(into, { stats: value })],
+  ['timeAsStored', (value, into) => typeof value === 'boolean' && assign(into, { timeAsStored: value })],
+  ['holes', (value, into) => typeof value === 'boolean' && assign(into, { holes: value })],
   ['storedBySource', (value, into) => typeof value === 'boolean' && assign(into, { storedBySource: value })],
 ]
 
@@ -209,8 +220,9 @@ function parseObject(line: Buffer): Record<string, unknown> | undefined {
 }
 
 /** The header line, newline included. */
-export function encodeHeader(header: ReplyHeader): Buffer {
-  return Buffer.from(`${JSON.stringify({ memlogd: queryProtocolVersion, ...header })}\n`)
+export function encodeHeader({ steps = [], ...header }: ReplyHeader): Buffer {
+  const pairs = steps.length === 0 ? {} : { steps: steps.map(({ sequence, ms }) => [sequence, ms]) }
+  return Buffer.from(`${JSON.stringify({ memlogd: queryProtocolVersion, ...header, ...pairs })}\n`)
 }
 
 /**
@@ -225,12 +237,18 @@ export function parseHeader(line: Buffer): ReplyHeader | 'plain' | { fault: stri
       fault: `memlogd speaks version ${String(body.memlogd)} of the query protocol, wanted ${queryProtocolVersion}`,
     }
   }
-  const { version, pid, ring, first, next, applied, error, busy } = body
+  const { version, pid, ring, first, next, applied, error, busy, steps, bootEnd } = body
   const isWhole =
     typeof version === 'string' && isCount(pid, 0) && isRingId(ring) && isCount(first, 0) && isCount(next, 0)
   if (!isWhole || !Array.isArray(applied) || !applied.every((key) => typeof key === 'string')) {
     return { fault: 'a reply header with a key missing or wrong' }
   }
-  const header = { version, pid, ring, first, next, applied }
+  const clock = parseSteps(steps ?? [])
+  if (clock === undefined) return { fault: 'a reply header with wrong steps of the clock' }
+  const header = {
+    ...{ version, pid, ring, first, next, applied },
+    ...(clock.length === 0 ? {} : { steps: clock }),
+    ...(isCount(bootEnd, 1) ? { bootEnd } : {}),
+  }
   return typeof error === 'string' ? { ...header, error, ...(busy === true ? { busy } : {}) } : header
 }

@@ -46,7 +46,12 @@ export class Keeper {
   }
 
   get state(): KeptState {
-    return { half: this.region.half, bytes: this.region.bytes, bootEndSeconds: this.bootEndSeconds }
+    return {
+      half: this.region.half,
+      bytes: this.region.bytes,
+      bootEndSeconds: this.bootEndSeconds,
+      evicted: this.owners.evictedCounts,
+    }
   }
 
   /**
@@ -67,7 +72,7 @@ export class Keeper {
     const owner = this.owners.numbered(number)
     if (owner.ringBytes - bytes < this.#share) return false
     owner.ringBytes -= bytes
-    owner.evicted += entries
+    this.owners.countEvicted(owner, entries)
     return true
   }
 
@@ -88,7 +93,7 @@ export class Keeper {
     owner.ringBytes = newer
     if (isErr) this.#ringErrorBytes -= size
     if (!isWanted) {
-      owner.evicted++
+      this.owners.countEvicted(owner, 1)
       return true
     }
     this.#count(view)
@@ -110,10 +115,11 @@ export class Keeper {
    * Continues with what a commit names, before the ring's entries are counted, and calls `see` with each entry; false
    * where its bytes are no entries.
    */
-  restore({ half, bytes, bootEndSeconds }: KeptState, see: (view: EntryView) => void): boolean {
+  restore({ half, bytes, bootEndSeconds, evicted }: KeptState, see: (view: EntryView) => void): boolean {
     this.bootEndSeconds = bootEndSeconds
     this.#bootBytes = this.#errorBytes = this.#ringErrorBytes = 0
     this.owners.clear()
+    this.owners.restoreEvicted(evicted)
     return this.region.restore(half, bytes, (view) => {
       this.#count(view)
       this.#ownerOf(view).kept++
@@ -128,7 +134,7 @@ export class Keeper {
 
   /** Forgets everything. */
   clear(): void {
-    this.restore({ half: this.region.half, bytes: 0, bootEndSeconds: this.bootEndSeconds }, () => {})
+    this.restore({ half: this.region.half, bytes: 0, bootEndSeconds: this.bootEndSeconds, evicted: [] }, () => {})
   }
 
   #isBoot(view: EntryView, bootBytes: number): boolean {
@@ -159,7 +165,7 @@ export class Keeper {
       const owner = this.#ownerOf(view)
       if (!isKept && owner.surplusBytes > 0) {
         owner.surplusBytes -= view.size
-        owner.evicted++
+        this.owners.countEvicted(owner, 1)
         owner.kept--
       } else {
         this.#count(view)

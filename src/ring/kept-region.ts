@@ -13,6 +13,7 @@
  */
 import { entryHeaderBytes } from '../protocol/constants.ts'
 import { EntryView, entryFault, entrySequence, entrySize } from '../protocol/entry.ts'
+import type { EvictedCount } from './owners.ts'
 import type { RingStore } from './store.ts'
 
 /** What a commit records of the region. */
@@ -22,6 +23,8 @@ export interface KeptState {
   bytes: number
   /** Entries with an earlier monotonic time are of the boot; 0: none is. */
   bootEndSeconds: number
+  /** Entries that are nowhere any more, of those sources that have most. */
+  evicted: readonly EvictedCount[]
 }
 
 /** An entry is indexed where its place in the half is a multiple of this. */

@@ -5,6 +5,8 @@
 import { countedSourcesMax } from '../protocol/constants.ts'
 
 export interface Owner {
+  /** The name's bytes, one character for each; of users, NUL and their uid. */
+  readonly key: string
   /** What people see. */
   readonly name: string
   /** From 1; 0: its entries in the ring are not counted. */
@@ -14,6 +16,8 @@ export interface Owner {
   /** Entries in the kept region, and those that are nowhere any more. */
   kept: number
   evicted: number
+  /** Whether it is one of those with most evicted entries, which a commit names. */
+  isNamed: boolean
   /** While the kept region moves: bytes there that only the owner's share can keep, and those above the share. */
   regionBytes: number
   surplusBytes: number
@@ -21,12 +25,25 @@ export interface Owner {
   isForgotten: boolean
 }
 
+/** What a commit records of an owner. */
+export interface EvictedCount {
+  key: string
+  evicted: number
+}
+
+/** So many of those with most evicted entries outlive the engine: more than the log names. */
+const namedMax = 8
+/** Longest key that a commit has room for. */
+export const evictedKeyBytesMax = 119
+
 export class Owners {
-  /** By the name's bytes, one character for each; of users, by NUL and their uid. */
+  /** By their keys. */
   readonly #byName = new Map<string, Owner>()
   readonly #numbered: (Owner | undefined)[] = []
   /** All for which there is no room. */
-  readonly #others = newOwner('others', 0)
+  readonly #others = newOwner('others', 'others', 0)
+  /** Those with most evicted entries, in no order. */
+  #named: Owner[] = []
   /** Entries come in runs of one name. */
   #latestName: Buffer = Buffer.alloc(0)
   #latest: Owner = this.#others
@@ -57,14 +74,41 @@ export class Owners {
     yield this.#others
   }
 
-  /** The names of those with most evicted entries since this engine began. */
+  /** Entries of the owner are nowhere any more. */
+  countEvicted(owner: Owner, entries: number): void {
+    owner.evicted += entries
+    if (owner.isNamed) return
+    if (this.#named.length < namedMax) this.#named.push(owner)
+    else {
+      const least = this.#named.reduce((a, b) => (b.evicted < a.evicted ? b : a))
+      if (owner.evicted <= least.evicted) return
+      least.isNamed = false
+      this.#named[this.#named.indexOf(least)] = owner
+    }
+    owner.isNamed = true
+  }
+
+  /** The counts of those with most evicted entries, for a commit. */
+  get evictedCounts(): readonly EvictedCount[] {
+    return this.#named
+  }
+
+  /** Continues with the counts of a commit. */
+  restoreEvicted(counts: readonly EvictedCount[]): void {
+    for (const { key, evicted } of counts) {
+      const bytes = Buffer.from(key, 'latin1')
+      const owner = key.startsWith('\0') ? this.ofUser(bytes, 1, bytes.length) : this.of(bytes, 0, bytes.length)
+      this.countEvicted(owner, evicted)
+    }
+  }
+
+  /** The names of those with most evicted entries. */
   mostEvicted(count: number): string[] {
-    const owners = [...this.all()].filter(({ evicted }) => evicted > 0)
-    owners.sort((a, b) => b.evicted - a.evicted)
+    const owners = [...this.#named].sort((a, b) => b.evicted - a.evicted)
     return owners.slice(0, count).map(({ name }) => name)
   }
 
-  /** Those that have entries in the kept region, or had some evicted since this engine began. */
+  /** Those that have entries in the kept region, or had some evicted. */
   list(): { source: string; kept: number; evicted: number }[] {
     const owners = [...this.all()].filter(({ kept, evicted }) => kept > 0 || evicted > 0)
     return owners.map(({ name, kept, evicted }) => ({ source: name, kept, evicted }))
@@ -78,7 +122,7 @@ export class Owners {
   #make(key: string, name: string, number: number): Owner {
     if (this.#byName.size >= countedSourcesMax) this.#forgetUnused()
     if (this.#byName.size >= countedSourcesMax) return this.#others
-    const owner = newOwner(name, number)
+    const owner = newOwner(name, key, number)
     this.#byName.set(key, owner)
     if (number > 0) this.#numbered[number] = owner
     return owner
@@ -95,12 +139,14 @@ export class Owners {
       if (owner.ringBytes > 0 || owner.kept > 0) continue
       this.#byName.delete(key)
       owner.isForgotten = true
+      owner.isNamed = false
+      this.#named = this.#named.filter((other) => other !== owner)
       if (owner.number > 0) this.#numbered[owner.number] = undefined
     }
   }
 }
 
-function newOwner(name: string, number: number): Owner {
+function newOwner(name: string, key: string, number: number): Owner {
   const none = { ringBytes: 0, kept: 0, evicted: 0, regionBytes: 0, surplusBytes: 0 }
-  return { name, number, ...none, isForgotten: false }
+  return { name, key, number, ...none, isNamed: false, isForgotten: false }
 }

@@ -180,6 +180,10 @@ export class Ring {
   get owners(): Owners | undefined {
     return this.#keeper?.owners
   }
+  /** Entries with an earlier monotonic second are of the boot. */
+  get bootEndSeconds(): number {
+    return this.#bootEndSeconds
+  }
   /** Sequence number of the oldest entry, kept ones included. */
   get oldestSequence(): number {
     return this.kept?.firstSequence ?? this.#tailSequence
@@ -319,7 +323,7 @@ export class Ring {
       headPosition: this.#headPosition,
       tailSequence: this.#tailSequence,
       nextSequence: this.#nextSequence,
-      kept: this.#keeper?.state ?? { half: 0, bytes: 0, bootEndSeconds: this.#bootEndSeconds },
+      kept: this.#keeper?.state ?? { half: 0, bytes: 0, bootEndSeconds: this.#bootEndSeconds, evicted: [] },
     }
   }
 
@@ -345,8 +349,11 @@ export class Ring {
     this.#nextSequence = state.tailSequence
     this.#forget()
     this.#bootEndSeconds = state.kept.bootEndSeconds
-    const count = ({ bytes, sourceStart, sourceEnd }: EntryView): void => {
-      this.sources.ofBytes(bytes, sourceStart, sourceEnd).entries++
+    const count = ({ bytes, sourceStart, sourceEnd, realSeconds, realNanos }: EntryView): void => {
+      const source = this.sources.ofBytes(bytes, sourceStart, sourceEnd)
+      source.entries++
+      source.realSeconds = realSeconds
+      source.realNanos = realNanos
     }
     if (this.#keeper?.restore(state.kept, count) === false) throw new RingDamaged('no entries in the kept region')
     const buffer = Buffer.allocUnsafeSlow(Math.max(scanBytes, entryBytesMax))

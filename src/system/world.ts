@@ -10,6 +10,8 @@ export interface World {
   now(): Stamp
   /** Milliseconds of a clock that never steps back; it begins anywhere. */
   monotonicMs(): number
+  /** Milliseconds since the machine was started, those that it was suspended included (CLOCK_BOOTTIME). */
+  bootMs(): number
   /** Calls `call` once after `ms` of the monotonic clock, at most timerMsMax. Returns a function that cancels it. */
   after(ms: number, call: () => void): () => void
   /** Calls `call` once when pending I/O has had its turn. */
@@ -30,6 +32,9 @@ export const systemWorld: World = {
   monotonicMs(): number {
     const [seconds, nanos] = process.hrtime()
     return seconds * 1000 + nanos / 1_000_000
+  },
+  bootMs(): number {
+    return process.getBuiltinModule('node:os').uptime() * 1000
   },
   after(ms: number, call: () => void): () => void {
     const timer = setTimeout(call, Math.min(ms, timerMsMax))

@@ -193,3 +193,26 @@ describe('the kept region against its rules', () => {
     commitRing(bench.ring)
   })
 })
+
+describe('counts of evicted entries', () => {
+  it('survive the engine, for the sources that have most', () => {
+    const bench = new Bench({ ...options, maxBytes: 64 * 1024 })
+    for (let round = 0; round < 6; round++) {
+      for (let line = 0; line < 2000; line++) bench.write({ source: 'flood', text: `line ${line} of the flood` })
+      for (let line = 0; line < 900; line++) bench.write({ source: 'chatty', text: `line ${line}` })
+      bench.commit()
+    }
+    const before = bench.ring.owners?.list().map(({ source, evicted }) => [source, evicted])
+    expect(bench.ring.owners?.mostEvicted(3)).toEqual(['flood', 'chatty'])
+    bench.restart()
+    expect(bench.ring.owners?.list().map(({ source, evicted }) => [source, evicted])).toEqual(before)
+    expect(bench.ring.owners?.mostEvicted(1)).toEqual(['flood'])
+  })
+
+  it('are of users, too', () => {
+    const bench = new Bench(options)
+    for (let line = 0; line < 9000; line++) bench.write({ source: `tag${line}`, text: 'x'.repeat(50), uid: '1000' })
+    bench.restart()
+    expect(bench.ring.owners?.mostEvicted(3)).toEqual(['uid 1000'])
+  })
+})

@@ -21,7 +21,9 @@ import type { Life } from './life.ts'
 import { must, type Truth } from './truth.ts'
 
 /** Who learns what was put into the queue. */
-export type IntakeObserver = Pick<Truth, 'opened' | 'data' | 'ended' | 'event'> & { counters: { frames: number } }
+export type IntakeObserver = Pick<Truth, 'framed' | 'opened' | 'data' | 'ended' | 'event'> & {
+  counters: { frames: number }
+}
 
 /** An open source, with what its writer has written and the intake has not read. */
 export interface SimulatedSource {
@@ -179,6 +181,7 @@ export class IntakeModel implements FrameQueue {
     payload.copy(this.#area, at + queueFrameHeaderBytes)
     this.head += size
     this.#truth.counters.frames++
+    this.#truth.framed(stamp)
     must(this.head - this.tail <= this.areaBytes, 'the model of the intake overwrote frames')
     return stamp
   }

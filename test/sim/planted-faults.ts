@@ -95,8 +95,8 @@ export const plantedFaults: Record<string, () => () => void> = {
     }),
   'the place inside a frame is forgotten': () =>
     replace(CommitWriter.prototype, 'write', (write) => {
-      return function (this: CommitWriter, ring, position, _frameOffset, counters, carries) {
-        write.call(this, ring, position, 0, counters, carries)
+      return function (this: CommitWriter, ring, clock, position, _frameOffset, counters, carries) {
+        write.call(this, ring, clock, position, 0, counters, carries)
       }
     }),
   'frames are acknowledged that are not stored': () =>

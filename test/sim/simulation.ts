@@ -135,7 +135,7 @@ export class Simulation {
     else if (chance < 39) this.#event()
     else if (chance < 64) this.#runEngine()
     else if (chance < 68) this.#world.pass(this.random.pick([1, 100, 3000, 6000]))
-    else if (chance < 70) this.#world.step(this.random.below(2_000_000) - 1_000_000)
+    else if (chance < 70) this.#setClock()
     else if (chance < 76) this.#connect()
     else if (chance < 97) this.#peerActs()
     else if (chance < 98 && this.#killChance > 0 && this.#mayDie) this.#die()
@@ -144,9 +144,25 @@ export class Simulation {
 
   // ---- Time -------------------------------------------------------------------------------------
 
-  /** No two moments are the same. */
+  /** Forward or back, a little or far; or the machine sleeps, while nothing waits to be stored. */
+  #setClock(): void {
+    const { random } = this
+    if (random.chance(0.3) && this.#intake.head === this.#intake.tail) {
+      this.#world.suspend(random.below(100_000))
+      return
+    }
+    // A line of a source that is a second later at most keeps the time of the line before, if that is still known.
+    const seconds = random.pick([1, 2, -2, -3, random.below(2_000_000) - 1_000_000])
+    this.#world.step(seconds)
+    this.#truth.stepped(seconds * 1e9)
+  }
+
+  /** No two moments are the same; the clock is slewed. */
   #now(): Stamp {
     this.#world.advance(250)
+    const slew = this.random.below(100_000)
+    this.#world.slew(slew)
+    this.#truth.stepped(slew)
     return this.#world.now()
   }
 
@@ -156,6 +172,7 @@ export class Simulation {
     return {
       now: () => this.#now(),
       monotonicMs: () => world.monotonicMs(),
+      bootMs: () => world.bootMs(),
       after: (ms, call) => world.after(ms, () => this.#alive(call)),
       soon: (call) => world.soon(() => this.#alive(call)),
       random: (count) => world.random(count),

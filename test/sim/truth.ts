@@ -3,6 +3,7 @@
  * The engine's own code is not used here, but for the texts of its messages.
  */
 import { eventText, type IntakeEvent } from '../../src/memlogd/engine/events.ts'
+import { stepText } from '../../src/memlogd/engine/wall-clock.ts'
 import {
   entryFlagCut,
   entryFlagUnterminated,
@@ -41,8 +42,24 @@ export class Truth {
   readonly #times = new Map<string, bigint>()
   readonly #partials = new Map<number, string>()
 
+  /** Nanoseconds by which the clock was set or slewed since the last frame; undefined before the first one. */
+  #stepped: number | undefined
+
   constructor(maxLineBytes: number) {
     this.#maxLineBytes = maxLineBytes
+  }
+
+  /** The clock is set or slewed. */
+  stepped(nanos: number): void {
+    if (this.#stepped !== undefined) this.#stepped += nanos
+  }
+
+  /** A frame with these clocks is put into the queue: it is the first one to show a step. */
+  framed(stamp: Stamp): void {
+    const ms = Math.round((this.#stepped ?? 0) / 1e6)
+    this.#stepped = 0
+    if (Math.abs(ms) <= 1000) return
+    this.#add('memlogd', stepText(ms), stamp, 0, encodeFields([['clock_step_ms', String(ms)]]), entryKindLine)
   }
 
   opened(): void {

@@ -20,6 +20,8 @@ export class FakeQueue implements FrameQueue {
   acknowledged = 0
   #nextId = 1
   #seconds = 0
+  /** The realtime clock of the first frame. */
+  realSeconds = 1_500_000_000
 
   constructor(areaBytes = 1 << 20) {
     this.areaBytes = areaBytes
@@ -74,7 +76,7 @@ export class FakeQueue implements FrameQueue {
     this.#area.writeUInt16LE(id % 4096, at + 6)
     this.#area.writeUInt32LE(id, at + 8)
     this.#area.writeUInt32LE(detail, at + 12)
-    this.#area.writeUInt32LE(1_500_000_000 + this.#seconds, at + 16)
+    this.#area.writeUInt32LE(this.realSeconds + this.#seconds, at + 16)
     this.#area.writeUInt32LE(123_456_789, at + 20)
     this.#area.writeUInt32LE(this.#seconds++, at + 24)
     this.#area.writeUInt32LE(5, at + 28)

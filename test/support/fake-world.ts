@@ -26,6 +26,8 @@ export class FakeWorld implements World {
   #nanos: number
   /** What the realtime clock is ahead of the monotonic one, in seconds. */
   #realAhead: number
+  #suspendedMs = 0
+  #slewedNanos = 0
   #timers: Timer[] = []
   #soon: (() => void)[] = []
 
@@ -37,13 +39,23 @@ export class FakeWorld implements World {
   }
 
   now(): Stamp {
-    const seconds = Math.floor(this.#nanos / nanosPerSecond)
-    const nanos = this.#nanos - seconds * nanosPerSecond
-    return { realSeconds: seconds + this.#realAhead, realNanos: nanos, monoSeconds: seconds, monoNanos: nanos }
+    const monoSeconds = Math.floor(this.#nanos / nanosPerSecond)
+    const real = this.#nanos + this.#slewedNanos
+    const realSeconds = Math.floor(real / nanosPerSecond)
+    return {
+      realSeconds: realSeconds + this.#realAhead,
+      realNanos: real - realSeconds * nanosPerSecond,
+      monoSeconds,
+      monoNanos: this.#nanos - monoSeconds * nanosPerSecond,
+    }
   }
 
   monotonicMs(): number {
     return this.#nanos / nanosPerMs
+  }
+
+  bootMs(): number {
+    return this.monotonicMs() + this.#suspendedMs
   }
 
   after(ms: number, call: () => void): () => void {
@@ -70,6 +82,17 @@ export class FakeWorld implements World {
   /** The realtime clock is set: it steps by `seconds`, the monotonic one does not. */
   step(seconds: number): void {
     this.#realAhead += seconds
+  }
+
+  /** The realtime clock is slewed: it runs a little faster than the monotonic one. */
+  slew(nanos: number): void {
+    this.#slewedNanos += nanos
+  }
+
+  /** The machine sleeps: the realtime clock goes on, the monotonic one does not. */
+  suspend(seconds: number): void {
+    this.#realAhead += seconds
+    this.#suspendedMs += seconds * 1000
   }
 
   /** Both clocks move on; timers that are due wait for `pass`. */

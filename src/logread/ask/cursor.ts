@@ -1,6 +1,6 @@
 /** Where a reader goes on: after an entry, and from one run to the next. */
 import { ExitError } from '../../cli/errors.ts'
-import { entryKindGap } from '../../protocol/constants.ts'
+import { entryKindGap, holesReason } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import type { Cursor } from '../../protocol/query.ts'
 import { errnoText } from '../../system/errno-text.ts'
@@ -15,7 +15,10 @@ export function sequenceAfter(entry: EntryView): number | undefined {
   if (entry.kind !== entryKindGap) return entry.sequence + 1
   const last = entry.field('last')?.toString('latin1') ?? ''
   if (/^[0-9]{1,16}$/.test(last)) return Number(last) + 1
-  return entry.field('reason')?.toString('latin1') === 'restarted' ? undefined : entry.sequence + 1
+  const reason = entry.field('reason')?.toString('latin1')
+  if (reason === 'restarted') return undefined
+  // It stands before the entry that has its number.
+  return reason === holesReason ? entry.sequence : entry.sequence + 1
 }
 
 /** The cursor after `entry`, which was `before` it. */

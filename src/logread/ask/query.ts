@@ -4,9 +4,10 @@
  * line first, an upstream one ignores the line and sends its own lines at once.
  */
 import { basename, dirname, join } from 'node:path'
-import { queryLinkName, queryModeDump, querySocketPath } from '../../protocol/constants.ts'
-import { EntryView } from '../../protocol/entry.ts'
+import { entryKindGap, queryLinkName, queryModeDump, querySocketPath } from '../../protocol/constants.ts'
+import { correctTime, EntryView } from '../../protocol/entry.ts'
 import { encodeRequest, parseHeader, type QueryRequest, type ReplyHeader } from '../../protocol/query.ts'
+import { type ClockStep, correctionSeconds } from '../../protocol/timeline.ts'
 import type { Moment } from '../../protocol/timestamp.ts'
 import { EntryStream, type ReplyEnd, type TakeEntries } from './entry-stream.ts'
 import { PlainStream, parsePlainLine, plainLineBytesMax } from './plain-stream.ts'
@@ -85,6 +86,8 @@ export class Query {
   readonly #options: QueryOptions
   readonly #entries: EntryStream
   readonly #plain: PlainStream
+  /** When the clock was set: times of entries before are corrected. */
+  #steps: readonly ClockStep[] = []
   readonly #line: Buffer[] = []
   #lineBytes = 0
   #state: QueryState = 'first-line'
@@ -96,7 +99,10 @@ export class Query {
 
   constructor(options: QueryOptions) {
     this.#options = options
-    this.#entries = new EntryStream(options.onEntries)
+    this.#entries = new EntryStream((bytes, start, end, last) => {
+      if (this.#steps.length > 0) correctTimes(bytes, start, end, this.#steps)
+      return options.onEntries(bytes, start, end, last)
+    })
     this.#plain = new PlainStream(options.onEntries)
     const { promise, resolve, reject } = Promise.withResolvers<QueryOutcome>()
     this.outcome = promise
@@ -236,6 +242,7 @@ export class Query {
     } else if (header.error !== undefined) {
       this.#fail(header.busy === true ? 'busy' : 'refused', header.error)
     } else {
+      if (this.#options.request.timeAsStored !== true) this.#steps = header.steps ?? []
       this.#state = this.#options.request.stats === true ? 'stats' : 'entries'
       this.#options.onHeader?.(header)
     }
@@ -267,6 +274,21 @@ export class Query {
         return { kind: 'complete', end: undefined }
     }
   }
+}
+
+/** Corrects the times of the entries before the last step of the clock. Gaps that the reader itself missed are of now. */
+function correctTimes(bytes: Buffer, start: number, end: number, steps: readonly ClockStep[]): void {
+  const view = new EntryView()
+  for (let at = start; at < end; at += view.size) {
+    const correction = correctionSeconds(steps, view.at(bytes, at).sequence)
+    if (correction !== 0 && !isReadersGap(view)) correctTime(bytes, at, correction)
+  }
+}
+
+/** Whether an entry reports what this reader has missed, and was not stored. */
+function isReadersGap(entry: EntryView): boolean {
+  if (entry.kind !== entryKindGap) return false
+  return entry.field('first') !== undefined || entry.field('lost') === undefined
 }
 
 /** Where an upstream memlogd listens, if `path` is where ours would. */

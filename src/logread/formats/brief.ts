@@ -25,6 +25,8 @@ const servicesMax = 10_000
 /** Where date and time of day are in `2017-04-15T15:03:17.744Z`. */
 const dateEnd = 10
 const timeEnd = 23
+/** Before a time that was corrected. */
+const tilde = 0x7e
 const isError = /\.stderr$/
 
 /** Select Graphic Rendition: colours and the like, which cannot move the cursor. */
@@ -58,6 +60,7 @@ class Brief {
     this.#width = Math.min(columnMax, Math.max(this.#width, service.length))
     const column = this.#painted(this.#colourOf(service), this.#visible(service.padEnd(this.#width)))
     const bar = isError.test(source) ? this.#painted('31', '┃') : '│'
+    if (entry.correctionSeconds !== 0) sink.byte(tilde)
     sink.text(`${stamp.slice(dateEnd + 1, timeEnd)} ${this.#letter(entry)} ${column} ${bar} ${this.#text(entry)}\n`)
   }
 

@@ -4,6 +4,7 @@
  *   {"time":"2017-04-15T15:37:37.123456789Z","source":"sshd","msg":"no","seq":7,"monotonic":5.000000001,
  *    "priority":35,"severity":"err","facility":"auth","fields":{"pid":"77"}}
  *
+ * `time` is always as it was stored; `time_corrected` is the right one where the clock was set later.
  * Keys without a value are left out: `monotonic` (an upstream server has none), `priority` and its names, `fields`.
  * `kind` is `gap` for entries that report lost lines, `cut` the number of bytes that a long line lost,
  * `unterminated` true for a last line without newline; `msg64` holds the message's bytes in base64 where they are
@@ -30,12 +31,18 @@ function makeAppendJson(options: Pick<FormatOptions, 'offsetOf' | 'guesses'>): W
   return (entry, sink) => {
     const { bytes } = entry
     sink.text('{"time":"')
-    sink.used = stamp.writeNanos(sink.reserve(stampBytesMax), sink.used, entry.realSeconds, entry.realNanos)
+    const { realSeconds, realNanos, correctionSeconds } = entry
+    sink.used = stamp.writeNanos(sink.reserve(stampBytesMax), sink.used, realSeconds - correctionSeconds, realNanos)
     sink.text('","source":')
     appendJsonText(sink, bytes, entry.sourceStart, entry.sourceEnd)
     sink.text(',"msg":')
     appendJsonText(sink, bytes, entry.messageStart, entry.messageEnd)
     if (options.guesses === true) appendGuess(entry, sink)
+    if (correctionSeconds !== 0) {
+      sink.text(',"time_corrected":"')
+      sink.used = stamp.writeNanos(sink.reserve(stampBytesMax), sink.used, realSeconds, realNanos)
+      sink.byte(0x22)
+    }
     appendRest(entry, sink)
     sink.byte(0x7d)
   }

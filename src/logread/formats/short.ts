@@ -12,6 +12,8 @@ import type { Format, FormatOptions, WriteEntry } from './format.ts'
 import { appendLineText, makeAppendText } from './line-text.ts'
 
 const space = 0x20
+/** Before a time that was corrected. */
+const tilde = 0x7e
 /** Fraction digits of `short-precise`: microseconds, as journalctl shows. */
 const preciseDigits = 6
 
@@ -19,6 +21,7 @@ function makeShort(options: FormatOptions): WriteEntry {
   const stamp = new StampWriter(options.offsetOf)
   const appendText = makeAppendText(options)
   return (entry, sink) => {
+    if (entry.correctionSeconds !== 0) sink.byte(tilde)
     const room = sink.reserve(stampBytesMax + 1)
     const at = stamp.writeSeconds(room, sink.used, entry.realSeconds)
     room[at] = space
@@ -31,6 +34,7 @@ function makeShortPrecise(options: FormatOptions): WriteEntry {
   const stamp = new StampWriter(options.offsetOf)
   const appendText = makeAppendText(options)
   return (entry, sink) => {
+    if (entry.correctionSeconds !== 0) sink.byte(tilde)
     const room = sink.reserve(stampBytesMax + 1)
     const at = stamp.writeFraction(room, sink.used, entry.realSeconds, entry.realNanos, preciseDigits)
     room[at] = space

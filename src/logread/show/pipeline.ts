@@ -8,10 +8,10 @@
  * Steps that are not asked for, or that the server has applied, are not there.
  */
 import type { EntryFilter } from '../../match/entry-filter.ts'
-import { entryKindGap } from '../../protocol/constants.ts'
+import { entryKindGap, holesReason } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
 import type { ReplyHeader } from '../../protocol/query.ts'
-import { compareMoments } from '../../protocol/timestamp.ts'
+import { compareMoments, type Moment } from '../../protocol/timestamp.ts'
 import { sequenceAfter } from '../ask/cursor.ts'
 import { matchTest, requestOf, type Selection, unappliedFilter } from '../selection.ts'
 import { Context, type Reach } from './filters/context.ts'
@@ -43,6 +43,8 @@ export class Pipeline {
   /** Entries from this number on came after the query began; undefined with a server that has no numbers. */
   #nextSequence: number | undefined
   #beginSeconds = 0
+  /** Only entries with an earlier monotonic second are wanted. */
+  #bootEnd = Number.POSITIVE_INFINITY
   /** The last entries of what is buffered are on their way to a slow output. */
   #flushing: Promise<void> | undefined
 
@@ -61,6 +63,7 @@ export class Pipeline {
     this.#filter = unappliedFilter(this.#selection, applied)
     this.#nextSequence = header?.next
     this.#beginSeconds = nowSeconds
+    if (this.#selection.isBoot === true) this.#bootEnd = header?.bootEnd ?? 0
     this.#first = this.#makeSteps(requestOf(this.#selection).tail !== undefined && applied.includes('tail'))
   }
 
@@ -151,8 +154,18 @@ export class Pipeline {
   }
 
   #takeOne(view: EntryView): void {
+    if (!this.#isInReach(view)) return
     if (this.#filter === undefined || this.#filter.isWanted(view)) this.#first(view, false)
     else if (this.#leftOutAt === undefined && this.#isAfterUntil(view)) this.#leftOutAt = view.sequence
+  }
+
+  /** Whether an entry is of the part of the log that is looked at; what was evicted before that is nobody's loss. */
+  #isInReach(entry: EntryView): boolean {
+    const isHole = entry.kind === entryKindGap && entry.field('reason')?.toString('latin1') === holesReason
+    const { since } = this.#selection.filter
+    if (isHole && since !== undefined && compareMoments(momentOf(entry), since) < 0) return false
+    const isLoss = entry.kind === entryKindGap && !isHole
+    return isLoss || entry.monoSeconds < this.#bootEnd
   }
 
   #isNew(entry: EntryView): boolean {
@@ -164,9 +177,9 @@ export class Pipeline {
     return this.#nextSequence !== undefined && entry.sequence >= this.#nextSequence - 1
   }
 
-  #isAfterUntil({ realSeconds, realNanos }: EntryView): boolean {
+  #isAfterUntil(entry: EntryView): boolean {
     const { until } = this.#selection.filter
-    return until !== undefined && compareMoments({ seconds: realSeconds, nanos: realNanos }, until) > 0
+    return until !== undefined && compareMoments(momentOf(entry), until) > 0
   }
 
   /** Whether something waits for the end of what is buffered. */
@@ -228,6 +241,10 @@ export class Pipeline {
     this.isDone = true
     if (this.#reverse === undefined) this.#doneAt = sequenceAfter(entry)
   }
+}
+
+function momentOf({ realSeconds, realNanos }: EntryView): Moment {
+  return { seconds: realSeconds, nanos: realNanos }
 }
 
 function reach(lines: number, seconds: number | undefined): Reach {

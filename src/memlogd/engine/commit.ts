@@ -10,31 +10,49 @@
  *    72  f64 payload bytes of the frame at that position that are stored too
  *    80  f64 number of counters: another version of memlogd may have fewer or more
  *    88  f64 number of carries
- *    96  f64 half of the kept region, its bytes; f64 the monotonic second at which the boot ended; f64 0
- *   128  f64 x counters: see src/memlogd/engine/counters.ts
+ *    96  f64 half of the kept region, its bytes; f64 the monotonic second at which the boot ended
+ *   120  f64 number of sources with evicted entries that follow
+ *   128  f64 the wall clock less the monotonic one, and the time spent suspended, in ms (src/memlogd/engine/wall-clock.ts)
+ *   144  f64 number of steps of the clock that follow, f64 0
+ *   160  steps: f64 sequence number of the first entry after it, f64 ms
+ *   ...  sources: f64 evicted entries, u8 bytes of the key, the key (src/ring/owners.ts), zeros up to 128 bytes
+ *   ...  f64 x counters: see src/memlogd/engine/counters.ts
  *   ...  carries: u32 source id, u32 bytes, f64 offset in the carry area (src/memlogd/engine/carry-area.ts)
  *   ...  f64 generation again: a record that was cut short has another one there
  *
- * Format 2 has no kept region: its counters are at 96. The record of another format has another number at 16: it is not
+ * Format 3 has neither sources nor steps: its counters are at 128. Format 2 has no kept region either: its counters are
+ * at 96. The record of another format has another number at 16: it is not
  * read, and what it speaks of is lost.
  */
 import { ringFormatOldest, ringFormatVersion } from '../../protocol/constants.ts'
+import type { ClockStep } from '../../protocol/timeline.ts'
+import { type EvictedCount, evictedKeyBytesMax } from '../../ring/owners.ts'
 import type { RingState } from '../../ring/ring.ts'
 import { commitSlotBytes, type RingStore } from '../../ring/store.ts'
 import type { CarryPlace } from './carry-area.ts'
 import { counterNames } from './counters.ts'
+import type { ClockState } from './wall-clock.ts'
 
-const countersOffset = 128
-const headBytesMin = 96
+/** Where what every record has ends, in this format, and where the counters of the older ones begin. */
+const headBytes = 160
+const oldHeadBytes: ReadonlyMap<number, number> = new Map([
+  [2, 96],
+  [3, 128],
+])
+const stepBytes = 16
+const evictedBytes = 128
+/** More steps and sources than any version has. */
+const rowsMax = 64
 /** More counters than any version has. */
 const countersMax = 400
 const carryPlaceBytes = 16
 const numberBytes = 8
 /** Room for the numbers and counters of a record; carries make it longer. */
-const recordNumbersMin = 512
+const recordNumbersMin = 1024
 
 export interface Commit {
   ring: RingState
+  clock: ClockState
   queuePosition: number
   frameOffset: number
   counters: Float64Array
@@ -63,13 +81,16 @@ export class CommitWriter {
   /** Writes one commit. */
   write(
     ring: RingState,
+    clock: ClockState,
     queuePosition: number,
     frameOffset: number,
     counters: Float64Array,
     carries: ReadonlyMap<number, CarryPlace>,
   ): void {
     const generation = ++this.#generation
-    const bytes = countersOffset + counters.length * numberBytes + carries.size * carryPlaceBytes + numberBytes
+    const evicted = ring.kept.evicted.filter(({ key }) => key.length <= evictedKeyBytesMax)
+    const rowBytes = clock.steps.length * stepBytes + evicted.length * evictedBytes
+    const bytes = headBytes + rowBytes + counters.length * numberBytes + carries.size * carryPlaceBytes + numberBytes
     this.#reserve(bytes)
     const numbers = this.#numbers
     numbers[0] = generation
@@ -87,8 +108,12 @@ export class CommitWriter {
     numbers[12] = ring.kept.half
     numbers[13] = ring.kept.bytes
     numbers[14] = ring.kept.bootEndSeconds
-    numbers[15] = 0
-    let at = countersOffset / numberBytes
+    numbers[15] = evicted.length
+    numbers[16] = clock.aheadMs
+    numbers[17] = clock.suspendedMs
+    numbers[18] = clock.steps.length
+    numbers[19] = 0
+    let at = this.#writeRows(clock.steps, evicted)
     numbers.set(counters, at)
     at += counters.length
     for (const carry of carries.values()) {
@@ -99,6 +124,23 @@ export class CommitWriter {
     }
     numbers[at] = generation
     this.#store.writeCommit((generation % 2) as 0 | 1, this.#record, bytes)
+  }
+
+  /** Returns where the rows end, in numbers. */
+  #writeRows(steps: readonly ClockStep[], evicted: readonly EvictedCount[]): number {
+    let at = headBytes / numberBytes
+    for (const { sequence, ms } of steps) {
+      this.#numbers[at++] = sequence
+      this.#numbers[at++] = ms
+    }
+    for (const row of evicted) {
+      const start = at * numberBytes
+      this.#record.fill(0, start, start + evictedBytes)
+      this.#numbers[at] = row.evicted
+      this.#record[start + numberBytes] = this.#record.write(row.key, start + numberBytes + 1, 'latin1')
+      at += evictedBytes / numberBytes
+    }
+    return at
   }
 
   #reserve(bytes: number): void {
@@ -126,17 +168,21 @@ export function readCommit(store: RingStore): Found | undefined {
 }
 
 function readSlot(store: RingStore, slot: 0 | 1): Found | undefined {
-  const head = store.readCommit(slot, 0, countersOffset)
-  if (head.length < headBytesMin) return undefined
+  const head = store.readCommit(slot, 0, headBytes)
+  if (head.length < numberBytes * 12) return undefined
   const number = (index: number): number => head.readDoubleLE(index * numberBytes)
   const generation = number(0)
   const bytes = number(1)
   if (!(generation > 0)) return undefined
   const format = number(2)
   if (!(format >= ringFormatOldest && format <= ringFormatVersion)) return { generation, commit: { format } }
-  const hasKept = format > 2
-  const countersAt = hasKept ? countersOffset : headBytesMin
-  if (head.length < countersAt) return undefined
+  const hasRows = format > 3
+  const rowsAt = oldHeadBytes.get(format) ?? headBytes
+  if (head.length < rowsAt) return undefined
+  const evictedCount = hasRows ? number(15) : 0
+  const stepCount = hasRows ? number(18) : 0
+  if (!(evictedCount >= 0 && evictedCount <= rowsMax && stepCount >= 0 && stepCount <= rowsMax)) return undefined
+  const countersAt = rowsAt + stepCount * stepBytes + evictedCount * evictedBytes
   const counterCount = number(10)
   const carryCount = number(11)
   if (!(counterCount >= 0 && counterCount <= countersMax && carryCount >= 0)) return undefined
@@ -150,15 +196,35 @@ function readSlot(store: RingStore, slot: 0 | 1): Found | undefined {
     headPosition: number(5),
     tailSequence: number(6),
     nextSequence: number(7),
-    kept: hasKept
-      ? { half: number(12) === 1 ? 1 : 0, bytes: number(13), bootEndSeconds: number(14) }
-      : { half: 0, bytes: 0, bootEndSeconds: 0 },
+    kept: {
+      ...(format > 2
+        ? ({ half: number(12) === 1 ? 1 : 0, bytes: number(13), bootEndSeconds: number(14) } as const)
+        : ({ half: 0, bytes: 0, bootEndSeconds: 0 } as const)),
+      evicted: Array.from({ length: evictedCount }, (_, index) =>
+        readEvicted(record, rowsAt + stepCount * stepBytes + index * evictedBytes),
+      ),
+    },
+  }
+  const clock: ClockState = {
+    aheadMs: hasRows ? number(16) : 0,
+    suspendedMs: hasRows ? number(17) : 0,
+    steps: Array.from({ length: stepCount }, (_, index) => readStep(record, rowsAt + index * stepBytes)),
   }
   const counters = Float64Array.from(counterNames, (_, index) =>
     index < counterCount ? record.readDoubleLE(countersAt + index * numberBytes) : 0,
   )
   const carries = Array.from({ length: carryCount }, (_, index) => readCarryPlace(record, carriesOffset, index))
-  return { generation, commit: { ring, queuePosition: number(8), frameOffset: number(9), counters, carries } }
+  return { generation, commit: { ring, clock, queuePosition: number(8), frameOffset: number(9), counters, carries } }
+}
+
+function readStep(record: Buffer, at: number): ClockStep {
+  return { sequence: record.readDoubleLE(at), ms: record.readDoubleLE(at + numberBytes) }
+}
+
+function readEvicted(record: Buffer, at: number): EvictedCount {
+  const start = at + numberBytes + 1
+  const end = start + Math.min(record[start - 1] as number, evictedKeyBytesMax)
+  return { key: record.toString('latin1', start, end), evicted: record.readDoubleLE(at) }
 }
 
 function readCarryPlace(record: Buffer, start: number, index: number): CarryPlace {

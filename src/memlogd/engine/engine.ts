@@ -28,6 +28,7 @@ import {
   ringFormatVersion,
   sourceKindDocker,
 } from '../../protocol/constants.ts'
+import { encodeFields } from '../../protocol/fields.ts'
 import { FrameView, frameSize, type SourceSlot } from '../../protocol/frame.ts'
 import { hasPriority } from '../../protocol/priority.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
@@ -40,6 +41,7 @@ import { Counters } from './counters.ts'
 import { eventText, ownSource, parseEvent } from './events.ts'
 import { eventGap, gapFields } from './gap.ts'
 import { type Input, type InputContext, type InputFactory, StandardErrors } from './input.ts'
+import { stepText, WallClock } from './wall-clock.ts'
 
 /** Bytes that are read from the queue at once; the longest frame fits. */
 const chunkBytes = 2 * queuePayloadBytesMax
@@ -93,6 +95,8 @@ export class Engine {
   readonly ring: Ring
   readonly counters = new Counters()
   readonly world: World
+  /** Whether the wall clock was set. */
+  readonly clock: WallClock
   /** 32 hex digits; another ring has another one. */
   ringId = ''
   readonly #parts: EngineParts
@@ -121,6 +125,7 @@ export class Engine {
     this.#parts = parts
     this.#ownEntry.source = Buffer.from(ownSource)
     this.world = parts.world
+    this.clock = new WallClock(parts.world)
     this.ring = new Ring(parts.store, parts.options)
     this.#commits = new CommitWriter(parts.store, 0)
     this.#carries = new CarryArea(parts.store, [])
@@ -158,6 +163,7 @@ export class Engine {
       this.counters.values.set(commit.counters)
       this.#position = commit.queuePosition
       this.#frameOffset = commit.frameOffset
+      this.clock.restore(commit.clock)
       this.#carries = new CarryArea(store, commit.carries)
       this.#restoreRing(commit.ring)
       this.#restoreCarries(commit.carries)
@@ -287,6 +293,12 @@ export class Engine {
   }
 
   #dispatchFrame(frame: FrameView): void {
+    if (!this.clock.isSteady(frame)) {
+      // The commit that makes room must not record a step whose entry is not there yet.
+      this.#makeRoom()
+      const ms = this.clock.step(frame, this.ring.nextSequence)
+      if (ms !== undefined) this.#appendOwn(frame, stepText(ms), encodeFields([['clock_step_ms', String(ms)]]))
+    }
     switch (frame.kind) {
       case frameKindData:
       case frameKindDatagram:
@@ -440,7 +452,14 @@ export class Engine {
     this.#carries.write(this.#changed, this.#unfinished)
     this.#changed.clear()
     while (true) {
-      this.#commits.write(this.ring.state(), position, frameOffset, this.counters.values, this.#carries.places)
+      this.#commits.write(
+        this.ring.state(),
+        this.clock.state,
+        position,
+        frameOffset,
+        this.counters.values,
+        this.#carries.places,
+      )
       this.ring.committed()
       if (!isMore) break
       isMore = this.ring.flush()

@@ -8,6 +8,7 @@
  * The newest range grows while it has room, so that followers of a quiet log share one buffer too.
  */
 import { EntryView } from '../../protocol/entry.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import { Cursor } from '../../ring/cursor.ts'
 import type { Ring } from '../../ring/ring.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -64,6 +65,8 @@ export interface Piece {
   readonly next: number
   /** Of a piece of kept entries: how many before them and between them are nowhere any more. */
   readonly holes?: number
+  /** The first entry in it, if the search marks holes. */
+  readonly begin?: { readonly stamp: Stamp; readonly sequence: number }
   /** The bytes are not needed any more. */
   release(): void
 }
@@ -76,6 +79,8 @@ export interface Search {
   filter: Filter
   /** Most entries to encode, >= 1. */
   limit: number
+  /** Kept entries: those before a hole and those after it are in different pieces. */
+  marksHoles?: boolean
   /** True when the reader's turn is over. */
   isOver(): boolean
 }
@@ -149,6 +154,14 @@ export class Ranges {
     return Math.max(0, Math.min(this.#ring.tailSequence, end) - from)
   }
 
+  /** The time of the oldest entry of the ring; undefined where it has none. */
+  oldestStamp(): Stamp | undefined {
+    const { tailSequence, committedSequence } = this.#ring
+    if (tailSequence >= committedSequence) return undefined
+    new Cursor(this.#ring, tailSequence).read(this.#scratch, tailSequence + 1)
+    return stampOf(this.#view.at(this.#scratch, 0))
+  }
+
   /** The entries from `from` on, below `end`, as far as one range goes; undefined if the first one was overwritten. */
   shared(encoder: ReplyEncoder, from: number, end: number): Piece | undefined {
     const range = this.#rangeAt(encoder, from)
@@ -206,7 +219,7 @@ export class Ranges {
     const { kept, tailSequence } = this.#ring
     const end = Math.min(search.end, tailSequence)
     if (kept === undefined || (kept.lastSequence ?? 0) < search.from) return undefined
-    const { filter, limit } = search
+    const { filter, limit, marksHoles = false } = search
     const looks = new Looks(filter, search.isOver)
     const view = this.#view
     const scratch = this.#scratch
@@ -214,13 +227,16 @@ export class Ranges {
     if (bytes === 0) return undefined
     filter.begin?.(scratch, 0, bytes)
     let buffer: Buffer | undefined
+    let begin: Piece['begin']
     let [used, count, holes, next] = [0, 0, 0, search.from]
     for (let at = 0; at < bytes; at += view.size) {
+      if (marksHoles && count > 0 && view.at(scratch, at).sequence > next) break
       if (filter.isWanted(view.at(scratch, at))) {
         const most = encoder.bytesMax(view)
         buffer ??= this.#pool.acquire(most)
         if (most > buffer.length - used) break
         used = encoder.write(view, buffer, used)
+        if (marksHoles) begin ??= { stamp: stampOf(view), sequence: view.sequence }
         count++
       }
       holes += view.sequence - next
@@ -228,7 +244,7 @@ export class Ranges {
       if (count >= limit || looks.isOver()) break
     }
     const release = once(() => buffer !== undefined && this.#pool.release(buffer))
-    return { bytes: (buffer ?? scratch).subarray(0, used), count, next, holes, release }
+    return { bytes: (buffer ?? scratch).subarray(0, used), count, next, holes, release, ...(begin && { begin }) }
   }
 
   /** There are no readers any more: the buffers are released. */
@@ -305,6 +321,10 @@ export class Ranges {
   #releaseUnused(range: SharedRange): void {
     if (range.users === 0 && !range.isKept) this.#pool.release(range.buffer)
   }
+}
+
+function stampOf({ realSeconds, realNanos, monoSeconds, monoNanos }: EntryView): Stamp {
+  return { realSeconds, realNanos, monoSeconds, monoNanos }
 }
 
 /** `call`, but only the first time. */

@@ -6,6 +6,7 @@
  */
 import { queryModeDump, queryModeFollow, readerStallMs } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
+import type { Stamp } from '../../protocol/timestamp.ts'
 import type { Ring } from '../../ring/ring.ts'
 import type { World } from '../../system/world.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -48,6 +49,8 @@ export interface ReaderOptions {
   limit?: number
   /** Only entries that it wants. */
   filter?: Filter | undefined
+  /** Entries that were evicted between kept ones are reported where they are missing, not in sum. */
+  marksHoles?: boolean
   /** Sent before everything else. */
   header?: Buffer
   /** A gap that is reported first. */
@@ -80,6 +83,8 @@ export class Reader implements Task {
   #tailSearch: TailSearch | undefined
   /** Entries below were evicted before this reader asked: those that are missing are not lost to it. */
   readonly #historyEnd: number
+  /** The time of the ring's oldest entry then: what was evicted before is older. */
+  readonly #historyStamp: Stamp
   /** Missing entries that are not reported yet: of the history, and those that are lost. */
   #holes = 0
   #missed = 0
@@ -110,6 +115,7 @@ export class Reader implements Task {
     const { tailSequence, oldestSequence } = this.#ring
     const isContinued = options.from !== undefined && options.gap === undefined && tail === undefined
     this.#historyEnd = isContinued ? 0 : tailSequence
+    this.#historyStamp = (isContinued ? undefined : parts.ranges.oldestStamp()) ?? this.#world.now()
     let from = Math.min(committed, options.from ?? (mode === queryModeFollow ? committed : oldestSequence))
     if (tail !== undefined) {
       from = Math.max(from, oldestSequence)
@@ -162,6 +168,7 @@ export class Reader implements Task {
     const piece = this.#nextPiece(isOver)
     if (piece === undefined) return this.#passMissing()
     this.#miss(this.#next, piece.next, piece.holes ?? 0)
+    if (piece.begin !== undefined) this.#reportHoles(piece.begin.stamp, piece.begin.sequence)
     this.#next = piece.next
     this.#delivered += piece.count
     this.#parts.engine.counters.add('entriesDelivered', piece.count)
@@ -226,7 +233,8 @@ export class Reader implements Task {
       const piece = ranges.shared(encoder, from, Math.min(this.#end, from + this.#remaining))
       if (piece !== undefined) return piece
     }
-    const search = { from, end: this.#end, filter, limit: this.#remaining, isOver }
+    const { marksHoles = false } = this.#options
+    const search = { from, end: this.#end, filter, limit: this.#remaining, isOver, marksHoles }
     if (ranges.lost(from, this.#end) === 0) return ranges.wanted(encoder, search)
     return ranges.kept(encoder, { ...search, end: this.#missingEnd })
   }
@@ -268,9 +276,7 @@ export class Reader implements Task {
   #reportMissing(isEnd = false): void {
     const { counters, ring } = this.#parts.engine
     if (this.#holes > 0 && (isEnd || this.#next >= this.#historyEnd)) {
-      const most = ring.owners?.mostEvicted(sourcesNamedMax) ?? []
-      this.#pend(this.#encode(holesEntry(this.#world.now(), this.#next, this.#holes, most)))
-      this.#holes = 0
+      this.#reportHoles(this.#historyStamp, this.#next, ring.owners?.mostEvicted(sourcesNamedMax))
     }
     const lost = this.#missed
     if (lost === 0 || (!isEnd && this.#next < ring.tailSequence)) return
@@ -279,6 +285,13 @@ export class Reader implements Task {
     counters.add('entriesLostByReaders', lost)
     const [first, last] = [this.#firstMissed, this.#lastMissed]
     this.#pend(this.#encodeGap({ lost, reason: 'overwritten', first, last }, first))
+  }
+
+  /** Reports entries that were evicted before the entry `sequence`, which has this time; `most`: of whom, mostly. */
+  #reportHoles(stamp: Stamp, sequence: number, most: readonly string[] = []): void {
+    if (this.#holes === 0) return
+    this.#pend(this.#encode(holesEntry(stamp, sequence, this.#holes, most)))
+    this.#holes = 0
   }
 
   #pend(bytes: Buffer): void {

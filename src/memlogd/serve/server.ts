@@ -13,6 +13,7 @@ import {
   uidUnknown,
 } from '../../protocol/constants.ts'
 import { encodeHeader, type QueryRequest, type ReplyHeader } from '../../protocol/query.ts'
+import type { ClockStep } from '../../protocol/timeline.ts'
 import type { Gap } from '../engine/gap.ts'
 import { type Client, type ClientHost, QueryClient, type Request } from './client.ts'
 import type { Peer } from './peers.ts'
@@ -210,7 +211,7 @@ export class QueryServer {
       connection.end()
       return undefined
     }
-    const filter = EntryFilter.make(request)
+    const filter = EntryFilter.make(request, request.timeAsStored === true ? [] : this.#steps)
     if (filter instanceof EntryFilter && filter.steps > globStepsMax) {
       this.#refuse(connection, { error: tooCostly(filter.steps) })
       return undefined
@@ -246,6 +247,7 @@ export class QueryServer {
         options.limit = limit
       }
     }
+    if (request.holes === true) options.marksHoles = true
     return { ...options, header: this.#header(applied) }
   }
 
@@ -256,11 +258,16 @@ export class QueryServer {
     return { from: engine.ring.oldestSequence, gap: { lost: undefined, reason: 'restarted' } }
   }
 
+  get #steps(): readonly ClockStep[] {
+    const { clock, ring } = this.#parts.readers.engine
+    return clock.stepsBefore(ring.nextSequence)
+  }
+
   #header(applied: string[], refusal: Refusal = {}): Buffer {
     const { readers, version, pid } = this.#parts
     const { ring, ringId } = readers.engine
-    const header = { version, pid, ring: ringId, first: ring.oldestSequence, next: ring.committedSequence, applied }
-    return encodeHeader({ ...header, ...refusal })
+    const numbers = { first: ring.oldestSequence, next: ring.committedSequence, bootEnd: ring.bootEndSeconds }
+    return encodeHeader({ version, pid, ring: ringId, ...numbers, applied, steps: this.#steps, ...refusal })
   }
 }
 

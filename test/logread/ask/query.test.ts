@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Query, type QueryOptions, type QueryOutcome } from '../../../src/logread/ask/query.ts'
 import type { ReplyHeader } from '../../../src/protocol/query.ts'
-import { endEntry, sample, viewOf } from '../../support/entries.ts'
+import { baseSeconds, endEntry, sample, viewOf } from '../../support/entries.ts'
 import { header, headerLine, type StandIn, standIn, upstreamStandIn } from '../../support/stand-in.ts'
 
 let server: StandIn | undefined
@@ -52,6 +52,25 @@ describe('a query', () => {
     expect(asked.header).toEqual(header)
     expect(asked.messages).toEqual(['line 1', 'line 2'])
     expect(server.requests).toEqual([{ kind: 'extended', mode: 0, request: { tail: 5 } }])
+  })
+
+  it.each([
+    ['are corrected', {}, [-1, 0]],
+    ['stay as they were stored', { timeAsStored: true }, [0, 0]],
+  ])('times before a step of the clock %s', async (_what, request, corrections) => {
+    const steps = headerLine({ steps: [{ sequence: 2, ms: -500 }] })
+    server = await standIn((socket) => socket.end(Buffer.concat([steps, sample(1), sample(2), endEntry(2)])))
+    const seen: [number, number][] = []
+    await ask(server.path, {
+      request,
+      onEntries: (bytes, start, end) => {
+        for (let at = start; at < end; at += bytes.readUInt32LE(at)) {
+          const { realSeconds, correctionSeconds } = viewOf(bytes.subarray(at, end))
+          seen.push([realSeconds - baseSeconds, correctionSeconds])
+        }
+      },
+    })
+    expect(seen).toEqual(corrections.map((seconds, index) => [index + 1 + seconds, seconds]))
   })
 
   it('reads the reply whatever the pieces in which it comes', async () => {

@@ -1,9 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { jsonFormat, jsonSeqFormat } from '../../../src/logread/formats/json.ts'
+import { correctTime } from '../../../src/protocol/entry.ts'
 import { gap, sample } from '../../support/entries.ts'
 import { formatted } from '../../support/formatted.ts'
 
 describe('json', () => {
+  it('has the time as it was stored, and the corrected one beside it', () => {
+    const entry = sample(7, { realNanos: 0 })
+    correctTime(entry, 0, 3600)
+    expect(formatted(jsonFormat, [entry])).toBe(
+      '{"time":"2017-04-15T15:37:44Z","source":"rngd.stderr","msg":"line 7","time_corrected":"2017-04-15T16:37:44Z",' +
+        '"seq":7,"monotonic":7.000005000}\n',
+    )
+  })
+
   it("begins with upstream's keys and holds everything", () => {
     const entry = sample(7, { priority: 35, fields: { pid: '77', 'a"b': 'c\nd' }, flags: 3, cutBytes: 17 })
     expect(formatted(jsonFormat, [entry])).toBe(

@@ -6,6 +6,7 @@ export function fastWorld(haste: number, random: () => number = () => 0.5): Worl
   return {
     now: systemWorld.now,
     monotonicMs: () => systemWorld.monotonicMs() * haste,
+    bootMs: systemWorld.bootMs,
     after: (ms, call) => systemWorld.after(ms / haste, call),
     soon: systemWorld.soon,
     random(count) {

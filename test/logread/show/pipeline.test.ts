@@ -31,6 +31,10 @@ function run(
 const ten = Array.from({ length: 10 }, (_, index) => sample(index + 1, { message: index % 4 === 2 ? 'hit' : 'other' }))
 
 describe('the pipeline', () => {
+  it('shows the boot alone', () => {
+    expect(run({ isBoot: true, tail: 2 }, ten, { ...header, applied: [], bootEnd: 7 })).toBe('5 6')
+  })
+
   it.each<[string, Partial<Selection>, string]>([
     ['everything', {}, '1 2 3 4 5 6 7 8 9 10'],
     ['a pattern', { pattern: /hit/ }, '3 7'],

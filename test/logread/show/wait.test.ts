@@ -109,6 +109,15 @@ describe('waiting for a line', () => {
     expect(await wait({ reply: { first: 9 }, end: 'complete' }, { oldest }, selection)).toMatchObject({ exitStatus })
   })
 
+  it.each([
+    ['before', 5, 1],
+    ['after', 6, 5],
+  ])('knows that lines were evicted between kept ones, %s --since', async (_name, second, exitStatus) => {
+    const selection = { filter: { since: { seconds: baseSeconds + 6, nanos: 0 } } }
+    const hole = gap(second, 70, { reason: 'evicted' })
+    expect(await wait({ entries: [hole, sample(8)], end: 'complete' }, {}, selection)).toMatchObject({ exitStatus })
+  })
+
   it('does not mind what was overwritten if only new lines are wanted', async () => {
     const selection = followed({ filter: {}, tail: 0 })
     expect(await wait({ reply: { first: 9 }, end: 'complete' }, {}, selection)).toMatchObject({ exitStatus: 1 })

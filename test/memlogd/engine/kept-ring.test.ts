@@ -52,7 +52,7 @@ function keep(): void {
   writeFileSync(path(ringFormatVersion), `${JSON.stringify(kept)}\n`)
 }
 
-const formats = [2, 3]
+const formats = [2, 3, 4]
 
 it.each(formats)('a ring of format %i is continued', (format) => {
   if (process.env.MEMLOGD_KEEP_RING === '1') keep()

@@ -41,10 +41,10 @@ class Bench {
   nextUid = 5000
   /** The users of clients stay unknown until a test calls what is in `identify`. */
   holdsNames = false
-  constructor(maxLines = 100) {
+  constructor(maxLines = 100, keepBytes = 0) {
     this.engine = startEngine(this.queue, {
       world: this.world,
-      options: { maxLines, maxBytes: 1 << 20, priorityPrefix: false },
+      options: { maxLines, maxBytes: 1 << 20, keepBytes, priorityPrefix: false },
       onCommit: () => this.readers?.committed(),
     })
     this.readers = new Readers(this.engine)
@@ -152,7 +152,15 @@ describe('extended protocol', () => {
     const bench = new Bench()
     bench.write('a', 'b')
     const reply = replyOf(bench.ask(queryModeDump, {}))
-    expect(reply.header).toEqual({ version: '1.2.3', pid: 42, ring: bench.ringId, first: 1, next: 3, applied: [] })
+    expect(reply.header).toEqual({
+      version: '1.2.3',
+      pid: 42,
+      ring: bench.ringId,
+      first: 1,
+      next: 3,
+      bootEnd: 60,
+      applied: [],
+    })
     expect(reply.texts).toEqual(['a', 'b'])
     expect(reply.end).toEqual({ delivered: '2', lost: '0', reason: 'complete' })
   })
@@ -528,5 +536,60 @@ describe('clients', () => {
     expect(bench.ask(queryModeFollow).isDestroyed).toBe(false)
     expect(connections[3]?.isDestroyed).toBe(true)
     expect(bench.ask(queryModeFollow).isDestroyed).toBe(true)
+  })
+})
+
+describe('when the clock was set', () => {
+  const bench = () => {
+    const made = new Bench()
+    made.write('before')
+    made.queue.realSeconds += 4000
+    made.write('after')
+    return made
+  }
+
+  it('the header has the step, and times of lines before it are compared as corrected', () => {
+    const made = bench()
+    const since = { seconds: 1_500_004_000, nanos: 0 }
+    const reply = replyOf(made.ask(queryModeDump, { since }))
+    expect(reply.header.steps).toEqual([{ sequence: 2, ms: 4_000_000 }])
+    expect(reply.texts).toEqual(['before', 'the clock was set forward by 1 h 6 min', 'after'])
+    expect(replyOf(made.ask(queryModeDump, { since, timeAsStored: true })).texts).toEqual(reply.texts.slice(1))
+  })
+
+  it('a reader knows it before the next line comes', () => {
+    const made = bench()
+    made.world.step(60)
+    const { steps } = replyOf(made.ask(queryModeDump, {})).header
+    expect(steps).toEqual([
+      { sequence: 2, ms: 4_000_000 },
+      { sequence: 4, ms: 60_000 },
+    ])
+  })
+})
+
+describe('holes between kept lines', () => {
+  const bench = () => {
+    const made = new Bench(10, 64 * 1024)
+    const flood = made.queue.open('flood')
+    for (let round = 0; round < 5; round++) {
+      made.write(`quiet ${round}`)
+      made.queue.data(flood, `${'x'.repeat(150)}\n`.repeat(300))
+    }
+    made.write('end')
+    return made
+  }
+  const lostOf = ({ gaps }: Reply): number[] => gaps.map(({ lost }) => Number(lost))
+
+  it('are reported in one sum, or each in its place, which add up', () => {
+    const made = bench()
+    const sum = replyOf(made.ask(queryModeDump, {}))
+    expect(sum.gaps).toEqual([{ lost: String(sum.header.next - 1 - sum.texts.length), reason: 'evicted' }])
+    const each = replyOf(made.ask(queryModeDump, { holes: true }))
+    expect(each.texts).toEqual(sum.texts)
+    expect(each.gaps.length).toBeGreaterThan(1)
+    expect(lostOf(each).reduce((a, b) => a + b)).toBe(lostOf(sum)[0])
+    const quiet = replyOf(made.ask(queryModeDump, { holes: true, sources: ['src'] }))
+    expect(quiet.texts).toEqual(sum.texts.filter((text) => !text.startsWith('x')))
   })
 })

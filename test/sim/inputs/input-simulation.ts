@@ -67,7 +67,14 @@ export class InputSimulation {
     this.#store = new MortalStore(this.#life)
     this.#world = new FakeWorld({ random })
     const ignored = () => undefined
-    const observer = { opened: ignored, data: ignored, ended: ignored, event: ignored, counters: { frames: 0 } }
+    const observer = {
+      framed: ignored,
+      opened: ignored,
+      data: ignored,
+      ended: ignored,
+      event: ignored,
+      counters: { frames: 0 },
+    }
     const now = () => {
       this.#world.advance(250)
       return this.#world.now()
