@@ -158,7 +158,7 @@ describe('extended protocol', () => {
       ring: bench.ringId,
       first: 1,
       next: 3,
-      bootEnd: 60,
+      bootEnd: 69,
       applied: [],
     })
     expect(reply.texts).toEqual(['a', 'b'])
