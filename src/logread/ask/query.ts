@@ -276,7 +276,7 @@ export class Query {
   }
 }
 
-/** Corrects the times of the entries before the last step of the clock. Gaps that the reader itself missed are of now. */
+/** Corrects the times of the entries before the last step of the clock; not of gaps that were made for this reader. */
 function correctTimes(bytes: Buffer, start: number, end: number, steps: readonly ClockStep[]): void {
   const view = new EntryView()
   for (let at = start; at < end; at += view.size) {

@@ -12,7 +12,7 @@
  *    88  f64 number of carries
  *    96  f64 half of the kept region, its bytes; f64 the monotonic second at which the boot ended
  *   120  f64 number of sources with evicted entries that follow
- *   128  f64 the wall clock less the monotonic one, and the time spent suspended, in ms (src/memlogd/engine/wall-clock.ts)
+ *   128  f64 the wall clock less the monotonic one, f64 the time spent suspended, in ms (wall-clock.ts)
  *   144  f64 number of steps of the clock that follow, f64 0
  *   160  steps: f64 sequence number of the first entry after it, f64 ms
  *   ...  sources: f64 evicted entries, u8 bytes of the key, the key (src/ring/owners.ts), zeros up to 128 bytes

@@ -1,7 +1,7 @@
 /**
- * Whether the wall clock was set: its distance to the monotonic clock jumps then. A suspend moves the wall clock on too,
- * while the monotonic one stands still, but so it does the time since the machine started (CLOCK_BOOTTIME): that is no
- * step. A clock that is slewed moves by far less than a second between two lines.
+ * Whether the wall clock was set: its distance to the monotonic clock jumps then. While the machine is suspended the
+ * wall clock goes on too, but so does CLOCK_BOOTTIME: that is no step. A clock that is slewed moves by far less than a
+ * second between two lines.
  */
 import { clockStepsMax } from '../../protocol/constants.ts'
 import type { ClockStep } from '../../protocol/timeline.ts'
@@ -75,7 +75,7 @@ export class WallClock {
     return ms
   }
 
-  /** The steps for a reader that comes now: if the clock was set and no frame shows it yet, `next` begins the new time. */
+  /** The steps for a reader that comes now. One that no frame shows yet is at `next`, the number of the next entry. */
   stepsBefore(next: number): readonly ClockStep[] {
     const ms = stepBetween(this.#own, this.#measure())
     return ms === undefined ? this.#steps : [...this.#steps, { sequence: next, ms }]

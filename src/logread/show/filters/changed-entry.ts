@@ -2,7 +2,7 @@
 import { UsageError } from '../../../cli/errors.ts'
 import { fieldsOf } from '../../../match/message-fields.ts'
 import { entryFlagCut, entryFlagUnterminated, entryKindLine } from '../../../protocol/constants.ts'
-import { EntryView, encodeEntry } from '../../../protocol/entry.ts'
+import { correctTime, EntryView, encodeEntry } from '../../../protocol/entry.ts'
 
 export interface Change {
   readonly message: Buffer
@@ -17,11 +17,11 @@ export function changedEntry(entry: EntryView, { message, cut, fields }: Change)
   const { priority, sequence, realSeconds, realNanos, monoSeconds, monoNanos, bytes, sourceStart, sourceEnd } = entry
   const { isCut, bytes: cutBytes } = cut ?? { isCut: entry.isCut, bytes: entry.cutBytes }
   const own = bytes.subarray(sourceEnd, entry.fieldsEnd)
-  return encodeEntry({
+  const changed = encodeEntry({
     priority,
     flags: (entry.isUnterminated ? entryFlagUnterminated : 0) | (isCut ? entryFlagCut : 0),
     sequence,
-    realSeconds,
+    realSeconds: realSeconds - entry.correctionSeconds,
     realNanos,
     monoSeconds,
     monoNanos,
@@ -30,6 +30,8 @@ export function changedEntry(entry: EntryView, { message, cut, fields }: Change)
     fields: fields === undefined ? own : Buffer.concat([own, fields]),
     message,
   })
+  correctTime(changed, 0, entry.correctionSeconds)
+  return changed
 }
 
 /** Nothing is missing, even if it is in the entry's message. */
