@@ -2,7 +2,7 @@
  * Shell completion, made from a command's table: `eval "$(logread --completion bash)"`. A value may be
  * listed by a command, and what that prints may come from containers: the scripts never let a shell evaluate it.
  */
-import type { Command, Flag } from './flag-table.ts'
+import type { Command, Flag, ListedBy } from './flag-table.ts'
 import { commonFlags } from './help.ts'
 
 const completionShells = ['bash', 'zsh'] as const
@@ -34,6 +34,10 @@ function spellings(flag: Flag): string[] {
   return flagNames(flag).flatMap((name) => [`-${name}`, `--${name}`])
 }
 
+function isWords(completes: unknown): completes is readonly string[] {
+  return Array.isArray(completes)
+}
+
 /** The spelling that is offered first. */
 function offered(command: Command, flag: Flag): string {
   return flag.name.length === 1 ? `-${flag.name}` : `${command.dashes}${flag.name}`
@@ -44,7 +48,7 @@ function offered(command: Command, flag: Flag): string {
 function bashScript(command: Command): string {
   const flags = shownFlags(command)
   const withValue = flags.filter((flag) => 'value' in flag)
-  const values = withValue.map((flag) => `        ${spellings(flag).join('|')}) ${bashValue(flag)}; return ;;`)
+  const values = withValue.map((flag) => `        ${spellings(flag).join('|')}) ${bashValue(command, flag)}; return ;;`)
   const words = flags.map((flag) => offered(command, flag)).join(' ')
   const operandFlag = command.flags[command.operandFlag ?? '']
   const doubled = flags.filter(({ name }) => name.length > 1).map(({ name }) => `--${name}`)
@@ -53,6 +57,22 @@ _memlogd_listed() {
     local name
     while IFS= read -r name; do
         [[ $name == "$1"* ]] && COMPREPLY+=("$(printf %q "$name")")
+    done
+}
+_memlogd_words() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+    [[ \${COMPREPLY[0]-} == *[:/+] ]] && compopt -o nospace
+}
+# The last of these flags on the line, with its value, as the array passed.
+_memlogd_passed() {
+    local at name value
+    for ((at = 1; at + 1 < COMP_CWORD; at++)); do
+        for name; do
+            [[ \${COMP_WORDS[at]} == "$name" ]] || continue
+            value=\${COMP_WORDS[at + 1]}
+            [[ $value == = ]] && value=\${COMP_WORDS[at + 2]}
+            passed=("$name" "$value")
+        done
     done
 }
 _${command.name}() {
@@ -70,7 +90,7 @@ ${values.join('\n')}
     case $cur in
         --*) mapfile -t COMPREPLY < <(compgen -W '${doubled.join(' ')}' -- "$cur") ;;
         ${operandFlag === undefined ? '*' : '-*'}) mapfile -t COMPREPLY < <(compgen -W '${words}' -- "$cur") ;;${
-          operandFlag === undefined ? '' : `\n        *) ${bashValue(operandFlag)} ;;`
+          operandFlag === undefined ? '' : `\n        *) ${bashValue(command, operandFlag)} ;;`
         }
     esac
 }
@@ -104,10 +124,19 @@ function bashOperands(withValue: readonly Flag[]): string {
 `
 }
 
-function bashValue(flag: Flag): string {
+function bashListed(command: Command, { listedBy, passes = '' }: ListedBy): string {
+  const flag = command.flags[passes]
+  if (flag === undefined) return `_memlogd_listed "$cur" < <(${listedBy} 2>/dev/null)`
+  const names = spellings(flag).map((name) => `'${name}'`)
+  const passed = `local passed=(); _memlogd_passed ${names.join(' ')}`
+  return `${passed}; _memlogd_listed "$cur" < <(${listedBy} "\${passed[@]}" 2>/dev/null)`
+}
+
+function bashValue(command: Command, flag: Flag): string {
   if (flag.type === 'choice') return `mapfile -t COMPREPLY < <(compgen -W '${flag.choices.join(' ')}' -- "$cur")`
   const completes = 'completes' in flag ? flag.completes : undefined
-  if (typeof completes === 'object') return `_memlogd_listed "$cur" < <(${completes.listedBy} 2>/dev/null)`
+  if (isWords(completes)) return `_memlogd_words '${completes.join(' ')}'`
+  if (typeof completes === 'object') return bashListed(command, completes)
   switch (completes) {
     case 'file':
       return 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")'
@@ -125,7 +154,7 @@ function bashValue(flag: Flag): string {
 function zshScript(command: Command): string {
   const specs = shownFlags(command).flatMap((flag) => zshSpecs(command, flag))
   const operandFlag = command.flags[command.operandFlag ?? '']
-  if (operandFlag !== undefined) specs.push(zshQuoted(`*:${operandFlag.name}:${zshAction(operandFlag)}`))
+  if (operandFlag !== undefined) specs.push(zshQuoted(`*:${operandFlag.name}:${zshAction(command, operandFlag)}`))
   if (command.hasOperands === true) specs.push(zshQuoted('*:::command:_normal'))
   return `#compdef ${command.name}
 # zsh completion for ${command.name}, made by: ${command.name} ${offered(command, completionFlag)} zsh
@@ -133,6 +162,16 @@ _memlogd_listed() {
     local -a names
     names=(\${(f)"$("$@" 2>/dev/null)"})
     compadd -a names
+}
+# The last of these flags on the line, with its value, as the array passed.
+_memlogd_passed() {
+    local at name
+    for ((at = 2; at < CURRENT; at++)); do
+        for name; do
+            [[ $words[at] == $name=* ]] && passed=($name \${(Q)words[at]#*=})
+            [[ $words[at] == $name && $((at + 1)) -lt $CURRENT ]] && passed=($name \${(Q)words[at + 1]})
+        done
+    done
 }
 _${command.name}() {
     _arguments ${command.hasClusters === true ? '-s -S' : '-S'} \\
@@ -152,7 +191,7 @@ function zshSpecs(command: Command, flag: Flag): string[] {
   const isRepeatable = flag.type === 'strings'
   const before = isRepeatable ? '*' : `(${names.join(' ')})`
   const help = flag.help.replace(/[[\]\\:]/g, '\\$&')
-  const value = 'value' in flag ? `:${flag.value.toLowerCase()}:${zshAction(flag)}` : ''
+  const value = 'value' in flag ? `:${flag.value.toLowerCase()}:${zshAction(command, flag)}` : ''
   return names.map((name) => {
     // The value is the next word, or joined on: `-n5` where letters cluster, `-x=5` everywhere else.
     const joint = command.hasClusters === true && name.length === 2 ? '+' : '='
@@ -160,10 +199,21 @@ function zshSpecs(command: Command, flag: Flag): string[] {
   })
 }
 
-function zshAction(flag: Flag): string {
+function zshListed(command: Command, { listedBy, passes = '' }: ListedBy): string {
+  const flag = command.flags[passes]
+  if (flag === undefined) return `{_memlogd_listed ${listedBy}}`
+  return `{local -a passed; _memlogd_passed ${spellings(flag).join(' ')}; _memlogd_listed ${listedBy} $passed}`
+}
+
+function zshAction(command: Command, flag: Flag): string {
   if (flag.type === 'choice') return `(${flag.choices.join(' ')})`
   const completes = 'completes' in flag ? flag.completes : undefined
-  if (typeof completes === 'object') return `{_memlogd_listed ${completes.listedBy}}`
+  if (isWords(completes)) {
+    // A colon ends a part of a spec.
+    const words = completes.join(' ').replaceAll(':', '\\:')
+    return completes.some((word) => /[:/+]$/.test(word)) ? `{compadd -S "" -- ${words}}` : `(${words})`
+  }
+  if (typeof completes === 'object') return zshListed(command, completes)
   switch (completes) {
     case 'file':
       return '_files'

@@ -18,8 +18,10 @@ interface FlagBase {
 }
 
 /** A shell command that prints the possible values, a line each. */
-interface ListedBy {
+export interface ListedBy {
   readonly listedBy: string
+  /** The key of a flag that is passed on to the command, if it is on the line. */
+  readonly passes?: string
 }
 
 interface FlagWithValue extends FlagBase {
@@ -27,8 +29,8 @@ interface FlagWithValue extends FlagBase {
   readonly value: string
   /** What was wanted if the value is wrong (`an absolute path`), else undefined. */
   readonly check?: (value: string) => Wanted | undefined
-  /** What the shell completes the value with. */
-  readonly completes?: 'file' | 'directory' | 'command' | ListedBy
+  /** What the shell completes the value with; or words, of which one that ends in `:`, `/` or `+` goes on. */
+  readonly completes?: 'file' | 'directory' | 'command' | readonly string[] | ListedBy
 }
 
 interface BooleanFlag extends FlagBase {

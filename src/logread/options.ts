@@ -5,6 +5,7 @@ import { parseDuration } from '../cli/duration.ts'
 import { defineCommand, type FlagValues } from '../cli/flag-table.ts'
 import { checkNotEmpty, checkSocketPath, parseInteger } from '../cli/flag-values.ts'
 import { maxLinesLimit, querySocketPath } from '../protocol/constants.ts'
+import { severityNames } from '../protocol/priority.ts'
 import { Wanted } from '../protocol/wanted.ts'
 
 const what = 'What to show'
@@ -12,6 +13,17 @@ const how = 'How to show it'
 const about = 'About the log'
 const waiting = 'Waiting for a line'
 const shipping = 'Sending the log elsewhere'
+
+/** What shells offer for a time. */
+const times = ['1m', '10m', '1h', 'today', 'yesterday', 'now', 'boot', 'boot+1m']
+
+/** What shells offer for a target: how it begins. */
+const targets = [
+  'dir:/',
+  ...['syslog+udp', 'syslog+tcp', 'syslog+tls'].map((scheme) => `${scheme}://`),
+  ...['otlp+http', 'otlp+https', 'loki+http', 'loki+https'].map((scheme) => `${scheme}://`),
+  'exec:',
+]
 
 /** Most lines of context around a match; they are held in memory. */
 export const contextLinesMax = 100_000
@@ -103,7 +115,7 @@ export const logreadCommand = defineCommand({
       type: 'strings',
       value: 'NAME',
       check: checkNotEmpty,
-      completes: { listedBy: 'logread --source-names' },
+      completes: { listedBy: 'logread --source-names', passes: 'socket' },
       help: 'only this service or source, or those that a GLOB matches; !NAME leaves them out',
       section: what,
     },
@@ -141,6 +153,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'LEVEL',
       check: checkNotEmpty,
+      completes: severityNames,
       help: 'only lines of this severity or worse; A..B for a range, by name or number',
       section: what,
     },
@@ -178,6 +191,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'TIME',
       check: checkNotEmpty,
+      completes: times,
       help: 'only lines from then on: an RFC 3339 time, 10m (ago), "today 14:00", boot+30s',
       section: what,
     },
@@ -187,6 +201,7 @@ export const logreadCommand = defineCommand({
       type: 'string',
       value: 'TIME',
       check: checkNotEmpty,
+      completes: times,
       help: 'only lines up to then; -f ends when that time has passed',
       section: what,
     },
@@ -395,6 +410,7 @@ export const logreadCommand = defineCommand({
       type: 'strings',
       value: 'URL',
       check: checkNotEmpty,
+      completes: targets,
       help:
         'send the lines to a target: dir:, syslog+udp:, syslog+tcp:, syslog+tls:, otlp+http(s):, loki+http(s):, ' +
         'exec:',

@@ -41,7 +41,8 @@ export function addSeconds(moment: Moment, seconds: number): Moment {
 export function parseTime(text: string, context: TimeContext): Moment | Wanted {
   const value = text.trim().toLowerCase()
   if (value === 'now') return context.now
-  if (value === 'boot') return { seconds: 0, nanos: 0 }
+  // Memory holds nothing older. A file may be of a machine that was started long after its oldest line.
+  if (value === 'boot') return context.bootedAt === undefined ? bootUnknown : { seconds: 0, nanos: 0 }
   return (
     parseEpoch(value) ??
     parseSinceBoot(value, context) ??
@@ -57,6 +58,8 @@ function parseEpoch(value: string): Moment | undefined {
   return { seconds: Number(parts[1]), nanos: Number((parts[2] ?? '').padEnd(9, '0')) }
 }
 
+const bootUnknown = new Wanted('a time of day: the file does not say when its machine was started')
+
 /** `boot+30s`, and seconds as `-o short-monotonic` and dmesg show them. */
 function parseSinceBoot(value: string, { bootedAt }: TimeContext): Moment | Wanted | undefined {
   const pasted = /^\[\s*([0-9]{1,12}\.[0-9]{1,9})\s*(?:<[^>]*>)?\]$/.exec(value)?.[1]
@@ -64,9 +67,7 @@ function parseSinceBoot(value: string, { bootedAt }: TimeContext): Moment | Want
   if (pasted === undefined && duration === undefined) return undefined
   const seconds = duration === undefined ? Number(pasted) : parseDuration(duration, value.length - duration.length)
   if (seconds instanceof Wanted) return seconds
-  return bootedAt === undefined
-    ? new Wanted('a time of day: the file does not say when its machine was started')
-    : addSeconds(bootedAt, seconds)
+  return bootedAt === undefined ? bootUnknown : addSeconds(bootedAt, seconds)
 }
 
 /** Undefined if the text doesn't look like a duration at all. */

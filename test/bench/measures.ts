@@ -26,6 +26,7 @@ const referenceRate = 350_000
 const sources = 10
 const lineBytes = 100
 const logread = join(bin, 'logread')
+const logwrite = join(bin, 'logwrite')
 const memlogd = join(bin, 'memlogd')
 
 export interface Options {
@@ -313,6 +314,39 @@ function dumps(options: Options): Row[] {
   })
 }
 
+/** A ring of a million lines of logfmt, of which logread reads levels, values and repeats. */
+function understanding(options: Options): Row[] {
+  const lines = scaled(1_000_000, options)
+  const file = '/run/lines'
+  const line = (at: number) => `level=${at % 100 === 0 ? 'error' : 'info'} msg="GET /orders/${at}" ms=${at % 1000}\n`
+  writeFileSync(file, Array.from({ length: lines }, (_, at) => line(at)).join(''))
+  const flags = ['', '-p err --no-guess', '-p err', "--where 'ms>990'", '--fold']
+  const measured = withMemlogd(['-max-lines', '1000100', '-max-bytes', '512m'], (daemon) => {
+    run('sh', ['-c', `${logwrite} -n app cat ${file} >/dev/null`])
+    waitFor('the lines are stored', () => daemon.statistics.ring.stored >= lines || undefined)
+    return inTurns(options.runs, ...flags.map((each) => () => shellSeconds(`${logread} ${each} | wc -l >/dev/null`)))
+  })
+  rmSync(file)
+  const [whole = 0, stated = 0, guessed = 0, where = 0, fold = 0] = measured.map((each) => each * 1000)
+  const all = { what: '`logread` into `wc -l`', value: whole }
+  const row = (what: string, value: number, baseline: { what: string; value: number }, factor: number) => {
+    const target = `${factor} x baseline`
+    return {
+      what: `\`${what}\`, a million lines`,
+      unit: 'ms',
+      value,
+      baseline,
+      target,
+      isMet: value <= factor * baseline.value,
+    }
+  }
+  return [
+    row('logread -p err', guessed, { what: '`--no-guess`', value: stated }, 4),
+    row("logread --where 'ms>990'", where, all, 4),
+    row('logread --fold', fold, all, 4),
+  ]
+}
+
 /** From a writer's write to a follower's terminal. */
 function latency(options: Options): Row[] {
   const gapMicros = 5000
@@ -431,6 +465,7 @@ export const measures: Readonly<Record<string, (options: Options) => Row | Row[]
   carried,
   datagrams,
   dumps,
+  understanding,
   latency,
   daemonize,
   start,

@@ -17,7 +17,12 @@ const work = join(directory, 'work')
 for (const path of [bin, work, join(work, 'a directory')]) mkdirSync(path)
 for (const name of ['a file', 'app.log']) writeFileSync(join(work, name), '')
 const hostile = '$(>hacked)'
-writeFileSync(join(bin, 'logread'), `#!/bin/sh\nprintf '%s\\n' dhcpcd.stdout '${hostile}' rngd.stderr\n`)
+const listing = `#!/bin/sh
+shift
+[ $# -eq 0 ] || { printf '%s\\n' "$2-is-passed"; exit; }
+printf '%s\\n' dhcpcd.stdout '${hostile}' rngd.stderr
+`
+writeFileSync(join(bin, 'logread'), listing)
 chmodSync(join(bin, 'logread'), 0o755)
 const env = { PATH: `${bin}:${process.env.PATH}`, HOME: directory }
 
@@ -52,6 +57,13 @@ describe('bash', () => {
     [logreadCommand, ['--file', 'a'], ['a directory', 'a file', 'app.log']],
     [logreadCommand, ['--state', 'a'], ['a directory']],
     [logreadCommand, ['-g', 'x'], []],
+    [logreadCommand, ['-p', 'e'], ['emerg', 'err']],
+    [logreadCommand, ['-S', 'bo'], ['boot', 'boot+1m']],
+    [logreadCommand, ['-U', 'y'], ['yesterday']],
+    [logreadCommand, ['--to', 'syslog+t'], ['syslog+tcp://', 'syslog+tls://']],
+    [logreadCommand, ['--socket', '/a', '-s', ''], ['/a-is-passed']],
+    [logreadCommand, ['--socket', '=', '/a', '-f', '--source', '=', '/'], ['/a-is-passed']],
+    [logreadCommand, ['-socket', '$(>hacked)', ''], ['\\$\\(\\>hacked\\)-is-passed']],
     [memlogdCommand, ['-max-l'], ['-max-lines', '-max-line-len']],
     [memlogdCommand, ['--max-l'], ['--max-lines', '--max-line-len']],
     [memlogdCommand, ['-completion', ''], ['bash', 'zsh']],
@@ -108,6 +120,10 @@ describe.skipIf(!hasZsh)('zsh', () => {
     [logreadCommand, 'logread --outp', '--output'],
     [logreadCommand, 'logread -fo json-', 'json-seq'],
     [logreadCommand, 'logread -s dh', 'dhcpcd.stdout'],
+    [logreadCommand, 'logread --socket /a -s /', '/a-is-passed'],
+    [logreadCommand, 'logread --socket=/a -s /', '/a-is-passed'],
+    [logreadCommand, 'logread -p war', 'warning'],
+    [logreadCommand, 'logread --to syslog+u', 'syslog+udp://'],
     [memlogdCommand, 'memlogd -daem', '-daemonize'],
     [logwriteCommand, 'logwrite -n x mktem', 'mktemp'],
   ])('%# %s', (command, typed, wanted) => {

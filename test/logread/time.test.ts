@@ -7,7 +7,7 @@ import { Wanted } from '../../src/protocol/wanted.ts'
 const now = { seconds: 1492270657, nanos: 500_000_000 }
 
 function parsed(text: string, offset?: number): string {
-  const moment = parseTime(text, { now, offsetOf: offset === undefined ? undefined : () => offset })
+  const moment = parseTime(text, { now, bootedAt: now, offsetOf: offset === undefined ? undefined : () => offset })
   return moment instanceof Wanted ? `wrong at ${moment.position}` : formatMoment(moment)
 }
 
