@@ -52,6 +52,13 @@ test('every link to a file leads somewhere', () => {
   expect(links.filter((path) => !existsSync(path))).toEqual([])
 })
 
+test('every promise names the tests that prove it', () => {
+  const promised = /^## What it promises\n([\s\S]*?)^## /m.exec(readme)?.[1] ?? ''
+  const promises = promised.split(/^- /m).slice(1)
+  expect(promises.length).toBeGreaterThan(3)
+  expect(promises.filter((text) => !/\]\(test\/\S+\.test\.ts\)/.test(text))).toEqual([])
+})
+
 /** A command of a session, and what it prints; one that is interrupted by ^C does not end by itself. */
 interface Typed {
   readonly command: string

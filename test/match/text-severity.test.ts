@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { textSeverity } from '../../src/match/text-severity.ts'
 import { severityNames } from '../../src/protocol/priority.ts'
@@ -170,6 +172,14 @@ describe('the severity in a line', () => {
       if (guess(words.join(' ')) !== undefined) wrong++
     }
     expect(wrong / count).toBeLessThan(1 / 1000)
+  })
+
+  it('is none for the lines of long texts', () => {
+    const directory = 'src/build/base/copyright'
+    const lines = readdirSync(directory).flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n'))
+    expect(lines.length).toBeGreaterThan(3000)
+    const found = lines.filter((line) => guess(line) !== undefined)
+    expect(found.length / lines.length, found.join('\n')).toBeLessThan(1 / 1000)
   })
 
   it('does not take long, whatever the line', () => {
