@@ -42,7 +42,7 @@ describe('logread', () => {
     [['-F'], 2, {}],
     [['-f', '-n', '7'], 2, { tail: 7 }],
     [['-f', '-n', '0'], 1, {}],
-    [['-n', '7', '-g', 'x'], 0, {}],
+    [['-n', '7', '-g', 'x'], 0, { contains: { text: 'x', ignoreCase: true } }],
   ])('asks for what the flags say: %j', async (flags, mode, request) => {
     server = await standIn((socket) => socket.end(Buffer.concat([head, endEntry(0)])))
     expect(await runApplet('logread', [...flags, '-socket', server.path])).toMatchObject({ status: 0, stdout: '' })
