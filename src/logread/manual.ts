@@ -98,6 +98,9 @@ export const logreadManual: Manual = {
           'severity was read from the message), kind (gap where lines were lost), cut ' +
           '(bytes that were cut from a long line), unterminated, msg64 (the message in base64 if it is not valid ' +
           'UTF-8), fields. With --file, export and syslog name no host: the file may be from another machine.',
+        '--sources and --histogram have short and json. JSON of --sources: source, lines, bytes, share (0 to 1), rate ' +
+          'and rateLastMinute (lines a second), first, last, cut, lost. JSON of --histogram: time, seconds (of the ' +
+          'span), lines, errors (err and worse), warnings, lost.',
       ],
       rows: [
         ['short', '2017-04-15T15:37:37Z rngd.stderr Unable to open file'],
