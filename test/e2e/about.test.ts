@@ -26,7 +26,7 @@ describe('--sources', () => {
     expect(titles).toMatch(/^SOURCE +LINES +BYTES +SHARE +PER S +FIRST +LAST +CUT +LOST$/)
     expect(Math.max(...rows.map((row) => row.length))).toBeLessThanOrEqual(80)
     expect(rows).toContainEqual(
-      expect.stringMatching(/^002-\S*…\S*\.stderr +1 +\d+ +\S+% +0\.02 +(\d\d:){2}\d\d +(\d\d:){2}\d\d +0 +0$/),
+      expect.stringMatching(/^002-\S*…\S*\.stderr +1 +\d+ +\S+% +\S+ +[\d:-]{8} +[\d:-]{8} +0 +0$/),
     )
   })
 
@@ -35,7 +35,7 @@ describe('--sources', () => {
 
 describe('--histogram', () => {
   it('shows lines over time by level within the width of the terminal', async () => {
-    const shown = await onTerminal(`stty cols 60; ${logread('--histogram 1h')}`)
+    const shown = await onTerminal(`stty cols 60; ${logread('--histogram 1d')}`)
     const rows = shown.trimEnd().split('\n')
     expect(rows[0]).toMatch(/^TIME +LINES +ERR +WARN$/)
     expect(shown).toMatch(/\n\d\d:00:00 +\d+ +1 +0 {2}█+░+\n/)
@@ -74,6 +74,6 @@ describe('--top', () => {
 it('--stats begins with one sentence: how far back, what was lost, since when', () => {
   const [sentence] = daemon.logread('--stats').stdout.split('\n')
   expect(sentence).toMatch(
-    /^The log reaches back \d+ m?s, to \d{4}-\S+Z; \d+ lines were evicted, none was lost before being stored; memlogd has run for \d+ m?s\.$/,
+    /^The log reaches back [\w ]+, to \d{4}-\S+Z; \d+ lines were evicted, none was lost before being stored; memlogd has run for [\w ]+\.$/,
   )
 })
