@@ -3,6 +3,7 @@ import { ExitError, exitFailed, exitOk, quoted, UsageError } from '../cli/errors
 import { checkSocketPath } from '../cli/flag-values.ts'
 import type { ParsedFlags } from '../cli/flags.ts'
 import type { EntryView } from '../protocol/entry.ts'
+import { keepIgnoredSignals } from '../system/signals.ts'
 import { systemWorld } from '../system/world.ts'
 import { exitNoDaemon, QueryError } from './ask/query.ts'
 import { type LogreadFlags, type LogreadValues, logreadCommand } from './options.ts'
@@ -15,6 +16,7 @@ type Given = ReadonlySet<keyof LogreadFlags>
 
 /** logread's entry. */
 export async function runLogread(args: readonly string[]): Promise<number> {
+  keepIgnoredSignals(process.env)
   const [flag = '', topic] = args
   if (topic !== undefined && /^--?h(elp)?$/.test(flag)) return await showTopic(topic)
   const parsed = await parseWithOwnFlags(args)

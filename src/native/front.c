@@ -113,9 +113,10 @@ enum applet {
   APPLET_MEMLOGD,
   APPLET_LOGWRITE,
   APPLET_CONTAINERD,
+  APPLET_LOGREAD,
   APPLET_VERSION,
   APPLET_ENGINE,
-  APPLET_OTHER
+  APPLET_OTHER,
 };
 
 static enum applet applet_of(const char *name) {
@@ -124,9 +125,40 @@ static enum applet applet_of(const char *name) {
   if (strings_equal(name, "memlogd-containerd")) return APPLET_CONTAINERD;
   if (strings_equal(name, ROLE_NATIVE_VERSION)) return APPLET_VERSION;
   if (strings_equal(name, ROLE_ENGINE)) return APPLET_ENGINE;
-  bool is_other = strings_equal(name, "logread") || strings_equal(name, ROLE_MEMLOGD_CONFIG) ||
-                  strings_equal(name, ROLE_LOGWRITE_CONFIG) || strings_equal(name, ROLE_CONTAINERD_CONFIG);
+  if (strings_equal(name, "logread")) return APPLET_LOGREAD;
+  bool is_other = strings_equal(name, ROLE_MEMLOGD_CONFIG) || strings_equal(name, ROLE_LOGWRITE_CONFIG) ||
+                  strings_equal(name, ROLE_CONTAINERD_CONFIG);
   return is_other ? APPLET_OTHER : APPLET_NONE;
+}
+
+/* The signals of a terminal that our caller ignores (nohup, a shell's background), as IGNORED_SIGNALS wants them. */
+static void ignored_signals(struct text *text) {
+  static const struct {
+    int number;
+    char name[sizeof "SIGQUIT "]; /* no pointer: the blob has no relocations */
+  } signals[] = {{SIGHUP, "SIGHUP "}, {SIGINT, "SIGINT "}, {SIGQUIT, "SIGQUIT "}};
+  for (u32 n = 0; n < sizeof signals / sizeof signals[0]; n++)
+    if (sys_is_ignored(signals[n].number)) text_add(text, signals[n].name);
+}
+
+/*
+ * Node revives signals that are ignored when it starts, before any JavaScript could see them. So the executable starts
+ * itself once more, with a variable that names them. Returns if there are none, or if that fails.
+ */
+static void note_ignored_signals(const struct process *process) {
+  struct text note;
+  u32 variables = 0;
+  text_start(&note, IGNORED_SIGNALS "=");
+  size_t name_bytes = note.bytes;
+  ignored_signals(&note);
+  if (note.bytes == name_bytes) return;
+  for (; process->environment[variables] != NULL; variables++)
+    if (string_begins(process->environment[variables], IGNORED_SIGNALS "=")) return;
+  char **environment = sys_memory((variables + 2) * sizeof(char *));
+  if (environment == NULL) return;
+  copy_bytes(environment, process->environment, variables * sizeof(char *));
+  environment[variables] = note.at;
+  become_again(process, environment);
 }
 
 void front(int count, char **args, char **environment, const char *path) {
@@ -136,8 +168,9 @@ void front(int count, char **args, char **environment, const char *path) {
   if (applet == APPLET_NONE && count > 1) applet = applet_of(*own++);
   /* Its options, then its user. */
   if (applet == APPLET_ENGINE) confine_engine(own[0] != NULL ? own[1] : NULL);
-  if (applet == APPLET_NONE || applet == APPLET_ENGINE || applet == APPLET_OTHER) return;
   struct process process = {args, count, environment, path, 0, 0, 0};
+  if (applet == APPLET_LOGREAD) note_ignored_signals(&process);
+  if (applet == APPLET_NONE || applet == APPLET_LOGREAD || applet == APPLET_ENGINE || applet == APPLET_OTHER) return;
   sys_sigprocmask(SIG_BLOCK, NULL, &process.mask);
   /* Our caller may have ignored SIGCHLD; then no child could be waited for. */
   process.sigchld = sys_set_signal(SIGCHLD, SIG_DFL);

@@ -155,6 +155,8 @@ export const roleContainerdConfig = 'memlogd-containerd-config'
 export const engineIdMax = 0xfffffffe
 /** User and group of the engine, unless asked otherwise: nobody. */
 export const engineIdDefault = 65534
+/** A variable for logread: the names of signals that are ignored, a space after each. */
+export const ignoredSignals = 'MEMLOGD_IGNORED_SIGNALS'
 /** Answers with the native half's version and CPU: how the build checks the graft. */
 export const roleNativeVersion = 'memlogd-native'
 export const nativeVersion = 1

@@ -5,6 +5,7 @@
 import { constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { isatty, ReadStream, WriteStream } from 'node:tty'
+import { beforeEndingSignal } from './signals.ts'
 
 /** A descriptor that gives EAGAIN instead of blocking, and the stream that waits for it by poll. */
 export interface Pollable<Stream> {
@@ -51,12 +52,19 @@ interface WithHandle {
   readonly _handle?: { setBlocking?(isBlocking: boolean): void }
 }
 
-/** A socket, or a pipe that could not be opened again: libuv makes the shared description non-blocking. */
+/**
+ * A socket, or a pipe that could not be opened again: libuv makes the shared description non-blocking, which is undone
+ * at the end, and before a signal that nobody else listens for ends this process.
+ */
 function share(fd: number, options: { readable?: boolean; writable?: boolean }): Pollable<Socket> {
   const wasBlocking = isBlocking(fd)
   const stream = new Socket({ fd, ...options })
+  if (!wasBlocking) return { fd, stream, release: nothing }
+  const undo = () => (stream as unknown as WithHandle)._handle?.setBlocking?.(true)
+  const forget = beforeEndingSignal(undo)
   const release = () => {
-    if (wasBlocking) (stream as unknown as WithHandle)._handle?.setBlocking?.(true)
+    forget()
+    undo()
   }
   return { fd, stream, release }
 }

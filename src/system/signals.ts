@@ -1,7 +1,29 @@
 /** Signals that ask a process to end, for those that have something to finish first. */
 import { constants } from 'node:os'
+import { ignoredSignals } from '../protocol/constants.ts'
 
 const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+const endingSignals = [...stopSignals, 'SIGQUIT'] as const
+type EndingSignal = (typeof endingSignals)[number]
+
+const ignored = new Set<EndingSignal>()
+
+function ignore(): void {}
+
+/**
+ * Ignores what the caller of this process ignores: Node has forgotten it, but the native half has noted it in the
+ * environment. Commands that this process starts do not see the note.
+ */
+export function keepIgnoredSignals(env: NodeJS.ProcessEnv): void {
+  const names = env[ignoredSignals]
+  if (names === undefined) return
+  delete env[ignoredSignals]
+  for (const name of endingSignals) {
+    if (!names.split(' ').includes(name)) continue
+    ignored.add(name)
+    process.on(name, ignore)
+  }
+}
 
 export interface Stop {
   /** Fires at the first such signal; the second one ends the process as if nobody listened. */
@@ -23,7 +45,7 @@ export function listenForStop(): Stop {
     end()
     controller.abort()
   }
-  for (const name of stopSignals) process.on(name, stop)
+  for (const name of stopSignals) if (!ignored.has(name)) process.on(name, stop)
   return {
     signal: controller.signal,
     get exitStatus() {
@@ -31,4 +53,23 @@ export function listenForStop(): Stop {
     },
     end,
   }
+}
+
+/**
+ * Calls `undo` before a signal ends this process, unless somebody else listens for it. Returns what ends this. The
+ * process then ends by the signal, as if nobody had listened. SIGKILL leaves no time for it.
+ */
+export function beforeEndingSignal(undo: () => void): () => void {
+  const forget = () => {
+    for (const each of endingSignals) process.removeListener(each, listener)
+  }
+  // Before all others, so that those who stop listening at the first signal are still counted.
+  const listener = (name: NodeJS.Signals) => {
+    if (process.listenerCount(name) > 1) return
+    undo()
+    forget()
+    process.kill(process.pid, name)
+  }
+  for (const each of endingSignals) process.prependListener(each, listener)
+  return forget
 }

@@ -40,6 +40,28 @@ describe('a signal that was ignored at the start', () => {
     expect((await running.finished).status).toBe(0)
     rmSync(directory, { recursive: true, force: true })
   })
+
+  it.each([
+    ['HUP', ['-f']],
+    ['INT', ['-f']],
+    ['QUIT', ['-f']],
+    ['HUP', ['--wait', 'the end']],
+    ['INT', ['--cursor-file', 'CURSOR', '-f']],
+  ] as const)('SIG%s does not end logread %j', async (name, flags) => {
+    daemon = await Daemon.start()
+    const { directory, querySocket } = daemon
+    const words = flags.map((flag) => flag.replace('CURSOR', join(directory, 'cursor')))
+    const logread = join(binDirectory, 'logread')
+    const script = `trap '' ${name}; exec "$@"`
+    const running = startCommand('sh', ['-c', script, 'sh', logread, '-socket', querySocket, ...words])
+    await eventually('it follows', async () => (await statistics(querySocket)).readers.length > 0)
+    running.child.kill(`SIG${name}`)
+    daemon.logwrite(['-n', 'after', 'echo', 'the end'])
+    const hasEnded = () => running.child.exitCode !== null || running.child.signalCode !== null
+    await eventually('it shows what came after', () => running.stdout().includes('the end') || hasEnded())
+    running.child.kill('SIGTERM')
+    expect((await running.finished).stdout).toContain('the end')
+  })
 })
 
 /** Stops and continues a process at random moments for as long as `isOn`. */

@@ -1,9 +1,10 @@
 // Standard output whose reader is slow, is stopped, or never reads: nothing is cut, and a signal ends the command.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
-import { binDirectory, Daemon, run } from '../support/daemon.ts'
+import { binDirectory, Daemon, python, run } from '../support/daemon.ts'
 import { statistics } from '../support/statistics.ts'
 import { eventually } from '../support/wait.ts'
 
@@ -101,6 +102,19 @@ wait $follower && wait $reader`
     const { status, signal } = await running.finished
     expect(signal ?? status).toBeOneOf(['SIGTERM', 143])
   })
+})
+
+it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'])('%s leaves a socket of others as it was', async (signal) => {
+  await logNumbers()
+  const program = `
+import fcntl, os, signal, socket, subprocess, sys
+ours, theirs = socket.socketpair()
+reading = subprocess.Popen([*sys.argv[2:]], stdout=theirs, stderr=subprocess.DEVNULL)
+ours.recv(1, socket.MSG_PEEK)
+reading.send_signal(getattr(signal, sys.argv[1]))
+print(reading.wait(30), fcntl.fcntl(theirs, fcntl.F_GETFL) & os.O_NONBLOCK)`
+  const args = [signal, logread ?? '', '-socket', daemon.querySocket, '-f']
+  expect(python(program, args)).toBe(`-${constants.signals[signal as NodeJS.Signals]} 0\n`)
 })
 
 /** True when a FIFO has no room for another page. */

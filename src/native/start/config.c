@@ -13,6 +13,17 @@ const char *environment_value(char *const *environment, const char *name) {
   return NULL;
 }
 
+/* Starts the executable anew. Returns only if that fails: -errno. */
+static int execute_self(const struct process *process, char *const *args, char *const *environment) {
+  int error = sys_execve("/proc/self/exe", args, environment);
+  if (error == -ENOENT && process->path != NULL) error = sys_execve(process->path, args, environment);
+  return error;
+}
+
+void become_again(const struct process *process, char *const *environment) {
+  execute_self(process, process->args, environment);
+}
+
 int become_role(const struct process *process, const char *role, char *const *args) {
   char *all[ROLE_ARGS_MAX + 3];
   u32 count = 0;
@@ -31,9 +42,7 @@ int become_role(const struct process *process, const char *role, char *const *ar
 #ifdef MEMLOGD_HOSTED
   return sys_execve(node, all, process->environment);
 #else
-  int error = sys_execve("/proc/self/exe", all, process->environment);
-  if (error == -ENOENT && process->path != NULL) error = sys_execve(process->path, all, process->environment);
-  return error;
+  return execute_self(process, all, process->environment);
 #endif
 }
 

@@ -25,6 +25,8 @@ struct config {
 const char *environment_value(char *const *environment, const char *name);
 /* Becomes the JavaScript `role` with `args`. Returns only if that fails: -errno. */
 int become_role(const struct process *process, const char *role, char *const *args);
+/* Starts the same program with the same arguments once more, in another environment. Returns only if that fails. */
+void become_again(const struct process *process, char *const *environment);
 /* Runs the role and reads its config. False: `*status` is the exit status. */
 bool run_config(const struct process *process, const char *role, char *const *args, struct config *config, int *status);
 /* True if the build has already parsed the command line `args`; see src/build/ready-configs.ts. */
