@@ -3,6 +3,8 @@
  *
  *   <13>Nov 23 03:46:57 tag[42]: text           glibc, musl, busybox, util-linux logger
  *   <13>Nov 23 03:46:57 host tag[42]: text      the same with a host name
+ *   <13>Nov 3 2026 03:46:57.123: %tag: text     network devices: a year, a fraction, one space, a colon
+ *   <13>2026-11-23 03:46:57 host tag: text      others of them
  *   <13>2026-11-23T03:46:57Z host tag[42]: text Go, rsyslog
  *   <14>text                                    Python
  *   <165>1 2026-11-23T03:46:57.003Z host app 42 ID47 [sd@1 key="value"] text    RFC 5424
@@ -40,8 +42,8 @@ const openBracket = 0x5b
 const backslash = 0x5c
 const closeBracket = 0x5d
 
-/** Bytes of `Mmm dd hh:mm:ss`. */
-const stampBytes = 15
+/** Bytes of `Mmm d hh:mm:ss`. */
+const shortestStampBytes = 14
 const byteOrderMark = [0xef, 0xbb, 0xbf] as const
 /** Characters that no usual tag has and that JSON, key=value and quoted text begin with. */
 const unusualInTag = new Set(Buffer.from('"\'`{}<>=,;|!?$^&*'))
@@ -61,8 +63,11 @@ export class SyslogMessage {
   readonly fields = new FieldsBuilder()
   fault: SyslogFault = 'none'
 
-  /** Reads one message, bytes[start,end), without NUL bytes that end it. Never throws. */
-  parse(bytes: Buffer, start: number, end: number): this {
+  /**
+   * Reads one message, bytes[start,end), without NUL bytes that end it. Never throws. A message of another machine
+   * (`isRemote`) has a host's name after its time stamp, even where no tag follows.
+   */
+  parse(bytes: Buffer, start: number, end: number, isRemote = false): this {
     this.#reset()
     let stop = end
     while (stop > start && (bytes[stop - 1] === lineFeed || bytes[stop - 1] === nul)) stop--
@@ -74,7 +79,12 @@ export class SyslogMessage {
       at += priorityPrefixBytes(priority)
     }
     const isRfc5424 = priority !== noPriorityPrefix && bytes[at] === 0x31 && bytes[at + 1] === space && at + 1 < stop
-    if (!isRfc5424 || !this.#parse5424(bytes, at + 2, stop)) this.#parse3164(bytes, at, stop)
+    if (!isRfc5424) this.#parse3164(bytes, at, stop, isRemote)
+    else if (!this.#parse5424(bytes, at + 2, stop)) {
+      // Some devices write a version and no RFC 5424 behind it.
+      const isStamped = findShortStampEnd(bytes, at + 2, stop) >= 0
+      this.#parse3164(bytes, isStamped ? at + 2 : at, stop, isRemote)
+    }
     if (this.fields.leftOut > 0) this.fault = 'fields-left-out'
     return this
   }
@@ -89,21 +99,23 @@ export class SyslogMessage {
 
   // ---- RFC 3164 and what passes for it ----------------------------------------------------------
 
-  #parse3164(bytes: Buffer, start: number, end: number): void {
+  #parse3164(bytes: Buffer, start: number, end: number, isRemote: boolean): void {
     let at = start
     const stampEnd = findStampEnd(bytes, at, end)
     if (stampEnd > at) {
       this.fields.addBytes('sender_time', bytes, at, stampEnd)
-      at = skipSpace(bytes, stampEnd, end)
+      // Cisco's stamps end with a colon.
+      at = skipSpace(bytes, bytes[stampEnd] === colon ? stampEnd + 1 : stampEnd, end)
     }
     const isStamped = stampEnd > start
     let tagEnd = findTagEnd(bytes, at, end, isStamped)
     if (tagEnd < 0 && isStamped) {
-      // A host's name may stand before the tag, and it is one only if a tag follows it.
+      // A host's name may stand before the tag. In a message of this machine it is one only if a tag follows it.
       const hostEnd = findWordEnd(bytes, at, end)
-      const next = hostEnd < end ? hostEnd + 1 : end
-      if (isHostName(bytes, at, hostEnd)) tagEnd = findTagEnd(bytes, next, end, false)
-      if (tagEnd >= 0) {
+      const isHost = isHostName(bytes, at, hostEnd)
+      const next = skipLoneColon(bytes, hostEnd < end ? hostEnd + 1 : end, end)
+      if (isHost) tagEnd = findTagEnd(bytes, next, end, false)
+      if (tagEnd >= 0 || (isHost && isRemote)) {
         this.fields.addBytes('host', bytes, at, hostEnd)
         at = next
       }
@@ -198,29 +210,71 @@ export function skipLength(bytes: Buffer, start: number, end: number): number {
   return isLength ? at + 1 : start
 }
 
-/** Where a stamp that begins at `start` ends, or `start` if there is none. A space or the end must follow. */
+/**
+ * Where a stamp that begins at `start` ends, or `start` if there is none. A space, the end, or a colon and one of these
+ * must follow.
+ */
 function findStampEnd(bytes: Buffer, start: number, end: number): number {
-  const shortEnd = start + stampBytes
-  if (shortEnd <= end && isShortStamp(bytes, start) && isSpaceOrEnd(bytes, shortEnd, end)) return shortEnd
+  const shortEnd = findShortStampEnd(bytes, start, end)
+  if (shortEnd >= 0) return shortEnd
+  const spacedEnd = findSpacedStampEnd(bytes, start, end)
+  if (spacedEnd >= 0) return spacedEnd
   const wordEnd = findWordEnd(bytes, start, end)
   return isIsoStamp(bytes, start, wordEnd) ? wordEnd : start
 }
 
-/** `Mmm dd hh:mm:ss`, the day padded with a space or a zero. */
-function isShortStamp(bytes: Buffer, at: number): boolean {
-  const month = bytes.toString('latin1', at, at + 3)
-  if (monthNames.indexOf(month) % 3 !== 0) return false
-  if (bytes[at + 3] !== space || bytes[at + 6] !== space) return false
-  if (bytes[at + 9] !== colon || bytes[at + 12] !== colon) return false
-  if (bytes[at + 4] !== space && !isDigit(bytes[at + 4])) return false
-  return [5, 7, 8, 10, 11, 13, 14].every((offset) => isDigit(bytes[at + offset]))
+/** `Mmm dd [yyyy] hh:mm:ss[.fraction]`, the day padded with a space or a zero or of one digit. -1 if there is none. */
+function findShortStampEnd(bytes: Buffer, start: number, end: number): number {
+  if (end - start < shortestStampBytes || bytes[start + 3] !== space) return -1
+  if (monthNames.indexOf(bytes.toString('latin1', start, start + 3)) % 3 !== 0) return -1
+  const day = bytes[start + 4] === space ? start + 5 : start + 4
+  if (!isDigit(bytes[day])) return -1
+  let at = isDigit(bytes[day + 1]) ? day + 2 : day + 1
+  if (bytes[at++] !== space) return -1
+  if (bytes[at + 4] === space && areDigits(bytes, at, 4)) at += 5
+  const clockEnd = findClockEnd(bytes, at, end)
+  return clockEnd >= 0 && isStampEnd(bytes, clockEnd, end) ? clockEnd : -1
+}
+
+/** `yyyy-mm-dd hh:mm:ss[.fraction]`, with `Z` or `+hh:mm` behind it or not. -1 if there is none. */
+function findSpacedStampEnd(bytes: Buffer, start: number, end: number): number {
+  if (end - start < 19 || bytes[start + 10] !== space || !isCalendarDay(bytes, start)) return -1
+  const clockEnd = findClockEnd(bytes, start + 11, end)
+  if (clockEnd < 0 || isStampEnd(bytes, clockEnd, end)) return clockEnd
+  const zoneEnd = findWordEnd(bytes, clockEnd, end)
+  return /^(?:Z|[+-]\d\d:?\d\d)$/.test(bytes.toString('latin1', clockEnd, zoneEnd)) ? zoneEnd : -1
+}
+
+/** `hh:mm:ss` and a fraction of up to nine digits behind a dot or a comma. -1 if there is none. */
+function findClockEnd(bytes: Buffer, start: number, end: number): number {
+  if (start + 8 > end || bytes[start + 2] !== colon || bytes[start + 5] !== colon) return -1
+  if (!areDigits(bytes, start, 2) || !areDigits(bytes, start + 3, 2) || !areDigits(bytes, start + 6, 2)) return -1
+  let at = start + 8
+  if (at >= end || (bytes[at] !== 0x2e && bytes[at] !== 0x2c)) return at
+  at++
+  while (at < end && at - start < 18 && isDigit(bytes[at])) at++
+  return at - start > 9 ? at : start + 8
+}
+
+function isStampEnd(bytes: Buffer, at: number, end: number): boolean {
+  return isSpaceOrEnd(bytes, at, end) || (bytes[at] === colon && isSpaceOrEnd(bytes, at + 1, end))
+}
+
+/** Cisco's firewalls write `host : %ASA-...`. */
+function skipLoneColon(bytes: Buffer, at: number, end: number): number {
+  return at + 1 < end && bytes[at] === colon && bytes[at + 1] === space ? at + 2 : at
 }
 
 /** Whether a word begins with `yyyy-mm-ddT`. */
 function isDate(bytes: Buffer, start: number, end: number): boolean {
   if (end - start < 11 || bytes[start + 10] !== 0x54) return false
+  return isCalendarDay(bytes, start)
+}
+
+/** Whether ten bytes are `yyyy-mm-dd`. */
+function isCalendarDay(bytes: Buffer, start: number): boolean {
   if (bytes[start + 4] !== dash || bytes[start + 7] !== dash) return false
-  return [0, 1, 2, 3, 5, 6, 8, 9].every((offset) => isDigit(bytes[start + offset]))
+  return areDigits(bytes, start, 4) && areDigits(bytes, start + 5, 2) && areDigits(bytes, start + 8, 2)
 }
 
 /** `yyyy-mm-ddThh:mm:ss` and anything after it: the zone and the fraction are the sender's. */
@@ -359,4 +413,9 @@ function isNil(bytes: Buffer, start: number, end: number): boolean {
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39
+}
+
+function areDigits(bytes: Buffer, start: number, count: number): boolean {
+  for (let at = start; at < start + count; at++) if (!isDigit(bytes[at])) return false
+  return true
 }

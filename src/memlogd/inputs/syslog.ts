@@ -40,7 +40,7 @@ class SyslogEntries {
 
   /** Appends the message bytes[start,end). What is known of the sender comes before the message's own fields. */
   append(bytes: Buffer, start: number, end: number, flags: number, cutBytes: number, sender: Sender): void {
-    const message = this.#message.parse(bytes, start, end)
+    const message = this.#message.parse(bytes, start, end, sender.isRemote)
     const fields = this.#fields.clear()
     sender.addTo(fields, message.pid)
     fields.addEncoded(message.fields.bytes)
@@ -68,12 +68,15 @@ const faultCounters = {
 
 /** What is known of who sent a message, beside what the message says. */
 interface Sender {
+  /** On another machine, as far as is known. */
+  readonly isRemote: boolean
   /** Adds it to the fields; `pid` is what the message states. */
   addTo(fields: FieldsBuilder, pid: string): void
 }
 
 /** The process that the kernel says wrote a datagram. Most senders write more than one: the fields are kept. */
 class ProcessSender implements Sender {
+  readonly isRemote = false
   #pid = -1
   #uid = -1
   #gid = -1
@@ -105,6 +108,7 @@ class ProcessSender implements Sender {
 
 /** The network address that a message came from. */
 class PeerSender implements Sender {
+  readonly isRemote = true
   address = ''
 
   addTo(fields: FieldsBuilder): void {

@@ -3,6 +3,7 @@ import { findMessageEnd, SyslogMessage, skipLength } from '../../../src/memlogd/
 import { EntryView, encodeEntry } from '../../../src/protocol/entry.ts'
 import { randomFrom } from '../../support/random.ts'
 import { amid } from './chunks.ts'
+import { deviceLines } from './device-lines.ts'
 
 interface Wanted {
   priority?: number
@@ -225,6 +226,37 @@ describe('SyslogMessage', () => {
       expect(message.textEnd).toBeLessThanOrEqual(end)
       fieldsOf(message.fields.bytes)
     }
+  })
+})
+
+describe('lines of devices', () => {
+  const message = new SyslogMessage()
+  it.each(deviceLines)('are read: $from', ({ line, ours }) => {
+    for (const around of ['', ': ', ' 2026 03:46:57']) {
+      const { bytes, start, end } = amid(Buffer.from(line), Buffer.from(around))
+      message.parse(bytes, start, end, true)
+      const { source, text, fields } = parsed(message, bytes)
+      expect([fields.sender_time, fields.host, source, fields.pid, text].join('|')).toBe(ours)
+    }
+  })
+
+  it('have a host without a tag only if they come from another machine', () => {
+    const bytes = Buffer.from(`<13>${stamp} printer1 paper jam`)
+    message.parse(bytes, 0, bytes.length)
+    expect(parsed(message, bytes)).toMatchObject({ text: 'printer1 paper jam', fields: sent })
+  })
+
+  it.each([
+    'Nov 24 03:46',
+    'Nov 24 2026',
+    'Nov 2a 03:46:57',
+    'Nov 24 03:46:57x',
+    '2026-11-24 03:46:57+1',
+    '2026-11-24 apples',
+  ])('are no stamp: %s', (text) => {
+    const bytes = Buffer.from(`<13>${text} a b`)
+    message.parse(bytes, 0, bytes.length, true)
+    expect(fieldsOf(message.fields.bytes)).toEqual({})
   })
 })
 
