@@ -106,7 +106,9 @@ function scriptOf({ command, output, isInterrupted }: Typed): string {
   const lines = output.split('\n').filter((line) => line !== '')
   if (isInterrupted) {
     const isShown = `[ "$(wc -l <followed)" -ge ${lines.length} ]`
-    return `${command} >followed & follower=$!\nuntil ${isShown}; do sleep 0.1; done\nkill -INT $follower\nwait\ncat followed`
+    // Without job control a shell has its background commands ignore ^C.
+    const started = `set -m\n${command} >followed & follower=$!\nset +m`
+    return `${started}\nuntil ${isShown}; do sleep 0.1; done\nkill -INT $follower\nwait\ncat followed`
   }
   if (!command.startsWith('logwrite')) return command
   const flags = command.includes('./log.sock') ? '-socket ./query.sock' : ''

@@ -13,6 +13,8 @@ export function runIsolated(script: string, binDirectory: string, cwd: string): 
     cwd,
     encoding: 'utf8',
     timeout: waitMs,
+    // unshare ignores SIGTERM while it waits.
+    killSignal: 'SIGKILL',
     env: { ...process.env, PATH: `${binDirectory}:${cwd}:${process.env.PATH}` },
   })
 }
