@@ -231,7 +231,11 @@ export class Reader implements Task {
     const from = this.#next
     if (filter === everything) {
       const piece = ranges.shared(encoder, from, Math.min(this.#end, from + this.#remaining))
-      if (piece !== undefined) return piece
+      if (piece !== undefined) {
+        // A range may hold entries that the ring has evicted since.
+        this.#reportLost()
+        return piece
+      }
     }
     const { marksHoles = false } = this.#options
     const search = { from, end: this.#end, filter, limit: this.#remaining, isOver, marksHoles }
@@ -274,15 +278,19 @@ export class Reader implements Task {
 
   /** Reports what is missing: where the history ends, and before the ring's oldest entry; `isEnd`: now. */
   #reportMissing(isEnd = false): void {
-    const { counters, ring } = this.#parts.engine
+    const ring = this.#ring
     if (this.#holes > 0 && (isEnd || this.#next >= this.#historyEnd)) {
       this.#reportHoles(this.#historyStamp, this.#next, ring.owners?.mostEvicted(sourcesNamedMax))
     }
+    if (isEnd || this.#next >= ring.tailSequence) this.#reportLost()
+  }
+
+  #reportLost(): void {
     const lost = this.#missed
-    if (lost === 0 || (!isEnd && this.#next < ring.tailSequence)) return
+    if (lost === 0) return
     this.#lost += lost
     this.#missed = 0
-    counters.add('entriesLostByReaders', lost)
+    this.#parts.engine.counters.add('entriesLostByReaders', lost)
     const [first, last] = [this.#firstMissed, this.#lastMissed]
     this.#pend(this.#encodeGap({ lost, reason: 'overwritten', first, last }, first))
   }

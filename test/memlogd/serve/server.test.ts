@@ -90,6 +90,8 @@ interface Reply {
   header: ReplyHeader
   texts: string[]
   gaps: Record<string, string>[]
+  /** Of texts and gaps, in the order in which they came. */
+  sequences: number[]
   end: Record<string, string> | undefined
 }
 
@@ -98,13 +100,14 @@ function replyOf(connection: FakeConnection): Reply {
   const newline = bytes.indexOf(10)
   const header = parseHeader(bytes.subarray(0, newline))
   if (header === 'plain' || 'fault' in header) throw new Error('no header')
-  const reply: Reply = { header, texts: [], gaps: [], end: undefined }
+  const reply: Reply = { header, texts: [], gaps: [], sequences: [], end: undefined }
   const view = new EntryView()
   const fieldsOf = (): Record<string, string> =>
     Object.fromEntries([...view.fields()].map(([key, value]) => [key, value.toString()]))
   for (let at = newline + 1; at < bytes.length; at += view.size) {
     expect(entryFault(bytes, at, bytes.length)).toBeUndefined()
     view.at(bytes, at)
+    if (view.kind !== entryKindEnd) reply.sequences.push(view.sequence)
     if (view.kind === entryKindEnd) reply.end = fieldsOf()
     else if (view.kind === entryKindGap) reply.gaps.push(fieldsOf())
     else reply.texts.push(view.message.toString())
@@ -337,6 +340,30 @@ describe('readers', () => {
     const lost = reply.gaps.reduce((sum, gap) => sum + Number(gap.lost), 0)
     expect(reply.texts.length + lost).toBe(200)
     expect(reply.texts.at(-1)).toBe('199')
+  })
+
+  it('get a gap before entries that are evicted by now, but encoded for another reader', () => {
+    const bench = new Bench(10)
+    const store = (count: number): void => {
+      for (let index = 0; index < count; index++) bench.queue.data(bench.source, 'x\n')
+      storeAll(bench.engine, bench.queue.head)
+    }
+    store(15)
+    const [late, quick] = [1, 6].map((sequence) => {
+      const connection = bench.connect()
+      const cursor = { ring: bench.ringId, sequence }
+      connection.client?.data(encodeRequest(queryModeDumpFollow, { cursor }))
+      return connection
+    })
+    const [lateReader, quickReader] = bench.server.readers
+    // Each has one step: the late one passes 1 to 5, and 6 to 15 are encoded for the quick one.
+    for (const reader of [lateReader, quickReader]) reader?.step(() => true)
+    store(10)
+    bench.world.runSoon()
+    const lateReply = replyOf(late as FakeConnection)
+    expect(lateReply.gaps).toEqual([{ lost: '5', reason: 'overwritten', first: '1', last: '5' }])
+    expect(lateReply.sequences).toEqual([1, ...Array.from({ length: 20 }, (_, index) => index + 6)])
+    expect(replyOf(quick as FakeConnection).gaps).toEqual([])
   })
 
   it('get the reason when memlogd stops', () => {
