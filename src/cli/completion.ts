@@ -2,7 +2,7 @@
  * Shell completion, made from a command's table: `eval "$(logread --completion bash)"`. A value may be
  * listed by a command, and what that prints may come from containers: the scripts never let a shell evaluate it.
  */
-import type { Command, Flag, ListedBy } from './flag-table.ts'
+import { type Command, type Flag, type ListedBy, textAlone } from './flag-table.ts'
 import { commonFlags } from './help.ts'
 
 const completionShells = ['bash', 'zsh'] as const
@@ -47,7 +47,7 @@ function offered(command: Command, flag: Flag): string {
 
 function bashScript(command: Command): string {
   const flags = shownFlags(command)
-  const withValue = flags.filter((flag) => 'value' in flag)
+  const withValue = flags.filter((flag) => 'value' in flag && textAlone(flag) === undefined)
   const values = withValue.map((flag) => `        ${spellings(flag).join('|')}) ${bashValue(command, flag)}; return ;;`)
   const words = flags.map((flag) => offered(command, flag)).join(' ')
   const operandFlag = command.flags[command.operandFlag ?? '']
@@ -191,7 +191,8 @@ function zshSpecs(command: Command, flag: Flag): string[] {
   const isRepeatable = flag.type === 'strings'
   const before = isRepeatable ? '*' : `(${names.join(' ')})`
   const help = flag.help.replace(/[[\]\\:]/g, '\\$&')
-  const value = 'value' in flag ? `:${flag.value.toLowerCase()}:${zshAction(command, flag)}` : ''
+  const value =
+    'value' in flag && textAlone(flag) === undefined ? `:${flag.value.toLowerCase()}:${zshAction(command, flag)}` : ''
   return names.map((name) => {
     // The value is the next word, or joined on: `-n5` where letters cluster, `-x=5` everywhere else.
     const joint = command.hasClusters === true && name.length === 2 ? '+' : '='

@@ -69,9 +69,17 @@ interface ChoiceFlag extends FlagWithValue {
   readonly type: 'choice'
   readonly choices: readonly string[]
   readonly default?: string
+  /** What the flag alone means; another value then follows `=`, as for a boolean. */
+  readonly alone?: string
 }
 
 export type Flag = BooleanFlag | StringFlag | StringsFlag | IntegerFlag | BytesFlag | ChoiceFlag
+
+/** The value of a flag that is given without one; undefined: the next word is the value. */
+export function textAlone(flag: Flag): string | undefined {
+  if (flag.type === 'choice') return flag.alone
+  return flag.type === 'boolean' ? 'true' : undefined
+}
 
 export type FlagTable = Readonly<Record<string, Flag>>
 

@@ -4,7 +4,7 @@
  * flags, as `--` does. Tables with `hasClusters` also allow `-n5` and `-fn 5`.
  */
 import { quoted, UsageError } from './errors.ts'
-import { type Command, type Flag, type FlagTable, shownFlag } from './flag-table.ts'
+import { type Command, type Flag, type FlagTable, shownFlag, textAlone } from './flag-table.ts'
 import { isOneSlip } from './flag-values.ts'
 
 /** A flag that was given, with its value as it was typed; booleans without one have `true`. */
@@ -100,7 +100,7 @@ function readWord<K extends string>(
   const name = equals < 0 ? body : body.slice(0, equals)
   const value = equals < 0 ? undefined : body.slice(equals + 1)
   const row = names.get(name)
-  if (row !== undefined) return [{ ...row, name, text: value ?? (takesValue(row.flag) ? undefined : 'true') }]
+  if (row !== undefined) return [{ ...row, name, text: value ?? textAlone(row.flag) }]
   if (value === undefined && helpNames.includes(name)) return 'help'
   if (value === undefined && versionNames.includes(name)) return 'version'
   const cluster = command.hasClusters === true && !isDouble ? readCluster(names, body) : undefined
@@ -115,8 +115,9 @@ function readCluster<K extends string>(names: Names<K>, body: string): FoundFlag
     const name = body[at] as string
     const row = names.get(name)
     if (row === undefined) return undefined
-    if (!takesValue(row.flag)) {
-      found.push({ ...row, name, text: 'true' })
+    const alone = textAlone(row.flag)
+    if (alone !== undefined) {
+      found.push({ ...row, name, text: alone })
       continue
     }
     // `-sinc 10m` must not silently mean the source `inc`.
@@ -126,10 +127,6 @@ function readCluster<K extends string>(names: Names<K>, body: string): FoundFlag
     return found
   }
   return found
-}
-
-function takesValue(flag: Flag): boolean {
-  return flag.type !== 'boolean'
 }
 
 function missingValue(command: Command, found: FoundFlag<string>): UsageError {

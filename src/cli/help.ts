@@ -1,5 +1,5 @@
 /** The text of `--help`, made from a command's table. */
-import { type Command, type Flag, type FlagTable, shownFlag } from './flag-table.ts'
+import { type Command, type Flag, type FlagTable, shownFlag, textAlone } from './flag-table.ts'
 import { showBytes } from './flag-values.ts'
 
 /** Help is read on the smallest of terminals. */
@@ -46,7 +46,8 @@ export function flagSections(command: Command): [string, Flag[]][] {
 export function flagHeading(command: Command, flag: Flag): string {
   const names = [flag.name, ...(flag.aliases ?? [])].toSorted((a, b) => Math.min(a.length, 2) - Math.min(b.length, 2))
   const shown = names.map((name) => shownFlag(command, name)).join(', ')
-  return 'value' in flag ? `${shown} ${flag.value}` : shown
+  if (!('value' in flag)) return shown
+  return textAlone(flag) === undefined ? `${shown} ${flag.value}` : `${shown}[=${flag.value}]`
 }
 
 /** The explanation with what the table knows besides: choices, default, repeats. */

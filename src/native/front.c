@@ -38,12 +38,15 @@ static bool listen_and_start(struct intake *intake, const struct config *config,
 
 /* Until the running memlogd has exited, it still owns everything: an earlier failure changes nothing. */
 static bool take_over(struct intake *intake, const struct config *config, struct text *error) {
-  int peer = -1;
+  struct predecessor from;
   const char *path = config_value(config, "log-path"), *query = config_value(config, "query-path");
   if (path == NULL || query == NULL) return fail(error, "memlogd: takeover: no paths of the sockets");
   struct holdings *holdings = &intake->holdings;
-  return takeover_receive(holdings, path, query, &peer, error) && listeners_add(&holdings->listeners, config, error) &&
-         start(intake, error) && takeover_finish(peer, error);
+  bool is_done = takeover_receive(holdings, path, query, &from, error) &&
+                 listeners_add(&holdings->listeners, config, error) && start(intake, error) &&
+                 takeover_finish(&from, error);
+  if (!is_done) listeners_unlink_new(&holdings->listeners);
+  return is_done;
 }
 
 static bool listen_or_take_over(struct intake *intake, const struct config *config, struct text *error) {
@@ -66,18 +69,49 @@ static bool has_descriptors(struct text *error) {
   return false;
 }
 
+/* Whether an engine can be started later, from another directory. Without /proc, only by the path we were started by. */
+static bool can_execute_again(const struct process *process, struct text *error) {
+  if (sys_is_executable("/proc/self/exe")) return true;
+  const char *path = process->path;
+  if (path != NULL && path[0] == '/' && sys_is_executable(path)) return true;
+  return fail(error, "memlogd: could not be started: without /proc it must be started by an absolute path");
+}
+
+/* How much address space there may be, in KiB; 0: it is not limited. */
+static u64 address_space_kib(void) {
+  struct rlimit64 limit = {RLIM_INFINITY, RLIM_INFINITY};
+  sys_prlimit(RLIMIT_AS, NULL, &limit);
+  return limit.soft == RLIM_INFINITY ? 0 : limit.soft / 1024;
+}
+
+/* Exits if the command line is wrong, or if JavaScript can't run: then no engine ever could. */
+static void read_command_line(const struct process *process, char *const *args, struct config *config) {
+  int status = 1;
+  u64 limit_kib = address_space_kib();
+  /* JavaScript reserves gigabytes. Only a try shows whether the limit is enough, so no config that was made before serves. */
+  if (limit_kib == 0 && ready_config(args, config)) return;
+  if (run_config(process, ROLE_MEMLOGD_CONFIG, args, config, &status)) return;
+  if (limit_kib != 0 && status > 128) {
+    struct text error;
+    text_start(&error, "memlogd: JavaScript can't run within ");
+    text_number(&error, (i64)limit_kib);
+    text_add(&error, " KiB of address space (ulimit -v)");
+    text_print(&error, 2);
+  }
+  sys_exit(status);
+}
+
 __attribute__((noreturn)) static void memlogd(const struct process *process, char *const *args) {
   struct memlogd *memlogd = sys_memory(sizeof *memlogd);
   struct text error;
-  int status = 1;
   if (memlogd == NULL) sys_exit(1);
   hold_standard_descriptors();
-  if (!has_descriptors(&error)) {
+  if (!has_descriptors(&error) || !can_execute_again(process, &error)) {
     text_print(&error, 2);
     sys_exit(1);
   }
   struct config *config = &memlogd->config;
-  if (!ready_config(args, config) && !run_config(process, ROLE_MEMLOGD_CONFIG, args, config, &status)) sys_exit(status);
+  read_command_line(process, args, config);
   close_inherited(config_descriptor(config, "log-fd"), config_descriptor(config, "query-fd"));
   struct intake *intake = &memlogd->intake;
   const char *options = config_value(config, "engine");
@@ -88,6 +122,8 @@ __attribute__((noreturn)) static void memlogd(const struct process *process, cha
   intake->holdings.syslog.user_rate.bytes_max = config_number(config, "syslog-user-bytes", 0);
   intake->holdings.syslog.user_rate.message_bytes = (u32)config_number(config, "syslog-message-bytes", 0);
   intake->docker_state_path = config_value(config, "docker-state");
+  const char *takeover = config_value(config, "takeover");
+  intake->hands_over = takeover == NULL || !strings_equal(takeover, "never");
   intake->is_daemon = config_number(config, "daemonize", 0) == 1;
   int answer = intake->is_daemon ? daemonize_fork() : -1;
   if (!listen_or_take_over(intake, config, &error)) {

@@ -77,8 +77,12 @@ export const eventOpenFailed = 12
 export const eventStopping = 13
 /** argument: pid of the memlogd before. */
 export const eventTakenOver = 14
-/** A memlogd that wanted to take over did not; argument: 0 if it was not allowed to. */
+/** A memlogd that wanted to take over did not; argument: why. */
 export const eventTakeoverFailed = 15
+/** It was not allowed to; it, or this one, gave up; -takeover=never. */
+export const takeoverRefused = 0
+export const takeoverBrokenOff = 1
+export const takeoverForbidden = 2
 /** A read of this source blocked: from now on a thread of its own reads it. argument: the source's kind. */
 export const eventSourceBlocked = 16
 /** Datagrams of an unprivileged user were refused: more than -syslog-user-rate. argument: the uid. */
@@ -89,6 +93,10 @@ export const eventNoDescriptors = 18
 export const eventIdleEnded = 19
 /** The kernel knows no filters for system calls: the engine runs without. */
 export const eventFilterUnavailable = 20
+/** memlogd stops, and could not read everything; argument: of how many sources. count: bytes. */
+export const eventUnread = 21
+/** A connection of syslog over TCP was ended for a new one: all were in use. text: its peer. */
+export const eventConnectionEnded = 22
 
 // ---- Control stream between intake and engine: messages of 16 bytes --------------------------
 export const controlMessageBytes = 16
@@ -169,6 +177,8 @@ export const configMs = 60_000
 // ---- Waits, in milliseconds ------------------------------------------------------------------
 /** After SIGTERM: how long the engine may take before it is killed. */
 export const stopMs = 800
+/** Before that, memlogd reads what waits in its sources, for this time at most. */
+export const drainMs = 1500
 /** How long readers may go on reading when memlogd stops. */
 export const farewellMs = 200
 /** First wait before a dead engine is started again; doubles up to engineRestartMsMax. */

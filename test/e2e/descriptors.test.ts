@@ -102,6 +102,14 @@ for text in (b"first\\n", b"second\\n"):
   })
 })
 
+it('a source that ends with a read error says so', async () => {
+  // Reading the first page of a process's memory is an input/output error.
+  daemon.client(`send(b"broken", [os.open("/proc/self/mem", os.O_RDONLY)])`)
+  await eventually('the log says so', () =>
+    daemon.messages('memlogd').some((text) => /^reading broken failed, and it has ended: i\/o error$/.test(text)),
+  )
+})
+
 describe('a datagram that is not as it should be', () => {
   it('without a descriptor: ignored, and the log says so', async () => {
     daemon.client(`log.send(b"nothing")`)

@@ -64,6 +64,24 @@ describe('a signal that was ignored at the start', () => {
   })
 })
 
+it('what waits in pipes at SIGTERM is stored, however much it is, and reaches followers', async () => {
+  const pipes = 80
+  const linesPerPipe = 65
+  daemon = await Daemon.start('-max-bytes', '16M', '-max-lines', '100000')
+  const follower = startCommand(join(binDirectory, 'logread'), ['-socket', daemon.querySocket, '-f', '-o', 'cat'])
+  daemon.client(`
+pipes = [os.pipe() for _ in range(${pipes})]
+for r, w in pipes: send(b"full", [r])
+until("they are open", lambda: statistics()["counters"]["sourcesOpened"] >= ${pipes})
+os.kill(${daemon.pid}, 19)
+for r, w in pipes: os.write(w, (b"x" * 999 + b"\\n") * ${linesPerPipe})`)
+  process.kill(daemon.pid, 'SIGTERM')
+  process.kill(daemon.pid, 'SIGCONT')
+  const { stdout } = await follower.finished
+  expect(stdout.split('\n').filter((line) => line === 'x'.repeat(999))).toHaveLength(pipes * linesPerPipe)
+  expect(stdout).not.toContain('before it could read')
+})
+
 /** Stops and continues a process at random moments for as long as `isOn`. */
 async function storm(pid: () => number | undefined, isOn: () => boolean, seed: string): Promise<void> {
   const random = randomFrom(seedFor(seed))

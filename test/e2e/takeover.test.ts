@@ -152,6 +152,19 @@ print(ours.recv(10))`)
   expect(daemon.enginePid).toBe(engine)
 })
 
+it('-takeover=never forbids it to everybody', async () => {
+  daemon = await Daemon.start('-takeover=never')
+  const engine = daemon.enginePid
+  const paths = ['-socket-log', daemon.logSocket, '-socket-query', daemon.querySocket]
+  const { status, stderr } = run(join(binDirectory, 'memlogd'), ['-takeover', ...paths])
+  expect(stderr).toContain('the running memlogd does not hand over')
+  expect(status).toBe(1)
+  await eventually('the log says so', () =>
+    daemon?.messages('memlogd').includes('refused to hand over: it runs with -takeover=never'),
+  )
+  expect(daemon.enginePid).toBe(engine)
+})
+
 it('a successor that receives everything and then dies leaves everything to the running one', async () => {
   daemon = await Daemon.start()
   daemon.client(`

@@ -170,11 +170,15 @@ def test_udp_datagrams_that_the_kernel_dropped():
         with open("/proc/net/udp") as table: lines = [line.split() for line in table]
         return sum(int(f[4].split(":")[1], 16) for f in lines[1:] if f[1].endswith(":%04X" % port))
     until("the socket is empty", lambda: waiting() == 0)
-    s.send(b"last"); total += 1
     count = lambda: seen() + sum(e["count"] for e in m.events("lost"))
-    until("received + lost = sent", lambda: count() == total)
+    until("received + lost = sent, though no other datagram comes", lambda: count() == total)
     assert m.events("lost")[0]["argument"] == 3
-    m.stop()
+    # The same right before the end.
+    suspend(m.pid)
+    for _ in range(total): s.send(b"u" * 1000)
+    os.kill(m.pid, signal.SIGTERM); os.kill(m.pid, signal.SIGCONT)
+    assert m.process.wait(20) == 0 and count() == 2 * total, (count(), total)
+    m.check_sanitizer()
 
 
 def test_syslog_over_udp6():
@@ -189,8 +193,7 @@ def test_syslog_over_udp6():
 
 
 def test_syslog_over_tcp():
-    # Every connection is a source named by its peer, the port included. The 33rd of a peer and the 257th of all are refused and reported. A
-    # closed one makes room.
+    # Every connection is a source named by its peer, the port included. The 33rd of a peer is refused and reported.
     port = free_port(socket.SOCK_STREAM)
     m = Memlogd({"syslog-tcp": address(port).hex()})
     before = m.fds()
@@ -200,19 +203,62 @@ def test_syslog_over_tcp():
     for n, peer in enumerate(peers): peer.sendall(b"%d" % n)
     opened = [f for peer in peers for f in m.opened("%s:%d" % peer.getsockname())]
     assert len(opened) == 256 and opened[0]["kind"] == 4
-    extra = connect("127.0.0.9")
-    until("it is reported", lambda: m.events("full"))
-    assert extra.recv(1) == b"" and m.events("full")[0]["argument"] == 4 and m.events("full")[0]["text"] == "127.0.0.9"
     peers.pop().close()
     until("there is room", lambda: len(m.frames("END")) == 1)
     too_many = connect("127.0.0.1")
-    assert too_many.recv(1) == b""
+    until("it is reported", lambda: m.events("full"))
+    assert too_many.recv(1) == b"" and m.events("full")[0]["argument"] == 4 and m.events("full")[0]["text"] == "127.0.0.1"
     for peer in peers: peer.close()
     for f in opened: m.ended(f["id"])
     assert sorted(int(m.data(f["id"])) for f in opened) == list(range(256))
     again = connect("127.0.0.1"); again.sendall(b"again")
     m.opened("%s:%d" % again.getsockname()); again.close()
     until("no descriptor stays", lambda: m.fds() == before)
+    m.stop()
+
+
+def test_a_silent_connection_of_who_has_most_makes_room():
+    # All 256 are in use. While everybody sends, a newcomer is refused; then the silent one of the largest holder goes.
+    port = free_port(socket.SOCK_STREAM)
+    m = Memlogd({"syslog-tcp": address(port).hex()})
+    connect = lambda host: socket.create_connection(("127.0.0.1", port), source_address=(host, 0))
+    lone = connect("127.0.0.10")
+    peers = [connect("127.0.0.%d" % (1 + n // 32)) for n in range(255)]
+    for peer in peers: peer.sendall(b"<1>")
+    name_of = lambda peer: "%s:%d" % peer.getsockname()
+    for peer in peers: m.opened(name_of(peer))
+    newcomers = []
+    def attempt(senders):
+        for sender in senders: sender.sendall(b".")
+        newcomers.append(connect("127.0.0.9"))
+        newcomers[-1].settimeout(0.05)
+        try: return newcomers[-1].recv(1) != b""
+        except TimeoutError: return True
+    assert not attempt([*peers, lone]) and until("it is reported", lambda: m.events("full"))
+    silent = peers.pop(40)
+    name = name_of(silent)
+    until("a newcomer is accepted", lambda: attempt(peers))
+    assert silent.recv(1) == b"" and until("it is reported", lambda: m.events("connection_ended"))[0]["text"] == name
+    assert [f["id"] for f in m.frames("END")] == [m.opened(name)[0]["id"]]
+    lone.sendall(b"still here")
+    until("its text", lambda: m.data(m.opened(name_of(lone))[0]["id"]).endswith(b"still here"))
+    m.stop()
+
+
+def test_connections_of_an_ipv6_network_count_together():
+    # Whoever has one address has all of the network's.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x40000000) != 0: return print("skipped: no network of its own")  # CLONE_NEWNET
+    run = lambda words: subprocess.run(words.split(), check=True)
+    run("ip link set lo up")
+    for host in ("fd00:1::1", "fd00:1::2", "fd00:1:0:1::1"): run(f"ip -6 addr add {host}/128 dev lo nodad")
+    m = Memlogd({"syslog-tcp": (struct.pack("<H", socket.AF_INET6) + struct.pack(">H", 6514) + bytes(24)).hex()})
+    connect = lambda host: socket.create_connection(("::1", 6514), source_address=(host, 0))
+    peers = [connect("fd00:1::%d" % (1 + n % 2)) for n in range(32)]
+    assert connect("fd00:1::2").recv(1) == b""
+    assert until("it is reported", lambda: m.events("full"))[0]["text"] == "[fd00:1::2]"
+    other = connect("fd00:1:0:1::1")
+    m.opened("[fd00:1:0:1::1]:%d" % other.getsockname()[1])
     m.stop()
 
 

@@ -377,6 +377,48 @@ def test_stop():
         m.stop()
 
 
+def test_stop_with_more_in_pipes_than_the_queue_holds():
+    m = Memlogd()
+    pipes = [os.pipe() for _ in range(80)]
+    for n, (r, _) in enumerate(pipes): m.send(b"full-%d" % n, [r]); os.close(r)
+    m.opened("full-79")
+    suspend(m.pid)
+    for _, w in pipes: os.write(w, b"x" * 65536)
+    os.kill(m.pid, signal.SIGTERM); os.kill(m.pid, signal.SIGCONT)
+    assert m.process.wait(20) == 0
+    assert {len(m.data(m.opened("full-%d" % n)[0]["id"])) for n in range(80)} == {65536}
+    assert not m.events("unread") and m.records()[-1] == {"stopped": True}
+    m.check_sanitizer()
+
+
+def test_what_could_not_be_read_before_the_end_is_reported():
+    # Some write without end: what waits when the time for it is over is a number in the log.
+    m = Memlogd()
+    writers = []
+    for n in range(4):
+        r, w = os.pipe(); m.send(b"endless-%d" % n, [r]); os.close(r); m.opened("endless-%d" % n)
+        writers.append(subprocess.Popen(["cat", "/dev/zero"], stdout=w, stderr=subprocess.DEVNULL)); os.close(w)
+    until("they are read", lambda: m.frames("DATA"))
+    begun = time.monotonic()
+    os.kill(m.pid, signal.SIGTERM)
+    assert m.process.wait(20) == 0
+    took = time.monotonic() - begun
+    for writer in writers: writer.wait(20)
+    assert 1.5 <= took < 3.5 + slack(), took
+    event, = m.events("unread")
+    waiting = dict(part.split(" ") for part in event["text"].split(", "))
+    assert event["argument"] == len(waiting) and event["count"] == sum(map(int, waiting.values())) > 0, event
+    assert all(name.startswith("endless-") for name in waiting), event
+    m.check_sanitizer()
+
+
+def test_a_file_that_can_not_be_read_ends_with_the_error():
+    m = Memlogd()
+    with open("/proc/self/mem", "rb", buffering=0) as file: m.send(b"broken", [file.fileno()])
+    assert m.source("broken")[1]["detail"] == 5  # EIO
+    m.stop()
+
+
 def test_signals_that_the_caller_ignores_stay_ignored():
     # `nohup memlogd`, or `memlogd &` in a script.
     ignored = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)

@@ -211,6 +211,58 @@ def test_many_start_at_once():
     until("the end", lambda: not os.path.exists(m.query))
 
 
+def timed_failure(m):
+    begun = time.monotonic()
+    message = m.failure()
+    return message, time.monotonic() - begun - slack()
+
+
+def test_a_lock_of_the_directory_by_somebody_else_delays_nothing():
+    # Everybody who may read a directory can lock it.
+    m = Memlogd({"daemonize": "1"}, start=False)
+    fd = os.open(m.dir, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    begun = time.monotonic()
+    p = m.spawn(); p.wait(20)
+    assert p.returncode == 0 and time.monotonic() - begun - slack() < 1.8
+    c = socket.socket(socket.AF_UNIX); c.connect(m.query)
+    os.kill(struct.unpack("iii", c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0], signal.SIGTERM)
+    until("the end", lambda: not os.path.exists(m.query))
+    assert not os.path.exists(m.dir + "/.memlogd.lock")
+
+
+def test_a_start_that_does_not_end_is_waited_for_once():
+    # In all, not for each socket; and then nothing is bound without the lock.
+    m = Memlogd({"syslog-path": "/dev/null/x"}, start=False)
+    lock = m.dir + "/.memlogd.lock"
+    fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    message, took = timed_failure(m)
+    assert message == f"memlogd: {m.log}: the directory's .memlogd.lock is locked: another memlogd is starting, and does not end"
+    assert 1.9 < took + slack() and took < 3.5, took
+    assert not os.path.exists(m.log) and os.path.exists(lock)
+    os.close(fd)
+    del m.config["syslog-path"]
+    m.start()
+    assert not os.path.exists(lock), "the file is removed"
+    m.stop()
+
+
+def test_a_lock_file_of_somebody_else_is_refused():
+    m = Memlogd(start=False)
+    lock, victim = m.dir + "/.memlogd.lock", m.dir + "/victim"
+    os.symlink(victim, lock)
+    assert m.failure() == f"memlogd: {m.log}: the directory's .memlogd.lock is not a file"
+    assert not os.path.exists(victim)
+    os.unlink(lock)
+    os.mkfifo(lock)
+    assert m.failure() == f"memlogd: {m.log}: the directory's .memlogd.lock is not a file of memlogd's user"
+    os.unlink(lock)
+    if os.getuid() == 0:
+        os.close(os.open(lock, os.O_CREAT, 0o600)); os.chown(lock, 65534, 65534)
+        assert m.failure() == f"memlogd: {m.log}: the directory's .memlogd.lock is not a file of memlogd's user"
+
+
 def test_descriptors_of_the_wrong_kind():
     d = tempfile.mkdtemp()
     stream = socket.socket(socket.AF_UNIX); r, w = os.pipe()

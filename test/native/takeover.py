@@ -223,6 +223,38 @@ def test_a_memlogd_that_is_about_to_stop_does_not_hand_over():
     assert old.process.wait(20) == 0 and not os.path.exists(old.log)
 
 
+def test_the_old_one_is_killed_when_it_has_handed_over():
+    # Right before its last word. The new one has everything, and nobody else has.
+    old = Memlogd(shim="stop sendmsg 3")  # state, descriptors, go
+    r, w = os.pipe(); old.send(b"kept", [r]); os.close(r)
+    id = old.opened("kept")[0]["id"]
+    os.write(w, b"before ")
+    until("it is stored", lambda: old.data(id) == b"before ")
+    new = Memlogd(dict(old.config, takeover="1"), start=False)
+    new.process = new.spawn()
+    old.until_stopped()
+    old.process.kill(); old.process.wait()
+    until("the new one's engine", lambda: old.engines()[1:])
+    os.write(w, b"after"); os.close(w)
+    assert old.source("kept")[0] == b"before after"
+    new.process.terminate()
+    assert new.process.wait(20) == 0 and not os.path.exists(old.log)
+    new.check_sanitizer()
+
+
+def test_a_takeover_that_fails_removes_what_it_has_bound():
+    old = Memlogd()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as busy:
+        busy.bind(("127.0.0.1", 0))
+        udp = struct.pack("<H", socket.AF_INET) + struct.pack(">H", busy.getsockname()[1]) + socket.inet_aton("127.0.0.1") + bytes(8)
+        syslog = old.dir + "/syslog.sock"
+        new = Memlogd(dict(old.config, **{"takeover": "1", "syslog-path": syslog, "syslog-udp": udp.hex()}), start=False)
+        assert new.failure() == "memlogd: -syslog-udp: the address is in use"
+    assert not os.path.exists(syslog) and all(os.path.exists(path) for path in (old.log, old.query, old.link))
+    old.round_trip()
+    old.stop()
+
+
 def test_any_damage_to_the_state():
     seed = int(os.environ.get("SEED", 1))
     for number in range(seed, seed + 60):

@@ -1,5 +1,5 @@
 /** Man pages in roff, from a flag table and a manual. */
-import { type Command, shownFlag } from '../../cli/flag-table.ts'
+import { type Command, shownFlag, textAlone } from '../../cli/flag-table.ts'
 import { defaultSection, flagExplanation, flagSections } from '../../cli/help.ts'
 import type { Manual, Row } from '../../cli/manual.ts'
 
@@ -45,8 +45,9 @@ function options(command: Command): string[] {
         (a, b) => Math.min(a.length, 2) - Math.min(b.length, 2),
       )
       const bold = names.map((name) => `\\fB${escaped(shownFlag(command, name))}\\fR`).join(', ')
-      const value = 'value' in flag ? ` \\fI${escaped(flag.value)}\\fR` : ''
-      return ['.TP', bold + value, `${escaped(upperFirst(flagExplanation(flag)))}.`]
+      const value = 'value' in flag ? `\\fI${escaped(flag.value)}\\fR` : ''
+      const shown = textAlone(flag) === undefined ? ` ${value}` : `[=${value}]`
+      return ['.TP', value === '' ? bold : bold + shown, `${escaped(upperFirst(flagExplanation(flag)))}.`]
     }),
   ])
 }

@@ -3,8 +3,8 @@
  * directory, replaced as a whole, so that after `kill -9` the old checkpoint or the new one is there.
  */
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import type { Cursor } from '../../protocol/query.ts'
+import { makeDirectory } from '../../system/make-directory.ts'
 import { readSmallFile, replaceFile } from '../../system/replace-file.ts'
 import { encodeCursor, parseCursor } from '../ask/cursor.ts'
 import { InUseError, SocketLock } from './socket-lock.ts'
@@ -45,7 +45,7 @@ export class CheckpointFile {
   }
 
   async save(cursor: Cursor): Promise<void> {
-    await mkdir(this.#directory, { recursive: true })
+    await makeDirectory(this.#directory)
     await replaceFile(this.#path, encodeCursor(cursor, this.#target))
   }
   async close(): Promise<void> {

@@ -1,10 +1,10 @@
 /** `logread --to URL`, `--on RE --run CMD`: a shipper for each, until a signal or, without -f, the end. */
 import { realpathSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { ExitError, exitFailed, exitOk, harmless, quoted, UsageError } from '../../cli/errors.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
 import { errnoText } from '../../system/errno-text.ts'
+import { makeDirectory } from '../../system/make-directory.ts'
 import { listenForStop, type Stop } from '../../system/signals.ts'
 import { systemWorld } from '../../system/world.ts'
 import type { LogreadValues } from '../options.ts'
@@ -190,7 +190,7 @@ function parseHooks(patterns: readonly string[], commands: readonly string[], or
 
 async function makeStateDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
   } catch (error) {
     throw new ExitError(`--state: ${quoted(directory)}: ${errnoText(error)}`)
   }

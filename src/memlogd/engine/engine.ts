@@ -34,6 +34,7 @@ import { hasPriority } from '../../protocol/priority.ts'
 import type { Stamp } from '../../protocol/timestamp.ts'
 import { EntryDraft, Ring, RingDamaged, type RingOptions, stagingFloorBytes } from '../../ring/ring.ts'
 import { type RingStore, ringIdBytes } from '../../ring/store.ts'
+import { errnoText } from '../../system/errno-text.ts'
 import type { World } from '../../system/world.ts'
 import { CarryArea, type CarryPlace } from './carry-area.ts'
 import { CommitWriter, readCommit } from './commit.ts'
@@ -379,11 +380,18 @@ export class Engine {
       this.#makeRoom()
       source.input.end(frame)
     } while (source.input.isUnsettled === true)
+    if (frame.detail !== 0) this.#noteReadError(frame)
     this.#sources.delete(frame.source)
     this.#finish(source)
     this.#unsettled.delete(source)
     this.counters.add('sourcesClosed')
     if (source.kind === sourceKindDocker) this.#parts.watcher?.ended(frame.source)
+  }
+
+  /** A source did not end by itself: what it wrote last may be missing. */
+  #noteReadError(frame: FrameView): void {
+    const name = this.#parts.queue.slot(frame.slot)?.name.toString() ?? 'a source'
+    this.#note(frame, `reading ${name} failed, and it has ended: ${errnoText({ errno: -frame.detail })}`)
   }
 
   /** Bytes of the source were lost. */

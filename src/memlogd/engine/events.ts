@@ -1,5 +1,6 @@
 /** What memlogd reports about itself in the log, under the source `memlogd`: the texts of the intake's events. */
 import {
+  eventConnectionEnded,
   eventControlTruncated,
   eventDatagramsLost,
   eventDatagramWithoutDescriptor,
@@ -20,6 +21,7 @@ import {
   eventStopping,
   eventTakenOver,
   eventTakeoverFailed,
+  eventUnread,
   sourceKindSyslogTcp,
   sourceKindSyslogUdp,
   sourceKindSyslogUnix,
@@ -27,6 +29,8 @@ import {
   sourcesMax,
   syslogConnectionsMax,
   syslogConnectionsPerPeerMax,
+  takeoverForbidden,
+  takeoverRefused,
   uidUnknown,
 } from '../../protocol/constants.ts'
 import type { FrameView } from '../../protocol/frame.ts'
@@ -62,9 +66,7 @@ export function eventText(event: IntakeEvent): string {
     case eventTakenOver:
       return `memlogd took over from the running one (pid ${argument}); nothing is lost`
     case eventTakeoverFailed:
-      return argument === 0
-        ? 'refused to hand over: only the same user may ask, with a descriptor of the query socket'
-        : 'could not hand over, and continues'
+      return takeoverFailure(argument)
     case eventStopping:
       return 'memlogd is stopping'
     case eventEngineExited:
@@ -80,12 +82,16 @@ export function eventText(event: IntakeEvent): string {
     case eventSourcesFull:
       return argument === sourceKindSyslogTcp
         ? `refused ${times('connection')} of syslog over TCP: ` +
-            `all ${syslogConnectionsMax}, or all ${syslogConnectionsPerPeerMax} of ${text}, are in use`
+            `all ${syslogConnectionsMax}, or all ${syslogConnectionsPerPeerMax} of ${networkName(text)}, are in use`
         : `refused ${times('source')}: all ${sourcesMax} are in use${named(text)}`
     case eventNoDescriptors:
       return `refused ${times('source')}: the limit of open files (ulimit -n) is reached${named(text)}`
     case eventIdleEnded:
       return `ended ${times('datagram socket')}, the longest silent first: nearly all ${sourcesMax} sources are in use${named(text)}`
+    case eventConnectionEnded:
+      return `ended ${times('silent connection')} of syslog over TCP for a new one: all ${syslogConnectionsMax} were in use${named(text)}`
+    case eventUnread:
+      return `memlogd stops before it could read ${count} bytes of ${argument === 1 ? 'a source' : `${argument} sources`}${named(text)}`
     case eventSourceBlocked:
       return `a read of ${text} blocked: a thread of its own reads it, for a minute at least`
     case eventDescriptorRefused:
@@ -109,6 +115,18 @@ export function eventText(event: IntakeEvent): string {
 
 function named(text: string): string {
   return text === '' ? '' : `: ${text}`
+}
+
+function takeoverFailure(why: number): string {
+  if (why === takeoverForbidden) return 'refused to hand over: it runs with -takeover=never'
+  return why === takeoverRefused
+    ? 'refused to hand over: only the same user may ask, with a descriptor of the query socket'
+    : 'could not hand over, and continues'
+}
+
+/** Connections are counted for each IPv4 address, and for each network of 64 bits of IPv6. */
+function networkName(address: string): string {
+  return address.includes(':') ? `${address}/64` : address
 }
 
 function userName(uid: number): string {

@@ -3,6 +3,7 @@ import {
   entryKindGap,
   eventDatagramsLost,
   eventRateLimited,
+  eventUnread,
   holesReason,
   uidUnknown,
 } from '../../protocol/constants.ts'
@@ -23,6 +24,8 @@ export interface Gap {
   last?: number
   /** Whose lines they were. */
   uid?: number
+  /** How much was lost, where lines were not counted. */
+  bytes?: number
 }
 
 function gapText(gap: Gap): string {
@@ -44,6 +47,7 @@ export function holesEntry(stamp: Stamp, sequence: number, holes: number, most: 
 export function eventGap(event: IntakeEvent): Gap | undefined {
   const { code, count: lost, argument } = event
   if (code === eventDatagramsLost) return { lost, reason: 'datagrams-dropped' }
+  if (code === eventUnread) return { lost: undefined, bytes: lost, reason: 'unread' }
   if (code !== eventRateLimited) return undefined
   return { lost, reason: 'rate-limited', ...(argument === uidUnknown ? {} : { uid: argument }) }
 }
@@ -53,6 +57,7 @@ export function gapFields(gap: Gap): Buffer {
   const fields: [string, string][] = []
   if (gap.lost !== undefined) fields.push(['lost', String(gap.lost)])
   fields.push(['reason', gap.reason])
+  if (gap.bytes !== undefined) fields.push(['bytes', String(gap.bytes)])
   if (gap.uid !== undefined) fields.push(['uid', String(gap.uid)])
   if (gap.first !== undefined) fields.push(['first', String(gap.first)])
   if (gap.last !== undefined) fields.push(['last', String(gap.last)])

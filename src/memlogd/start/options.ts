@@ -27,6 +27,8 @@ import { type EngineOptions, engineOptionTable } from '../engine/engine-options.
 import { groupId } from './group-file.ts'
 import { socketAddressHex } from './socket-address.ts'
 
+const takeoverKeys = { true: '1', false: undefined, never: 'never' } as const
+
 /** The config's keys, in the order in which they are written. */
 export const memlogdConfigKeys = [
   'daemonize',
@@ -78,10 +80,14 @@ export const memlogdCommand = defineCommand({
     licences: licencesFlag,
     takeover: {
       name: 'takeover',
-      type: 'boolean',
+      type: 'choice',
+      choices: ['true', 'false', 'never'],
+      alone: 'true',
+      default: 'false',
+      value: 'never',
       help:
         'replace the memlogd that runs on -socket-log, with its sockets, sources and log; nothing is lost, no ' +
-        'program notices',
+        'program notices. never: nobody may replace this one',
     },
     engineUser: {
       name: 'engine-user',
@@ -299,7 +305,7 @@ export function memlogdConfig(
   if (values.keepBytes > 0 && values.keepBytes < keepLeast) {
     throw new UsageError(`-keep: ${values.keepBytes}: wanted 0, or at least ${keepLeast} for lines of -max-line-len`)
   }
-  if (values.takeover && (values.fdLog !== undefined || values.fdQuery !== undefined)) {
+  if (values.takeover === 'true' && (values.fdLog !== undefined || values.fdQuery !== undefined)) {
     throw new UsageError(
       '-takeover: the running memlogd hands its sockets over; -fd-log and -fd-query do not go with it',
     )
@@ -311,7 +317,7 @@ export function memlogdConfig(
   const engine = { ...Object.fromEntries(options), stderrPriority } as EngineOptions
   return {
     daemonize: values.daemonize ? '1' : undefined,
-    takeover: values.takeover ? '1' : undefined,
+    takeover: takeoverKeys[values.takeover],
     ...paths,
     'log-fd': values.fdLog?.toString(),
     'query-fd': values.fdQuery?.toString(),

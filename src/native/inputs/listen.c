@@ -3,6 +3,8 @@
 
 #include "system/unix-socket.h"
 
+/* Of two memlogds that start at once in a directory, one waits for the other. Only this file's owner can lock it. */
+#define LOCK_NAME ".memlogd.lock"
 #define LOCK_WAIT_MS 2000
 #define LOCK_RETRY_MS 5
 #define LISTEN_BACKLOG 512
@@ -12,6 +14,7 @@
 struct place {
   const char *path;
   int directory;
+  int lock;
   const char *name;
   struct sockaddr_un address;
 };
@@ -31,8 +34,53 @@ static bool fail_wrong(struct text *error, const char *subject, const char *what
   return false;
 }
 
-/* Opens the path's directory and locks it: of two memlogds that start at once, only one may find a stale socket. */
-static bool place_open(struct place *place, const char *path, struct text *error) {
+static bool fail_locked(struct text *error, const struct place *place, const char *why) {
+  fail(error, place->path, "the directory's " LOCK_NAME " ");
+  text_add(error, why);
+  return false;
+}
+
+/* 1: the lock is ours. 0: try again; another start has it, or had it and has removed the file. Or -errno. */
+static int try_lock(int fd) {
+  struct statx found;
+  int result = sys_flock(fd, LOCK_EX | LOCK_NB);
+  if (result == -EAGAIN || result == -EINTR) return 0;
+  if (result == 0) result = sys_statx(fd, "", AT_EMPTY_PATH, &found);
+  return result < 0 ? result : found.nlink > 0;
+}
+
+/*
+ * Locks the directory for starts of memlogd: only one may find a stale socket. Not the directory itself, which everybody
+ * who may read it can lock. The file is removed by who has the lock.
+ */
+static bool place_lock(struct place *place, u64 until_ms, struct text *error) {
+  struct statx found;
+  for (;;) {
+    int fd = sys_openat(place->directory, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (fd == -ELOOP || fd == -EISDIR || fd == -ENXIO) return fail_locked(error, place, "is not a file");
+    if (fd < 0) return fail(error, place->path, error_text(fd));
+    bool is_own = sys_statx(fd, "", AT_EMPTY_PATH, &found) == 0 && (found.mode & S_IFMT) == S_IFREG &&
+                  (found.uid == sys_geteuid() || found.uid == 0);
+    int result = is_own ? try_lock(fd) : -EPERM;
+    place->lock = fd;
+    if (result == 1) return true;
+    sys_close(fd);
+    place->lock = -1;
+    if (!is_own) return fail_locked(error, place, "is not a file of memlogd's user");
+    if (result < 0) return fail_locked(error, place, error_text(result));
+    if (clock_ms() >= until_ms)
+      return fail_locked(error, place, "is locked: another memlogd is starting, and does not end");
+    sys_poll(NULL, 0, LOCK_RETRY_MS);
+  }
+}
+
+static void place_unlock(struct place *place) {
+  sys_unlinkat(place->directory, LOCK_NAME);
+  sys_close(place->lock);
+}
+
+/* Opens the path's directory and locks it. False: nothing is open. */
+static bool place_open(struct place *place, const char *path, u64 lock_until_ms, struct text *error) {
   size_t bytes = string_bytes(path);
   if (bytes == 0) return fail_wrong(error, "''", "a socket needs a path");
   if (unix_address(&place->address, path) < 0)
@@ -53,13 +101,10 @@ static bool place_open(struct place *place, const char *path, struct text *error
     return false;
   }
   if (place->directory < 0) return fail(error, path, error_text(place->directory));
-  u64 limit = clock_ms() + LOCK_WAIT_MS;
-  while (sys_flock(place->directory, LOCK_EX | LOCK_NB) == -EAGAIN && clock_ms() < limit)
-    sys_poll(NULL, 0, LOCK_RETRY_MS);
-  return true;
+  if (place_lock(place, lock_until_ms, error)) return true;
+  sys_close(place->directory);
+  return false;
 }
-
-static void place_unlock(struct place *place) { sys_flock(place->directory, LOCK_UN); }
 
 /* The pid of the process that listens on a stream socket, 0 if it can't be found out. */
 static u32 listener_pid(const char *path) {
@@ -113,6 +158,7 @@ static void remember(struct bound_path *bound, const struct place *place) {
   bound->dev_major = made.dev_major;
   bound->dev_minor = made.dev_minor;
   bound->directory = place->directory;
+  bound->is_new = true;
 }
 
 struct access {
@@ -149,13 +195,14 @@ static int bind_with_access(struct place *place, int fd, const struct access *ac
   return result;
 }
 
-/* Binds a socket file and notes it in `bound`. The descriptor, or -1 with the reason in `error`. */
-static int bind_path(struct bound_path *bound, const char *path, int type, const struct access *access,
+/* Binds a socket file and notes it as `which`. The descriptor, or -1 with the reason in `error`. */
+static int bind_path(struct listeners *listeners, u32 which, const char *path, int type, const struct access *access,
                      const char *query_path, struct text *error) {
+  struct bound_path *bound = &listeners->paths[which];
   struct place place;
   zero_bytes(&place, sizeof place);
   place.directory = -1;
-  if (!place_open(&place, path, error)) return -1;
+  if (!place_open(&place, path, listeners->lock_until_ms, error)) return -1;
   int fd = -1;
   if (place_clear(&place, type, query_path, error)) {
     fd = sys_socket(AF_UNIX, type | SOCK_CLOEXEC);
@@ -198,10 +245,11 @@ static int inherited_socket(const struct config *config, const char *key, int ty
 }
 
 /* A link to the query socket, for clients that know it by upstream's name. */
-static bool make_link(struct bound_path *bound, const char *path, const char *target, struct text *error) {
+static bool make_link(struct listeners *listeners, const char *path, const char *target, struct text *error) {
+  struct bound_path *bound = &listeners->paths[PATH_LINK];
   struct place place;
   zero_bytes(&place, sizeof place);
-  if (!place_open(&place, path, error)) return false;
+  if (!place_open(&place, path, listeners->lock_until_ms, error)) return false;
   size_t directory_bytes = (size_t)(place.name - path);
   const char *target_name = target + string_bytes(target);
   while (target_name > target && target_name[-1] != '/') target_name--;
@@ -275,20 +323,19 @@ static int bind_address(const char *subject, const char *digits, int type, u32 *
 static bool open_main_sockets(struct listeners *listeners, const struct config *config, struct text *error) {
   const char *log = config_value(config, "log-path"), *query = config_value(config, "query-path");
   const char *link = config_value(config, "query-link");
-  struct bound_path *paths = listeners->paths;
   struct access access = {(u32)config_number(config, "socket-mode", SOCKET_MODE_DEFAULT) & 0777, -1, false};
   if (config_value(config, "socket-gid") != NULL) access.gid = (i64)config_number(config, "socket-gid", 0);
-  if (log != NULL) listeners->log = bind_path(&paths[PATH_LOG], log, SOCK_DGRAM, &access, query, error);
+  if (log != NULL) listeners->log = bind_path(listeners, PATH_LOG, log, SOCK_DGRAM, &access, query, error);
   else if (config_value(config, "log-fd") != NULL)
     listeners->log = inherited_socket(config, "log-fd", SOCK_DGRAM, error);
   else return fail(error, "log-path", "is missing");
   if (listeners->log < 0) return false;
-  if (query != NULL) listeners->query = bind_path(&paths[PATH_QUERY], query, SOCK_STREAM, &access, NULL, error);
+  if (query != NULL) listeners->query = bind_path(listeners, PATH_QUERY, query, SOCK_STREAM, &access, NULL, error);
   else if (config_value(config, "query-fd") != NULL)
     listeners->query = inherited_socket(config, "query-fd", SOCK_STREAM, error);
   else return fail(error, "query-path", "is missing");
   if (listeners->query < 0) return false;
-  return link == NULL || query == NULL || make_link(&paths[PATH_LINK], link, query, error);
+  return link == NULL || query == NULL || make_link(listeners, link, query, error);
 }
 
 /* Docker looks for plugins in a directory that exists only after one was installed. */
@@ -305,7 +352,7 @@ static bool open_inputs(struct listeners *listeners, const struct config *config
   const char *value;
   const struct access everybody = {0666, -1, true}, owner = {0600, -1, false};
   if ((value = config_value(config, "syslog-path")) != NULL && listeners->syslog < 0) {
-    listeners->syslog = bind_path(&listeners->paths[PATH_SYSLOG], value, SOCK_DGRAM, &everybody, NULL, error);
+    listeners->syslog = bind_path(listeners, PATH_SYSLOG, value, SOCK_DGRAM, &everybody, NULL, error);
     if (listeners->syslog < 0) return false;
     widen_buffer(listeners->syslog);
   }
@@ -319,7 +366,7 @@ static bool open_inputs(struct listeners *listeners, const struct config *config
   }
   if ((value = config_value(config, "docker-path")) != NULL && listeners->docker < 0) {
     make_parents(value);
-    listeners->docker = bind_path(&listeners->paths[PATH_DOCKER], value, SOCK_STREAM, &owner, NULL, error);
+    listeners->docker = bind_path(listeners, PATH_DOCKER, value, SOCK_STREAM, &owner, NULL, error);
     if (listeners->docker < 0) return false;
   }
   return true;
@@ -331,29 +378,38 @@ void listeners_reset(struct listeners *listeners) {
   for (u32 which = 0; which < PATHS; which++) listeners->paths[which].directory = -1;
 }
 
+static u64 lock_until_ms(void) { return clock_ms() + LOCK_WAIT_MS; }
+
 bool listeners_open(struct listeners *listeners, const struct config *config, struct text *error) {
   listeners_reset(listeners);
+  listeners->lock_until_ms = lock_until_ms();
   if (open_main_sockets(listeners, config, error) && open_inputs(listeners, config, error)) return true;
   listeners_unlink(listeners);
   return false;
 }
 
 bool listeners_add(struct listeners *listeners, const struct config *config, struct text *error) {
+  listeners->lock_until_ms = lock_until_ms();
   return open_inputs(listeners, config, error);
 }
 
 void listeners_own(struct listeners *listeners) { sys_listen(listeners->query, LISTEN_BACKLOG); }
 
+static void remove_file(struct bound_path *bound) {
+  struct statx found;
+  if (bound->directory < 0) return;
+  bool is_ours = sys_statx(bound->directory, bound->name, AT_SYMLINK_NOFOLLOW, &found) == 0 &&
+                 found.ino == bound->ino && found.dev_major == bound->dev_major && found.dev_minor == bound->dev_minor;
+  if (is_ours) sys_unlinkat(bound->directory, bound->name);
+  sys_close(bound->directory);
+  bound->directory = -1;
+}
+
+void listeners_unlink_new(struct listeners *listeners) {
+  for (u32 which = 0; which < PATHS; which++)
+    if (listeners->paths[which].is_new) remove_file(&listeners->paths[which]);
+}
+
 void listeners_unlink(struct listeners *listeners) {
-  for (u32 which = 0; which < PATHS; which++) {
-    struct bound_path *bound = &listeners->paths[which];
-    struct statx found;
-    if (bound->directory < 0) continue;
-    bool is_ours = sys_statx(bound->directory, bound->name, AT_SYMLINK_NOFOLLOW, &found) == 0 &&
-                   found.ino == bound->ino && found.dev_major == bound->dev_major &&
-                   found.dev_minor == bound->dev_minor;
-    if (is_ours) sys_unlinkat(bound->directory, bound->name);
-    sys_close(bound->directory);
-    bound->directory = -1;
-  }
+  for (u32 which = 0; which < PATHS; which++) remove_file(&listeners->paths[which]);
 }

@@ -1,7 +1,5 @@
 /* Sources; see sources.h. */
-#include "inputs/sources.h"
-
-#include "system/text.h"
+#include "inputs/connections.h"
 
 /* Sources read in one turn of the loop. */
 #define READS_PER_TURN 64
@@ -34,6 +32,11 @@ static u32 pop_slot(struct slot_queue *queue) {
   queue->first = (queue->first + 1) % SOURCES_MAX;
   queue->count--;
   return slot;
+}
+
+u32 waiting_bytes(int fd) {
+  int bytes = 0;
+  return sys_ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (u32)bytes : 0;
 }
 
 void sources_start(struct sources *sources) {
@@ -242,22 +245,10 @@ bool source_adopt(struct sources *sources, int fd, u32 kind, u32 token, const ch
   source->active_ms = found.is_datagram ? clock_ms() : 0;
   source->fd = found.fd;
   source->offset = found.offset;
-  if (kind == SOURCE_KIND_SYSLOG_TCP) sources->connections++;
+  if (kind == SOURCE_KIND_SYSLOG_TCP) connection_begin(sources, source);
   if (found.way == WAY_FILE) add_busy(sources, source, slot);
   else if (!watch(sources, source, slot)) source_end(sources, slot, ENOMEM);
   return true;
-}
-
-u32 sources_beginning(const struct sources *sources, u32 kind, const char *beginning, u32 byte_count) {
-  u32 count = 0;
-  for (u32 slot = 0; slot < SOURCES_MAX; slot++) {
-    const struct source *source = &sources->slots[slot];
-    if (source->kind != kind || source->state == SOURCE_FREE || source->state == SOURCE_ENDED) continue;
-    u32 bytes = 0;
-    const char *found = queue_slot_name(sources->queue, slot, &bytes);
-    if (bytes >= byte_count && equal_bytes(found, beginning, byte_count)) count++;
-  }
-  return count;
 }
 
 bool source_restore(struct sources *sources, u32 slot, const struct source *from) {
@@ -269,7 +260,7 @@ bool source_restore(struct sources *sources, u32 slot, const struct source *from
     push_slot(&sources->ended, slot);
     return true;
   }
-  if (source->kind == SOURCE_KIND_SYSLOG_TCP) sources->connections++;
+  if (source->kind == SOURCE_KIND_SYSLOG_TCP) connection_begin(sources, source);
   if (source->way == WAY_NONE) return true;
   if (source->way != WAY_FILE && source->state == SOURCE_OPEN) return watch(sources, source, slot);
   add_busy(sources, source, slot);
@@ -338,17 +329,11 @@ static bool was_shut_down(int fd) {
   return sys_poll(&shut, 1, 0) > 0 && (shut.revents & POLLRDHUP) != 0;
 }
 
-/* Whether messages wait after an empty one. */
-static bool has_more(int fd) {
-  int bytes = 0;
-  return sys_ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
-}
-
 /* Whether a read that returned no bytes means that no more will come. */
 static bool is_end(const struct source *source, long got) {
   if (got == -EINTR) return false;
   bool is_sequence = source->is_packet && !source->is_datagram;
-  if (is_sequence && got == 0 && has_more(source->fd)) return false;
+  if (is_sequence && got == 0 && waiting_bytes(source->fd) > 0) return false;
   if (source->state == SOURCE_CLOSING) return true;
   if (is_sequence && got == 0) return was_shut_down(source->fd);
   /* A datagram socket has no end: its errors are those of single packets, and a datagram may be empty. */
@@ -365,7 +350,7 @@ static bool handle_read(struct sources *sources, u32 slot, const u8 *bytes, long
     struct frame frame = {FRAME_KIND_DATA, slot, source->id, (u32)got - kept, kept};
     copy_bytes(queue_payload(sources->queue, kept), bytes, kept);
     queue_commit(sources->queue, &frame);
-    if (source->is_datagram) source->active_ms = clock_ms();
+    if (source->is_datagram || source->kind == SOURCE_KIND_SYSLOG_TCP) source->active_ms = clock_ms();
     source->offset += (u64)got;
     bool is_closing = source->state == SOURCE_CLOSING && source->way != WAY_FILE;
     if (is_closing && source->offset >= CLOSE_BYTES_MAX) source_end(sources, slot, 0);
@@ -373,7 +358,8 @@ static bool handle_read(struct sources *sources, u32 slot, const u8 *bytes, long
   }
   if (!is_end(source, got)) return false;
   /* A terminal whose other side is closed returns EIO. */
-  source_end(sources, slot, got == -EIO || got == -EAGAIN ? 0 : (int)-got);
+  bool is_hang_up = got == -EIO && source->way == WAY_READ;
+  source_end(sources, slot, is_hang_up || got == -EAGAIN ? 0 : (int)-got);
   return true;
 }
 
@@ -424,6 +410,28 @@ void sources_read_busy(struct sources *sources, u64 now_ms) {
     had_any = read_source(sources, sources->busy_slots[sources->busy_next]) || had_any;
   }
   sources->pacing.busy_after_ms = had_any ? 0 : now_ms + BUSY_RETRY_MS;
+}
+
+/* ---- at the end ---- */
+
+bool sources_count_unread(struct sources *sources, struct unread *unread) {
+  while (unread->next_slot < SOURCES_MAX) {
+    u32 slot = unread->next_slot++, name_bytes = 0;
+    const struct source *source = &sources->slots[slot];
+    bool is_open = source->state == SOURCE_OPEN || source->state == SOURCE_CLOSING;
+    if (!is_open || source->is_alone || source->way == WAY_FILE || source->way == WAY_NONE) continue;
+    struct operation operation = {.fd = source->fd};
+    guard_begin(sources->guard, &operation);
+    u32 bytes = (u32)guard_end(sources->guard, &operation, waiting_bytes(source->fd));
+    if (bytes == 0) continue;
+    unread->bytes += bytes;
+    text_add(&unread->names, unread->sources++ == 0 ? "" : ", ");
+    const char *name = queue_slot_name(sources->queue, slot, &name_bytes);
+    text_add_bytes(&unread->names, name, name_bytes);
+    text_add(&unread->names, " ");
+    text_number(&unread->names, bytes);
+  }
+  return unread->bytes > 0;
 }
 
 /* ---- sources whose reads block ---- */

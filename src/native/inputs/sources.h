@@ -4,6 +4,7 @@
 #include "queue/events.h"
 #include "system/guard.h"
 #include "queue/queue.h"
+#include "system/text.h"
 
 /* Where the limit of descriptors is low, sources get at least this many. */
 #define SOURCE_DESCRIPTORS_MIN 16
@@ -21,7 +22,8 @@ struct source {
   u8 is_alone;  /* an abandoned worker reads it: its reads block */
   int fd;
   u64 offset;       /* WAY_FILE: where to read next; SOURCE_CLOSING: bytes read since CLOSE */
-  u64 active_ms;    /* of datagrams: when one came */
+  u64 active_ms;    /* of datagrams and connections: when something came */
+  u64 network;      /* of connections: whose it is; see connections.h */
   u64 end_position; /* SOURCE_ENDED: queue position after the END frame */
 };
 
@@ -53,6 +55,14 @@ struct sources {
   struct source slots[SOURCES_MAX];
 };
 
+/* What waits in sources, and will not be read. */
+struct unread {
+  u32 next_slot; /* the slots before it are counted */
+  u32 sources;
+  u64 bytes;
+  struct text names; /* NAME BYTES, ... */
+};
+
 /* Every slot is free. */
 void sources_start(struct sources *sources);
 /* Opens a source without a descriptor, for datagrams and records. Truncates its name. False if no slot is free. */
@@ -68,8 +78,8 @@ void source_report_unopened(struct sources *sources, u32 token, int error);
 bool source_restore(struct sources *sources, u32 slot, const struct source *from);
 /* Every source of the other memlogd has been restored: the remaining slots are free. */
 void sources_restored(struct sources *sources);
-/* How many open sources are of this kind and have names that begin so. */
-u32 sources_beginning(const struct sources *sources, u32 kind, const char *beginning, u32 byte_count);
+/* How many bytes wait to be read; of datagrams, those of the first one. */
+u32 waiting_bytes(int fd);
 /* Writes the END frame and closes the descriptor. `error` is an errno, 0 at end of file. */
 void source_end(struct sources *sources, u32 slot, int error);
 /* Reads what is there without waiting, then ends the source. Does nothing if there is none with this id. */
@@ -78,6 +88,8 @@ void source_close_when_read(struct sources *sources, u32 id);
 void sources_read(struct sources *sources, u64 now_us);
 /* Reads some of the busy sources once. They get at most half of the room, since files always have more to read. */
 void sources_read_busy(struct sources *sources, u64 now_ms);
+/* Counts from `next_slot` on what waits in sources. That may block: the next worker calls it again. True if there is any. */
+bool sources_count_unread(struct sources *sources, struct unread *unread);
 /* The worker that was to read this source is abandoned: from now on it reads this source alone. */
 void source_leave_alone(struct sources *sources, const struct operation *operation);
 /* Handles what abandoned workers have read, as far as there is room. */

@@ -1,6 +1,7 @@
 /* Syslog; see syslog.h. */
 #include "inputs/syslog.h"
 
+#include "inputs/connections.h"
 #include "system/unix-socket.h"
 
 /* UDP's own limit; longer datagrams of the Unix socket are truncated. */
@@ -53,9 +54,16 @@ static struct beside read_control(const struct msghdr *message) {
 
 static void count_kernel_drops(struct syslog *syslog, struct events *events, u32 dropped) {
   u32 more = dropped - syslog->udp_dropped;
-  if (dropped == 0 || more == 0) return;
+  /* A datagram that was queued before the last count may come after it, with a smaller one. */
+  if (dropped == 0 || (i32)more <= 0) return;
   syslog->udp_dropped = dropped;
   event_count(events, EVENT_DATAGRAMS_LOST, more, SOURCE_KIND_SYSLOG_UDP, "", 0);
+}
+
+void syslog_count_drops(struct syslog *syslog, const struct listeners *listeners, struct events *events) {
+  u32 found[SK_MEMINFO_VARS] = {0}, bytes = sizeof found;
+  if (listeners->udp < 0 || sys_getsockopt(listeners->udp, SO_MEMINFO, found, &bytes) < 0) return;
+  if (bytes > SK_MEMINFO_DROPS * sizeof found[0]) count_kernel_drops(syslog, events, found[SK_MEMINFO_DROPS]);
 }
 
 /* A socket whose datagrams are read. */
@@ -170,7 +178,11 @@ void syslog_read(struct syslog *syslog, const struct listeners *listeners, struc
   if (kind == SOURCE_KIND_SYSLOG_UDP)
     from = (struct datagrams){listeners->udp, kind, syslog->udp_slot, listeners->udp_address_bytes};
   for (u32 turn = 0; turn < BATCHES_PER_TURN && !queue_is_full(sources->queue); turn++)
-    if (!read_batch(syslog, sources, &from)) return;
+    if (!read_batch(syslog, sources, &from)) {
+      /* Drained: no datagram will come soon and say how many were dropped before it. */
+      if (kind == SOURCE_KIND_SYSLOG_UDP) syslog_count_drops(syslog, listeners, sources->events);
+      return;
+    }
 }
 
 void syslog_drop(const struct listeners *listeners, struct sources *sources, u32 kind) {
@@ -242,13 +254,17 @@ static void host_text(struct text *text, const u8 *address) {
   text_add(text, is_ipv4 ? ":" : "]:");
 }
 
-/* Whether another connection would be too many, in all or of this host. */
-static bool has_too_many(const struct sources *sources, const struct text *host) {
-  return sources->connections >= SYSLOG_CONNECTIONS_MAX ||
-         sources_beginning(sources, SOURCE_KIND_SYSLOG_TCP, host->at, host->bytes) >= SYSLOG_CONNECTIONS_PER_PEER_MAX;
+/* Whether another connection may be accepted. If all are in use, a silent one makes room: one in each turn. */
+static bool has_room(struct sources *sources, u64 network, u64 now_ms, bool *may_end) {
+  if (connections_of_network(sources, network) >= SYSLOG_CONNECTIONS_PER_PEER_MAX) return false;
+  if (sources->connections < SYSLOG_CONNECTIONS_MAX) return true;
+  bool has_ended = *may_end && connections_end_silent(sources, now_ms);
+  *may_end = false;
+  return has_ended;
 }
 
 void syslog_accept(struct syslog *syslog, int listener, struct sources *sources, u64 now_ms) {
+  bool may_end = true;
   for (u32 turn = 0; turn < CONNECTIONS_PER_TURN; turn++) {
     u8 address[sizeof(struct sockaddr_in6)] __attribute__((aligned(8))) = {0};
     int address_bytes = sizeof address;
@@ -261,7 +277,7 @@ void syslog_accept(struct syslog *syslog, int listener, struct sources *sources,
     if (fd < 0) continue;
     struct text name;
     host_text(&name, address);
-    if (has_too_many(sources, &name)) {
+    if (!has_room(sources, network_of(address), now_ms, &may_end)) {
       sys_close(fd);
       event_count(sources->events, EVENT_SOURCES_FULL, 1, SOURCE_KIND_SYSLOG_TCP, name.at, name.bytes - 1);
       continue;

@@ -20,5 +20,7 @@ void syslog_start(struct syslog *syslog, const struct listeners *listeners, stru
 void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind);
 /* Discards some datagrams and counts them: the queue has been full for too long. */
 void syslog_drop(const struct listeners *listeners, struct sources *sources, u32 kind);
+/* Counts the datagrams that the kernel has dropped for lack of room, so far, and have not been counted. */
+void syslog_count_drops(struct syslog *syslog, const struct listeners *listeners, struct events *events);
 /* Accepts the connections that wait. */
 void syslog_accept(struct syslog *syslog, int listener, struct sources *sources, u64 now_ms);

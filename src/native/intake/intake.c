@@ -10,8 +10,8 @@
 #define OWN_DESCRIPTORS_MAX 64
 /* After this long without new frames, the queue's memory is freed. */
 #define QUIET_MS 20
-/* Rounds in which sources are read after the order to stop. */
-#define STOP_ROUNDS_MAX 64
+/* Turns in which datagrams that can't be stored any more are counted at the end. */
+#define LAST_DROPS_MAX 16
 
 enum { ON_CONTROL, ON_SIGNAL, ON_REPORT, ON_LOG, ON_SYSLOG, ON_UDP, ON_TCP, ON_KMSG, ON_SOURCES, ON_COUNT };
 
@@ -132,6 +132,10 @@ static i64 remaining_ms(const struct intake *intake, u64 at_ms) {
 }
 
 static bool is_stopping(const struct intake *intake) { return intake->stop.at_ms != 0; }
+/* Asked to stop, and what waits in the sources is still read. */
+static bool is_draining(const struct intake *intake) {
+  return intake->stop.drain_until_ms != 0 && !is_stopping(intake);
+}
 static bool is_full(const struct intake *intake) { return intake->watch.full_since_ms != 0; }
 
 /* Whether the queue has been full for so long that datagrams are dropped. */
@@ -169,6 +173,8 @@ static void choose(const struct intake *intake, struct pollfd *fds) {
 static i64 wait_ms(const struct intake *intake, i64 events_ms) {
   const struct holdings *holdings = &intake->holdings;
   if (is_stopping(intake)) return sooner(events_ms, remaining_ms(intake, intake->stop.at_ms));
+  /* Whether anything is left to read is known at once, if there is room for it. */
+  if (is_draining(intake)) return is_full(intake) ? remaining_ms(intake, intake->stop.drain_until_ms) : 0;
   i64 wait = sooner(events_ms, engine_due_ms(&intake->engine, intake->now_ms));
   if (holdings->sources.busy_count > 0 && !is_full(intake))
     wait = sooner(wait, remaining_ms(intake, holdings->sources.pacing.busy_after_ms));
@@ -219,7 +225,7 @@ static void serve_takeover(struct intake *intake, const struct takeover_request 
   int peer = request->peer;
   /* Our socket files are removed before the stop begins: a successor would have none. */
   bool is_ending = intake->stop.is_wanted || is_stopping(intake);
-  bool is_allowed = !is_ending && takeover_is_allowed(request, &intake->holdings.listeners);
+  bool is_allowed = !is_ending && intake->hands_over && takeover_is_allowed(request, &intake->holdings.listeners);
   if (request->proof >= 0) guard_close(&intake->guard, request->proof);
   if (is_allowed) {
     /* Readers meet no more than the death of an engine, without a word of a stop: they are kept, or come back. */
@@ -228,7 +234,8 @@ static void serve_takeover(struct intake *intake, const struct takeover_request 
     if (engine_end_now(&intake->engine, intake->now_ms) && takeover_send(&intake->holdings, peer)) end_process(intake);
   }
   guard_close(&intake->guard, peer);
-  event_count(&intake->holdings.events, EVENT_TAKEOVER_FAILED, 1, is_allowed, "", 0);
+  u32 why = !intake->hands_over ? TAKEOVER_FORBIDDEN : is_allowed ? TAKEOVER_BROKEN_OFF : TAKEOVER_REFUSED;
+  event_count(&intake->holdings.events, EVENT_TAKEOVER_FAILED, 1, why, "", 0);
 }
 
 static void read_log_socket(struct intake *intake) {
@@ -288,24 +295,34 @@ static void rewind_when_quiet(struct intake *intake) {
 
 /* ---- stop ---- */
 
-/* Reads once more whatever is there, within bounds; then the engine handles the rest. */
+/* What waits in the sources is still to be stored. No path leads here any more. */
+static void begin_drain(struct intake *intake) {
+  listeners_unlink(&intake->holdings.listeners);
+  intake->stop.drain_until_ms = intake->now_ms + DRAIN_MS;
+}
+
+/* Whether nothing is left to read, or the time for it is over. `head`: of the queue, before this turn. */
+static bool is_drained(const struct intake *intake, bool could_read, u64 head) {
+  bool found_nothing = could_read && intake->holdings.queue.head == head;
+  return found_nothing || intake->now_ms >= intake->stop.drain_until_ms;
+}
+
+/* The engine stores what is in the queue, and ends. What is left elsewhere is counted. */
 static void begin_stop(struct intake *intake) {
   struct holdings *holdings = &intake->holdings;
-  listeners_unlink(&holdings->listeners);
-  for (u32 round = 0; round < STOP_ROUNDS_MAX && !queue_is_full(&holdings->queue); round++) {
-    u64 head = holdings->queue.head;
-    struct pollfd fds[ON_COUNT];
-    holdings->sources.pacing.pause_until_us = 0;
-    choose(intake, fds);
-    fds[ON_CONTROL].fd = fds[ON_SIGNAL].fd = -1;
-    update_clock(intake);
-    if (sys_poll(fds, ON_COUNT, 0) < 0) break;
-    handle(intake, fds);
-    if (holdings->queue.head == head) break;
+  struct unread *unread = &intake->stop.unread;
+  struct events *events = &holdings->events;
+  if (sources_count_unread(&holdings->sources, unread))
+    event_count(events, EVENT_UNREAD, unread->bytes < U32_MAX ? (u32)unread->bytes : U32_MAX, unread->sources,
+                unread->names.at, unread->names.bytes);
+  for (u32 turn = 0; turn < LAST_DROPS_MAX; turn++) {
+    syslog_drop(&holdings->listeners, &holdings->sources, SOURCE_KIND_SYSLOG_UNIX);
+    syslog_drop(&holdings->listeners, &holdings->sources, SOURCE_KIND_SYSLOG_UDP);
   }
-  event_count(&holdings->events, EVENT_STOPPING, 1, (u32)sys_getpid(), "", 0);
+  syslog_count_drops(&holdings->syslog, &holdings->listeners, events);
+  event_count(events, EVENT_STOPPING, 1, (u32)sys_getpid(), "", 0);
   intake->stop.at_ms = intake->now_ms + STOP_MS;
-  events_flush(&holdings->events, &holdings->queue, intake->now_ms, true);
+  events_flush(events, &holdings->queue, intake->now_ms, true);
   control_stop(&intake->engine, &holdings->queue);
 }
 
@@ -323,6 +340,9 @@ static void turn(struct intake *intake) {
   struct pollfd fds[ON_COUNT];
   update_clock(intake);
   note_fullness(intake);
+  u64 head = holdings->queue.head;
+  bool could_read = !is_full(intake);
+  if (is_draining(intake)) holdings->sources.pacing = (struct pacing){0, 0, 0};
   if (!is_stopping(intake)) engine_start_if_due(&intake->engine, holdings, intake->now_ms);
   engine_check_stall(&intake->engine, &holdings->events, intake->now_ms);
   i64 events_ms = events_flush(&holdings->events, &holdings->queue, intake->now_ms, is_stopping(intake));
@@ -333,7 +353,8 @@ static void turn(struct intake *intake) {
   sys_poll_us(fds, ON_COUNT, wait_us(intake, events_ms));
   update_clock(intake);
   handle(intake, fds);
-  if (intake->stop.is_wanted && !is_stopping(intake)) begin_stop(intake);
+  if (is_draining(intake) && is_drained(intake, could_read, head)) begin_stop(intake);
+  if (intake->stop.is_wanted && intake->stop.drain_until_ms == 0) begin_drain(intake);
   exit_if_stopped(intake);
 }
 

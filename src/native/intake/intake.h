@@ -17,7 +17,9 @@ struct queue_watch {
 
 struct stop {
   bool is_wanted;
-  u64 at_ms; /* 0: not stopping; otherwise the engine is killed then */
+  u64 drain_until_ms;   /* 0: not yet draining; otherwise what waits in the sources is read until then */
+  u64 at_ms;            /* 0: not stopping; otherwise the engine is killed then */
+  struct unread unread; /* what was left */
 };
 
 struct intake {
@@ -30,6 +32,7 @@ struct intake {
   const char *kmsg_path;         /* NULL: none */
   const char *docker_state_path; /* NULL: none */
   bool is_daemon;
+  bool hands_over;    /* false: never, to nobody */
   bool streams_first; /* which of streams and datagrams has the first turn */
   int signal_fd;
   u64 now_us, now_ms; /* of this turn */

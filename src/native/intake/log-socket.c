@@ -63,7 +63,7 @@ static bool read_datagram(struct log_socket *socket, int fd, struct sources *sou
   socket->next = 0;
   socket->count = received_descriptors(&receive.message, socket->fds, DESCRIPTORS_PER_DATAGRAM_MAX);
   if (socket->count > 0 && is_takeover(socket->name, name_bytes)) {
-    take_request(socket, sources->guard, received_uid(&receive.message), request);
+    take_request(socket, sources->guard, received_sender(&receive.message).uid, request);
     return false;
   }
   struct events *events = sources->events;

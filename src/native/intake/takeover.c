@@ -6,6 +6,8 @@
 /* How long either side waits for the other. The new one waits longer: the old one must be the first to give up. */
 #define SEND_MS 2000
 #define RECEIVE_MS 5000
+/* A process that has closed its connection because it was killed ends within this. */
+#define DEATH_MS 100
 /* Descriptors in one message; the kernel's limit is 253. */
 #define BATCH 128
 
@@ -105,9 +107,15 @@ static bool send_message(int to, u8 type, const int *fds, u32 count) {
   return send_descriptors(to, &type, 1, fds, count, 0) == 0;
 }
 
-/* Receives one message, which must be of the type. Returns the number of its descriptors, -1 if anything is wrong. */
-static int receive_message(int from, u8 type, int *fds, u32 max) {
-  u8 control[CMSG_SPACE(BATCH * sizeof(int))] __attribute__((aligned(8)));
+/* A message's control messages: descriptors, and who has sent it, where the socket asks for that. */
+#define CONTROL_BYTES_MAX (CMSG_SPACE(BATCH * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)))
+
+/*
+ * Receives one message, which must be of the type. Returns the number of its descriptors, -1 if anything is wrong.
+ * `sender`, if not NULL, is who sent it.
+ */
+static int receive_message(int from, u8 type, int *fds, u32 max, struct ucred *sender) {
+  u8 control[CONTROL_BYTES_MAX] __attribute__((aligned(8)));
   u8 received = 0;
   struct iovec part = {&received, 1};
   struct msghdr message = {NULL, 0, &part, 1, control, sizeof control, 0};
@@ -115,6 +123,7 @@ static int receive_message(int from, u8 type, int *fds, u32 max) {
   /* This process may have been stopped while the answer came. */
   if (got == -EAGAIN) got = sys_recvmsg(from, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (got != 1) return -1;
+  if (sender != NULL) *sender = received_sender(&message);
   u32 count = received_descriptors(&message, fds, max);
   bool is_whole = (message.flags & (MSG_CTRUNC | MSG_TRUNC)) == 0;
   if (received == type && count <= max && is_whole) return (int)count;
@@ -145,7 +154,7 @@ static void batch_add(struct batch *batch, int fd) {
 /* The next descriptor that the peer sends, or -1. */
 static int batch_next(struct batch *batch) {
   if (batch->used == batch->count) {
-    int count = receive_message(batch->peer, MESSAGE_DESCRIPTORS, batch->fds, BATCH);
+    int count = receive_message(batch->peer, MESSAGE_DESCRIPTORS, batch->fds, BATCH, NULL);
     batch->count = count > 0 ? (u32)count : 0;
     batch->used = 0;
   }
@@ -267,8 +276,8 @@ static bool send_state(struct holdings *holdings, int peer, const struct state *
   if (fd < 0) return false;
   bool is_sent = send_message(peer, MESSAGE_STATE, &fd, 1);
   sys_close(fd);
-  return is_sent && send_all_descriptors(holdings, peer, state) && receive_message(peer, MESSAGE_READY, NULL, 0) == 0 &&
-         send_message(peer, MESSAGE_GO, NULL, 0);
+  return is_sent && send_all_descriptors(holdings, peer, state) &&
+         receive_message(peer, MESSAGE_READY, NULL, 0, NULL) == 0 && send_message(peer, MESSAGE_GO, NULL, 0);
 }
 
 bool takeover_send(struct holdings *holdings, int peer) {
@@ -339,6 +348,8 @@ static int ask(const char *path, const char *query, const char **at) {
     sys_close(ends[1]);
     if (result < 0) sys_close(ends[0]);
     else unix_set_timeouts(ends[0], RECEIVE_MS);
+    /* Before the first answer: its sender is the process that hands over. */
+    sys_set_socket_number(ends[0], SO_PASSCRED, 1);
   }
   if (proof >= 0) sys_close(proof);
   sys_close(log);
@@ -451,13 +462,17 @@ static void *copy_file(int fd, u64 bytes) {
   return NULL;
 }
 
-bool takeover_receive(struct holdings *holdings, const char *path, const char *query, int *peer, struct text *error) {
+bool takeover_receive(struct holdings *holdings, const char *path, const char *query, struct predecessor *from,
+                      struct text *error) {
   int state_fd = -1;
   const char *at;
-  *peer = ask(path, query, &at);
-  if (*peer < 0) return fail(error, at, "no memlogd can be asked: ", *peer);
-  if (receive_message(*peer, MESSAGE_STATE, &state_fd, 1) != 1)
+  struct ucred sender;
+  from->pidfd = -1;
+  from->peer = ask(path, query, &at);
+  if (from->peer < 0) return fail(error, at, "no memlogd can be asked: ", from->peer);
+  if (receive_message(from->peer, MESSAGE_STATE, &state_fd, 1, &sender) != 1)
     return fail(error, path, "the running memlogd does not hand over", 0);
+  if (sender.pid != 0) from->pidfd = sys_pidfd_open((int)sender.pid);
   struct statx status;
   zero_bytes(&status, sizeof status);
   sys_statx(state_fd, "", AT_EMPTY_PATH, &status);
@@ -468,13 +483,23 @@ bool takeover_receive(struct holdings *holdings, const char *path, const char *q
   if (state == NULL) return fail(error, path, "the answer can't be used", 0);
   const char *fault = state_fault(state, status.size);
   if (fault == NULL) restore_numbers(holdings, state);
-  if (fault == NULL) fault = restore_descriptors(holdings, *peer, state);
+  if (fault == NULL) fault = restore_descriptors(holdings, from->peer, state);
   sys_munmap(state, status.size);
   return fault == NULL || fail(error, path, fault, 0);
 }
 
-bool takeover_finish(int peer, struct text *error) {
-  bool is_done = send_message(peer, MESSAGE_READY, NULL, 0) && receive_message(peer, MESSAGE_GO, NULL, 0) == 0;
-  sys_close(peer);
+/* Whether the process has ended. While its number was learnt, it was waiting for our answer, or it is dead now. */
+static bool is_dead(const struct predecessor *from) {
+  struct pollfd ended = {from->pidfd, POLLIN, 0};
+  return from->pidfd == -ESRCH || (from->pidfd >= 0 && sys_poll(&ended, 1, DEATH_MS) > 0);
+}
+
+bool takeover_finish(const struct predecessor *from, struct text *error) {
+  bool is_done =
+      send_message(from->peer, MESSAGE_READY, NULL, 0) && receive_message(from->peer, MESSAGE_GO, NULL, 0, NULL) == 0;
+  /* Killed in between, it can't go on: what it has handed over is all there is. */
+  if (!is_done) is_done = is_dead(from);
+  sys_close(from->peer);
+  if (from->pidfd >= 0) sys_close(from->pidfd);
   return is_done || fail(error, "the running memlogd", "has not handed over, and goes on", 0);
 }

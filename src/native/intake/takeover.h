@@ -26,7 +26,14 @@ bool takeover_send(struct holdings *holdings, int peer);
 
 /* ---- the new one ---- */
 
-/* Asks the memlogd at `path`, whose query socket is `query`, and receives its holdings. The connection is `*peer`. False: `error` says why. */
-bool takeover_receive(struct holdings *holdings, const char *path, const char *query, int *peer, struct text *error);
-/* Everything is in place: asks the running one to go. False: it goes on, and `error` says so. */
-bool takeover_finish(int peer, struct text *error);
+/* The running one. */
+struct predecessor {
+  int peer;  /* the connection */
+  int pidfd; /* its process, -1: not known */
+};
+
+/* Asks the memlogd at `path`, whose query socket is `query`, and receives its holdings. False: `error` says why. */
+bool takeover_receive(struct holdings *holdings, const char *path, const char *query, struct predecessor *from,
+                      struct text *error);
+/* Everything is in place: asks the running one to go. True also if it has been killed. False: it goes on, and `error` says so. */
+bool takeover_finish(const struct predecessor *from, struct text *error);

@@ -17,6 +17,8 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+#define U32_MAX 0xffffffffu
+typedef int32_t i32;
 typedef int64_t i64;
 
 #if defined(__x86_64__)
@@ -30,6 +32,7 @@ typedef int64_t i64;
 /* ---- errno ---- */
 #define EPERM 1
 #define ENOENT 2
+#define ESRCH 3
 #define EINTR 4
 #define EIO 5
 #define ENXIO 6
@@ -63,6 +66,7 @@ typedef int64_t i64;
 
 /* ---- files ---- */
 #define AT_FDCWD -100
+#define X_OK 1
 #define AT_SYMLINK_NOFOLLOW 0x100
 #define AT_EMPTY_PATH 0x1000
 #define AT_STATX_DONT_SYNC 0x4000
@@ -193,6 +197,10 @@ struct timespec {
 #define SO_RCVBUFFORCE 33
 #define SO_DOMAIN 39
 #define SO_RXQ_OVFL 40
+#define SO_MEMINFO 55
+/* linux/sock_diag.h: SO_MEMINFO's numbers. */
+#define SK_MEMINFO_DROPS 8
+#define SK_MEMINFO_VARS 9
 #define SO_PASSRIGHTS 83
 #define SCM_RIGHTS 1
 #define SCM_CREDENTIALS 2
@@ -292,6 +300,7 @@ struct timeval {
 #define RLIMIT_CORE 4
 #define RLIMIT_NPROC 6
 #define RLIMIT_NOFILE 7
+#define RLIMIT_AS 9
 #define RLIM_INFINITY (~0ull)
 #define SECCOMP_SET_MODE_FILTER 1
 #define SECCOMP_MODE_FILTER 2

@@ -32,6 +32,7 @@ static inline int sys_openat(int directory, const char *path, int flags, int mod
   return (int)CALL4(openat, directory, P(path), flags, mode);
 }
 static inline int sys_open(const char *path, int flags) { return sys_openat(AT_FDCWD, path, flags, 0); }
+static inline bool sys_is_executable(const char *path) { return CALL3(faccessat, AT_FDCWD, P(path), X_OK) == 0; }
 static inline int sys_mkdir(const char *path, int mode) { return (int)CALL3(mkdirat, AT_FDCWD, P(path), mode); }
 static inline int sys_unlinkat(int directory, const char *name) { return (int)CALL3(unlinkat, directory, P(name), 0); }
 static inline int sys_symlinkat(const char *target, int directory, const char *name) {
@@ -153,6 +154,9 @@ static inline long sys_recvmmsg(int fd, struct mmsghdr *messages, u32 count, int
 }
 static inline int sys_getsockname(int fd, void *address, u32 *bytes) {
   return (int)CALL3(getsockname, fd, P(address), P(bytes));
+}
+static inline int sys_getpeername(int fd, void *address, u32 *bytes) {
+  return (int)CALL3(getpeername, fd, P(address), P(bytes));
 }
 static inline int sys_setsockopt(int fd, int level, int option, const void *value, u32 bytes) {
   return (int)CALL5(setsockopt, fd, level, option, P(value), bytes);

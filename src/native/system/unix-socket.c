@@ -68,17 +68,17 @@ bool control_messages_next(struct control_messages *messages) {
   return true;
 }
 
-u32 received_uid(const struct msghdr *message) {
+struct ucred received_sender(const struct msghdr *message) {
   struct control_messages messages;
-  struct ucred sender;
+  struct ucred sender = {0, UID_UNKNOWN, UID_UNKNOWN};
   control_messages_start(&messages, message);
   while (control_messages_next(&messages)) {
     bool is_sender = messages.level == SOL_SOCKET && messages.type == SCM_CREDENTIALS;
     if (!is_sender || messages.payload_bytes < sizeof sender) continue;
     copy_bytes(&sender, messages.payload, sizeof sender);
-    return sender.uid;
+    break;
   }
-  return UID_UNKNOWN;
+  return sender;
 }
 
 u32 received_descriptors(const struct msghdr *message, int *fds, u32 max) {

@@ -26,7 +26,7 @@ struct control_messages {
 void control_messages_start(struct control_messages *messages, const struct msghdr *message);
 /* Moves on to the next control message; false if there is none, or if its length makes no sense. */
 bool control_messages_next(struct control_messages *messages);
-/* The uid of who sent the message, as the kernel knows it (SO_PASSCRED); UID_UNKNOWN if it does not. */
-u32 received_uid(const struct msghdr *message);
+/* Who sent the message, as the kernel knows it (SO_PASSCRED); pid 0 and UID_UNKNOWN if it does not. */
+struct ucred received_sender(const struct msghdr *message);
 /* Copies the descriptors of all control messages to `fds`, closes those above `max`. Returns how many there were. */
 u32 received_descriptors(const struct msghdr *message, int *fds, u32 max);

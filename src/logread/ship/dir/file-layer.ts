@@ -4,10 +4,11 @@
  * stands for a file is followed.
  */
 import { constants } from 'node:fs'
-import { access, type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { access, type FileHandle, lstat, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { errnoCode } from '../../../system/errno-text.ts'
+import { makeDirectory } from '../../../system/make-directory.ts'
 import { replaceFile } from '../../../system/replace-file.ts'
 
 interface FileFacts {
@@ -72,9 +73,7 @@ export const systemFiles: FileLayer = {
   },
   facts: (path) => unlessAbsent(lstat(path).then(toFacts), undefined),
   list: (path) => unlessAbsent<string[]>(readdir(path), []),
-  async makeDirectory(path) {
-    await mkdir(path, { recursive: true })
-  },
+  makeDirectory,
   exists: (path) =>
     unlessAbsent(
       stat(path).then(() => true),
