@@ -290,6 +290,13 @@ export class Simulation {
         readers?.committed()
       },
     })
+    const { ring } = engine
+    const restore = ring.restore.bind(ring)
+    ring.restore = (state) => {
+      restore(state)
+      const sources = ring.sources.list().map(({ source }) => source)
+      this.#truth.restarted(ring.committedSequence - 1, sources)
+    }
     engine.start()
     process.engine = engine
     readers = new Readers(engine)

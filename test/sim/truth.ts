@@ -11,7 +11,7 @@ import {
   entryKindLine,
   eventDatagramsLost,
 } from '../../src/protocol/constants.ts'
-import { encodeEntry } from '../../src/protocol/entry.ts'
+import { EntryView, encodeEntry } from '../../src/protocol/entry.ts'
 import { encodeFields } from '../../src/protocol/fields.ts'
 import type { Stamp } from '../../src/protocol/timestamp.ts'
 
@@ -25,9 +25,10 @@ export function must(holds: boolean, what: string): asserts holds {
 
 const noFields = Buffer.alloc(0)
 const second = 1_000_000_000n
+const view = new EntryView()
 
 export class Truth {
-  /** The entry with sequence number n is at n - 1. */
+  /** The entry with sequence number n is at n - 1. Its time is that of its frame until `check` settles it. */
   readonly entries: Buffer[] = []
   readonly counters = {
     frames: 0,
@@ -38,8 +39,10 @@ export class Truth {
     datagramsLost: 0,
   }
   readonly #maxLineBytes: number
-  /** Nanoseconds of the last entry of each source. */
+  /** Nanoseconds of the last settled entry of each source. */
   readonly #times = new Map<string, bigint>()
+  /** Entries, the oldest ones, whose times are settled. */
+  #settled = 0
   readonly #partials = new Map<number, string>()
 
   /** Nanoseconds by which the clock was set or slewed since the last frame; undefined before the first one. */
@@ -91,8 +94,15 @@ export class Truth {
     this.#add('memlogd', eventText(event), stamp, 0, fields, isGap ? entryKindGap : entryKindLine)
   }
 
-  /** Fails if the bytes are not those of the entry with that sequence number. */
+  /** An engine found `committed` entries, the latest of the ring's: of a source with none there it knows no time. */
+  restarted(committed: number, sources: readonly string[]): void {
+    this.#settle(committed)
+    for (const source of this.#times.keys()) if (!sources.includes(source)) this.#times.delete(source)
+  }
+
+  /** Fails if the bytes are not those of the entry with that sequence number, which is committed. */
   check(sequence: number, bytes: Buffer, start: number, end: number, where: string): void {
+    this.#settle(Math.min(sequence, this.entries.length))
     const expected = this.entries[sequence - 1]
     must(expected !== undefined, `${where}: entry ${sequence} of ${this.entries.length}`)
     must(expected.compare(bytes, start, end) === 0, `${where}: entry ${sequence} is not what was sent`)
@@ -102,18 +112,24 @@ export class Truth {
     this.#add(source, line, stamp, flags, noFields, entryKindLine)
   }
 
-  /** Later than the last one's of its source, but for a step of the clock of more than a second. */
-  #ownTime(source: string, stamp: Stamp): Stamp {
-    const time = BigInt(stamp.realSeconds) * second + BigInt(stamp.realNanos)
-    const last = this.#times.get(source) ?? -1n
-    const raised = time <= last && last - time <= second ? last + 1n : time
-    this.#times.set(source, raised)
-    const mono = BigInt(stamp.monoSeconds) * second + BigInt(stamp.monoNanos) + raised - time
-    return {
-      realSeconds: Number(raised / second),
-      realNanos: Number(raised % second),
-      monoSeconds: Number(mono / second),
-      monoNanos: Number(mono % second),
+  /** Gives entries up to `count` a time of their own: later than the last one's of its source, unless by a step back. */
+  #settle(count: number): void {
+    for (; this.#settled < count; this.#settled++) {
+      const entry = this.entries[this.#settled] as Buffer
+      view.at(entry, 0)
+      const source = entry.toString('utf8', view.sourceStart, view.sourceEnd)
+      const time = BigInt(view.realSeconds) * second + BigInt(view.realNanos)
+      const last = this.#times.get(source) ?? -1n
+      const raised = time <= last && last - time <= second ? last + 1n : time
+      this.#times.set(source, raised)
+      const mono = BigInt(view.monoSeconds) * second + BigInt(view.monoNanos) + raised - time
+      for (const [at, nanos] of [
+        [16, raised],
+        [24, mono],
+      ] as const) {
+        entry.writeUInt32LE(Number(nanos / second), at)
+        entry.writeUInt32LE(Number(nanos % second), at + 4)
+      }
     }
   }
 
@@ -124,15 +140,11 @@ export class Truth {
       this.counters.linesCut++
       this.counters.bytesCut += cutBytes
     }
-    const { realSeconds, realNanos, monoSeconds, monoNanos } = this.#ownTime(source, stamp)
     this.entries.push(
       encodeEntry({
         kind,
         sequence: this.entries.length + 1,
-        realSeconds,
-        realNanos,
-        monoSeconds,
-        monoNanos,
+        ...stamp,
         flags: flags | (cutBytes > 0 && source !== 'memlogd' ? entryFlagCut : 0),
         cutBytes,
         source: Buffer.from(source),
