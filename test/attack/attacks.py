@@ -121,7 +121,9 @@ def attack_syslog_flood(target):
     stored = lambda: len(target.lines("flood"))
     assert len(target.lines("before")) == 500, "lines of others were evicted"
     until("stored + refused = sent", lambda: stored() + target.counter("datagramsRateLimited") == sent)
-    assert stored() <= target.statistics()["ring"]["maxLines"] * 0.6, stored()
+    ring = target.statistics()["ring"]
+    share = stored() * (ring["bytes"] / ring["lines"]) / ring["maxBytes"]
+    assert share <= 0.6, share
     assert any("datagrams of user %d" % USER in text for text in target.lines("memlogd")), target.lines("memlogd")
 
 
