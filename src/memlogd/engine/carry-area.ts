@@ -85,17 +85,31 @@ export class CarryArea {
   #writeAll(carriers: Iterable<Carrier>): void {
     for (const { id, input } of carriers) {
       const carry = input.carry()
-      this.forget(id)
-      if (carry === undefined) continue
+      if (carry === undefined) {
+        this.forget(id)
+        continue
+      }
       if (this.#pieceBytes + carry.length > this.#piece.length) this.#makeRoom(carry.length)
       const offset = this.#half * carryHalfBytes + this.#used + this.#pieceBytes
-      this.#places.set(id, { source: id, offset, bytes: carry.length })
-      this.#liveBytes += carry.length
+      const place = this.#placeOf(id)
+      this.#liveBytes += carry.length - place.bytes
+      place.offset = offset
+      place.bytes = carry.length
       this.#pieceBytes += carry.copy(this.#piece, this.#pieceBytes)
     }
     this.#writePiece()
     // A piece that was made for an exceptional carry is not kept.
     if (this.#piece.length > pieceBytes) this.#piece = Buffer.allocUnsafeSlow(4096)
+  }
+
+  /** The place of the source, changed where it stands: with many sources a new one per commit would be megabytes. */
+  #placeOf(source: number): CarryPlace {
+    let place = this.#places.get(source)
+    if (place === undefined) {
+      place = { source, offset: 0, bytes: 0 }
+      this.#places.set(source, place)
+    }
+    return place
   }
 
   #makeRoom(bytes: number): void {

@@ -7,6 +7,7 @@ import {
   descriptorsPerDatagramMax,
   engineRestartMs,
   engineRestartMsMax,
+  heldBytesMax,
   logSocketPath,
   maxBytesLimit,
   maxLineBytesLimit,
@@ -111,6 +112,11 @@ export const memlogdManual: Manual = {
       '-max-line-len',
       `1 byte to ${showBytes(maxLineBytesLimit)}. Longer lines are truncated; the entry records how many bytes ` +
         'were cut.',
+    ],
+    [
+      'unfinished lines',
+      `${showBytes(heldBytesMax)} of all sources together, as much again for senders of other machines: beyond that the longest ` +
+        'ones are truncated.',
     ],
     [
       'lines waiting for the engine',

@@ -29,7 +29,7 @@ describe('the area for unfinished lines', () => {
     const store = new MemoryStore()
     const sources = Array.from({ length: 20 }, (_, id) => new Source(id))
     let area = new CarryArea(store, [])
-    let named = [...area.places.values()]
+    let named = [...area.places.values()].map((place) => ({ ...place }))
     let wanted = new Map<number, string>()
     for (let turn = 0; turn < 3000; turn++) {
       const changed = new Set(sources.filter(() => random.chance(0.2)))
@@ -53,7 +53,7 @@ describe('the area for unfinished lines', () => {
         area = new CarryArea(store, named)
         continue
       }
-      named = [...area.places.values()]
+      named = [...area.places.values()].map((place) => ({ ...place }))
       wanted = new Map(unfinished.map(({ id, text }) => [id, text]))
       area.committed()
       expect(read(area, store)).toEqual(wanted)
