@@ -232,7 +232,7 @@ export const ringFormatOldest = 2
 /** Unfinished lines and messages of all sources of this machine together, in bytes. */
 export const heldBytesMax = 2 * 1024 * 1024
 /** Those of other machines (syslog over TCP): they never take room from this machine's. */
-export const networkHeldBytesMax = 2 * 1024 * 1024
+export const networkHeldBytesMax = 16 * 1024 * 1024
 /** When this many engines in a row have ended at the same frames, these are stored one at a time. */
 export const attemptsBeforeCare = 3
 /** After this many, the first of them is skipped. A kill from outside hardly hits one frame so often. */

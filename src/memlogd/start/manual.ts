@@ -12,6 +12,7 @@ import {
   maxBytesLimit,
   maxLineBytesLimit,
   maxLinesLimit,
+  networkHeldBytesMax,
   queryClientsMax,
   queryClientsOfRoot,
   queryClientsPerUserMax,
@@ -115,8 +116,8 @@ export const memlogdManual: Manual = {
     ],
     [
       'unfinished lines',
-      `${showBytes(heldBytesMax)} of all sources together, as much again for senders of other machines: beyond that the longest ` +
-        'ones are truncated.',
+      `${showBytes(heldBytesMax)} of all sources together, and ${showBytes(networkHeldBytesMax)} of messages that come ` +
+        'over TCP: beyond that the longest ones are truncated.',
     ],
     [
       'lines waiting for the engine',
