@@ -14,6 +14,9 @@ export const logwriteManual: Manual = {
       'of -wait blocks it no longer: lines are then dropped, and one that says how many bytes are missing takes ' +
       'their place in the log. A memlogd that ends neither blocks nor ends the command. logwrite reports on standard ' +
       'error, at the end, how many lines were not logged.',
+    'A terminal, pipe or file that accepts nothing blocks the command, as it would without logwrite, but never the ' +
+      'signals for it. When the command has ended, a signal ends logwrite. An output that fails (a full disk) is ' +
+      'reported on standard error, at the end; the command is still logged.',
     'When the command fails, or could not be started, the last line of NAME.stderr in the log says so with priority ' +
       'err: `sh exited with status 3 after 2.1 s`.',
   ],
@@ -23,7 +26,10 @@ export const logwriteManual: Manual = {
     ['128 + N', 'COMMAND was killed by signal N.'],
     ['127', 'COMMAND was not found.'],
     ['126', 'COMMAND was found but could not be run.'],
-    ['1', 'There is no memlogd, and -best-effort was not given.'],
+    [
+      '1',
+      'There is no memlogd, and -best-effort was not given; or COMMAND exited with 0, but its output could not be written.',
+    ],
     ['2', 'The command line is wrong.'],
   ],
   environment: [],

@@ -105,7 +105,7 @@ __attribute__((noreturn)) static void memlogd(const struct process *process, cha
   struct memlogd *memlogd = sys_memory(sizeof *memlogd);
   struct text error;
   if (memlogd == NULL) sys_exit(1);
-  hold_standard_descriptors();
+  hold_standard_descriptors(O_RDWR);
   if (!has_descriptors(&error) || !can_execute_again(process, &error)) {
     text_print(&error, 2);
     sys_exit(1);
@@ -205,7 +205,11 @@ void front(int count, char **args, char **environment, const char *path) {
   /* Its options, then its user. */
   if (applet == APPLET_ENGINE) confine_engine(own[0] != NULL ? own[1] : NULL);
   struct process process = {args, count, environment, path, 0, 0, 0};
-  if (applet == APPLET_LOGREAD) note_ignored_signals(&process);
+  if (applet == APPLET_LOGREAD) {
+    /* Node would write to /dev/null, and nobody would notice. */
+    hold_standard_descriptors(O_RDONLY);
+    note_ignored_signals(&process);
+  }
   if (applet == APPLET_NONE || applet == APPLET_LOGREAD || applet == APPLET_ENGINE || applet == APPLET_OTHER) return;
   sys_sigprocmask(SIG_BLOCK, NULL, &process.mask);
   /* Our caller may have ignored SIGCHLD; then no child could be waited for. */

@@ -12,7 +12,8 @@ const lines = 23_000
 /** Longer than logwrite waits for a command's children, and than logread once waited for more lines. */
 const slowSeconds = 3
 
-const [logwrite, logread] = ['logwrite', 'logread'].map((name) => join(binDirectory, name))
+const logwrite = join(binDirectory, 'logwrite')
+const logread = join(binDirectory, 'logread')
 let daemon: Daemon
 beforeEach(async () => {
   daemon = await Daemon.start('-max-lines', '1000000', '-max-bytes', '64m')
@@ -21,6 +22,37 @@ afterEach(async () => {
   await stopCommands()
   await daemon.stop()
 })
+
+/**
+ * An endless command whose output goes to one side of a terminal; nobody reads the other. Prints how logwrite ended
+ * after a signal for the command, and one for itself.
+ */
+const stuckTerminal = `
+import os, pty, subprocess, sys, time, tty
+logwrite, socket, side = sys.argv[1:]
+sides = pty.openpty()
+tty.setraw(sides[1])
+out = sides[side == "terminal"]
+# So that the room for more is no multiple of what one write writes.
+os.write(out, bytes(3000))
+p = subprocess.Popen([logwrite, "-socket", socket, "yes"], stdout=out, stderr=subprocess.PIPE)
+def until(check):
+    end = time.monotonic() + 60
+    while not check():
+        if time.monotonic() > end: p.kill(); raise AssertionError("the command still runs")
+        time.sleep(0.02)
+children = lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()
+waits = 0
+def is_stuck():
+    global waits
+    waits = waits + 1 if any("pipe_write" in open(f"/proc/{child}/wchan").read() for child in children()) else 0
+    return waits >= 10
+until(is_stuck)
+p.terminate()
+until(lambda: not children())
+p.terminate()
+print(p.wait(60), p.stderr.read().decode())
+`
 
 const shell = (script: string) => run('bash', ['-c', script])
 
@@ -56,9 +88,44 @@ describe('logwrite', () => {
     running.child.kill('SIGTERM')
     expect((await running.finished).status).toBe(143)
   })
+
+  // The controlling side can't be opened again: a thread waits for it.
+  it.each(['terminal', 'controlling'])('passes signals on while the %s side of a terminal accepts nothing', (side) => {
+    expect(python(stuckTerminal, [logwrite, daemon.logSocket, side])).toBe('143 \n')
+  })
+
+  it.each([
+    ['standard output', 'echo hi', '', 1],
+    ['standard error', 'echo hi >&2', '2', 1],
+    ['standard output', 'echo hi; exit 7', '', 7],
+  ])('says that %s is full: %s', async (name, command, fd, status) => {
+    const messages = join(daemon.directory, 'messages')
+    // Standard error is where the complaint would go.
+    const shown = fd === '' ? `2>${messages}` : `>${messages}`
+    const ran = shell(`${logwrite} -socket ${daemon.logSocket} -n full sh -c '${command}' ${fd}>/dev/full ${shown}`)
+    expect(ran).toMatchObject({ status, stdout: '', stderr: '' })
+    expect(readFileSync(messages, 'utf8')).toBe(fd === '' ? `logwrite: ${name}: no space left\n` : '')
+    await eventually('it is logged', () => daemon.lines().some(([, text]) => text === 'hi'))
+  })
+
+  it('appends to a file that others append to', () => {
+    const file = join(daemon.directory, 'shared')
+    const ran = shell(`(echo a; ${logwrite} -socket ${daemon.logSocket} echo b; echo c) >${file}`)
+    expect(ran.status).toBe(0)
+    expect(readFileSync(file, 'utf8')).toBe('a\nb\nc\n')
+  })
 })
 
 describe('logread', () => {
+  it.each(['', '-f', '-g .', '--sources', '--stats', '--help'])(
+    '%s fails when its standard output is closed',
+    (flags) => {
+      const ran = shell(`${logread} -socket ${daemon.querySocket} ${flags} >&-`)
+      expect(ran.status).toBe(1)
+      expect(ran.stderr).toMatch(/^logread: standard output: .*bad file descriptor.*\n$/)
+    },
+  )
+
   it.each([
     ['a dump', ''],
     ['-f -U now', '-f -U now'],

@@ -251,7 +251,7 @@ static void name_outputs(struct logger *logger, const struct process *process) {
 void containerd_logger(const struct process *process, char *const *args) {
   struct logger *logger = sys_memory(sizeof *logger);
   if (logger == NULL) sys_exit(1);
-  hold_standard_descriptors();
+  hold_standard_descriptors(O_RDWR);
   find_standard_error();
   read_options(logger, process, args);
   name_outputs(logger, process);

@@ -1,6 +1,8 @@
 /* Sources; see sources.h. */
 #include "inputs/connections.h"
 
+#include "system/descriptor.h"
+
 /* Sources read in one turn of the loop. */
 #define READS_PER_TURN 64
 /*
@@ -109,13 +111,6 @@ static void remove_busy(struct sources *sources, struct source *source, u32 slot
 
 /* ---- descriptors ---- */
 
-/* Opens a pipe, FIFO or device again, so that O_NONBLOCK is set on a description that nobody else uses. */
-static int reopen(int fd, int mode) {
-  struct text path;
-  text_descriptor_path(&path, fd);
-  return sys_open(path.at, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
 static bool has_hung_up(int fd) {
   struct pollfd look = {fd, 0, 0};
   return sys_poll(&look, 1, 0) > 0 && (look.revents & POLLHUP) != 0;
@@ -124,13 +119,11 @@ static bool has_hung_up(int fd) {
 /*
  * Makes reads of a descriptor return at once. It keeps its number: high ones are reserved. A FIFO without writers
  * keeps its description: a new one would wait for the next writer and never see the end. That is checked twice, because
- * the last writer may close in between. The master of a terminal can't be opened again: that makes another terminal.
+ * the last writer may close in between.
  */
-static void make_nonblocking(int fd, u32 type, int flags) {
-  u32 number = 0;
-  bool is_master = type == S_IFCHR && sys_ioctl(fd, TIOCGPTN, &number) == 0;
-  if (!is_master && !has_hung_up(fd)) {
-    int opened = reopen(fd, flags & O_ACCMODE);
+static void make_nonblocking(int fd, int flags) {
+  if (!has_hung_up(fd)) {
+    int opened = descriptor_reopen(fd, flags & O_ACCMODE);
     bool is_replaced = opened >= 0 && !has_hung_up(fd) && sys_dup3(opened, fd, O_CLOEXEC) >= 0;
     if (opened >= 0) sys_close(opened);
     if (is_replaced) return;
@@ -170,7 +163,7 @@ static void examine(struct descriptor *found) {
     found->way = WAY_FILE;
   }
   if (found->type == S_IFIFO || found->type == S_IFCHR) {
-    make_nonblocking(found->fd, found->type, found->flags);
+    make_nonblocking(found->fd, found->flags);
     found->way = WAY_READ;
   }
   if (found->type == S_IFSOCK) examine_socket(found);

@@ -11,13 +11,12 @@
 #include "logwrite/tee.h"
 
 #include "start/daemonize.h"
+#include "logwrite/output.h"
 #include "logwrite/run-command.h"
 #include "system/log-client.h"
 #include "system/unix-socket.h"
 
 #define TEE_HELD_BYTES (64 * 1024)
-/* A pipe that poll reports as writable accepts this without blocking (PIPE_BUF, pipe(7)). */
-#define OUTPUT_BYTES_MAX 4096
 #define HAND_OVER_MS 2000
 #define NEVER_MS (~0ull)
 /* Longest line that says how many bytes are missing. */
@@ -28,9 +27,10 @@
 #define OWN_LINE_PREFIX "<3>"
 
 struct stream {
-  int from; /* the command's output, -1: at its end */
-  int to;   /* our own stdout or stderr, -1: it accepts nothing more */
-  int log;  /* our end of the socket that memlogd reads, -1: gone */
+  int from;         /* the command's output, -1: at its end */
+  int log;          /* our end of the socket that memlogd reads, -1: gone */
+  int output_error; /* of our own stdout or stderr, 0: none; EPIPE is none */
+  struct output to; /* our own stdout or stderr */
   u32 held_at, held_bytes;
   u32 kept_at, kept_bytes; /* for memlogd: not sent yet */
   bool is_dropping;        /* the line that is being read is not logged */
@@ -235,18 +235,18 @@ static void read_output(const struct tee *tee, struct stream *stream) {
   stream->owed_bytes -= (u32)got < stream->owed_bytes ? (u32)got : stream->owed_bytes;
   keep(tee, stream, stream->held, (u32)got);
   stream->held_at = 0;
-  stream->held_bytes = stream->to >= 0 ? (u32)got : 0;
+  stream->held_bytes = stream->to.way != OUTPUT_CLOSED ? (u32)got : 0;
 }
 
 static void write_output(struct stream *stream) {
-  u32 bytes = stream->held_bytes < OUTPUT_BYTES_MAX ? stream->held_bytes : OUTPUT_BYTES_MAX;
-  long put = sys_write(stream->to, stream->held + stream->held_at, bytes);
+  long put = output_write(&stream->to, stream->held + stream->held_at, stream->held_bytes);
   if (put == -EAGAIN || put == -EINTR) return;
   if (put < 0) {
     /* Nobody reads: the command gets SIGPIPE, as it would without logwrite. After other errors it is still logged. */
-    stream->to = -1;
+    stream->to.way = OUTPUT_CLOSED;
     stream->held_bytes = 0;
     if (put == -EPIPE) close_from(stream);
+    else stream->output_error = (int)put;
     return;
   }
   stream->held_at += (u32)put;
@@ -292,7 +292,7 @@ static void choose(const struct tee *tee, struct pollfd *fds) {
   for (u32 n = 0; n < 2; n++) {
     const struct stream *stream = &tee->streams[n];
     fds[ON_FROM + n] = (struct pollfd){wants_input(tee, stream) ? stream->from : -1, POLLIN, 0};
-    fds[ON_TO + n] = (struct pollfd){stream->held_bytes > 0 ? stream->to : -1, POLLOUT, 0};
+    fds[ON_TO + n] = stream->held_bytes > 0 ? output_poll(&stream->to) : (struct pollfd){-1, 0, 0};
     fds[ON_LOG + n] = (struct pollfd){stream->kept_bytes > 0 ? stream->log : -1, POLLOUT, 0};
   }
 }
@@ -377,12 +377,31 @@ static void finish(const struct tee *tee, struct stream *stream, const struct te
   text_print(&text, 2);
 }
 
+/* Nothing is left to copy: whatever still waits, a message to a stopped terminal say, is ended by signals as usual. */
+static void let_signals_end_us(void) {
+  u64 ending = SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGQUIT);
+  sys_sigprocmask(SIG_UNBLOCK, &ending, NULL);
+}
+
+/* Whether everything was written to our own output. Otherwise says so. */
+static bool report_output(const struct stream *stream, const char *name) {
+  struct text text;
+  if (stream->output_error == 0) return true;
+  text_start(&text, "logwrite: standard ");
+  text_add(&text, name);
+  text_add(&text, ": ");
+  text_add(&text, error_text(stream->output_error));
+  text_print(&text, 2);
+  return false;
+}
+
 /* The command could not be started. */
 __attribute__((noreturn)) static void end_without_command(struct tee *tee, const char *command, int error) {
   struct text failure, line;
   command_failure(&failure, command, error);
   text_start(&line, OWN_LINE_PREFIX);
   text_add(&line, failure.at);
+  let_signals_end_us();
   text_print(&failure, 2);
   finish(tee, &tee->streams[1], &line);
   sys_exit((int)failure.status);
@@ -474,7 +493,7 @@ static u64 tee_signals(void) {
 
 static void stream_reset(struct stream *stream, int to, const char *name, const char *suffix) {
   stream->from = stream->log = -1;
-  stream->to = to;
+  output_open(&stream->to, to);
   stream->sent_whole_line = true;
   stream->name_bytes = source_name(stream->name, name, suffix);
 }
@@ -483,7 +502,7 @@ __attribute__((noreturn)) void tee(const struct process *process, char *const *a
   struct tee *tee = sys_memory(sizeof *tee);
   struct order order;
   if (tee == NULL) sys_exit(1);
-  hold_standard_descriptors();
+  hold_standard_descriptors(O_RDWR);
   read_order(process, args, &tee->config, &order);
   tee->wait_ms = order.wait_ms;
   stream_reset(&tee->streams[0], 1, order.name, ".stdout");
@@ -504,9 +523,12 @@ __attribute__((noreturn)) void tee(const struct process *process, char *const *a
   tee->streams[1].from = tee->run.output[1];
   sys_set_signal(SIGPIPE, SIG_IGN);
   copy_until_done(tee);
+  let_signals_end_us();
   struct text failure;
+  int status = tee->ended_by != 0 ? 128 + (int)tee->ended_by : exit_status(tee->wait_status);
   if (tee->wait_status != 0) describe_failure(&failure, tee, order.command[0]);
   finish(tee, &tee->streams[0], NULL);
   finish(tee, &tee->streams[1], tee->wait_status != 0 ? &failure : NULL);
-  sys_exit(tee->ended_by != 0 ? 128 + (int)tee->ended_by : exit_status(tee->wait_status));
+  bool is_output = report_output(&tee->streams[0], "output"), is_error = report_output(&tee->streams[1], "error");
+  sys_exit(status == 0 && !(is_output && is_error) ? 1 : status);
 }

@@ -8,14 +8,14 @@ int open_empty_file(void) {
 }
 
 /* A machine may have no /dev/null. */
-static int open_null(void) {
-  int fd = sys_open("/dev/null", O_RDWR | O_CLOEXEC);
+static int open_null(int mode) {
+  int fd = sys_open("/dev/null", mode | O_CLOEXEC);
   return fd >= 0 ? fd : open_empty_file();
 }
 
-void hold_standard_descriptors(void) {
+void hold_standard_descriptors(int output_mode) {
   for (int fd = 0; fd <= 2; fd++)
-    if (sys_fcntl(fd, F_GETFD, 0) == -EBADF) sys_fcntl(open_null(), F_SETFD, 0);
+    if (sys_fcntl(fd, F_GETFD, 0) == -EBADF) sys_fcntl(open_null(fd == 1 ? output_mode : O_RDWR), F_SETFD, 0);
 }
 
 static void close_between(u32 first, u32 last) {
@@ -76,7 +76,7 @@ int daemonize_fork(void) {
 
 void daemonize_done(int answer) {
   sys_chdir("/");
-  int fd = open_null();
+  int fd = open_null(O_RDWR);
   for (int to = 0; to <= 2 && fd >= 0; to++) sys_dup3(fd, to, 0);
   if (fd > 2) sys_close(fd);
   u8 ready = 0;

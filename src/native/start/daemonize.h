@@ -6,8 +6,11 @@
 
 /* A file that is empty for ever, to stand where /dev/null would. The descriptor, or -errno. */
 int open_empty_file(void);
-/* Makes sure that descriptors 0, 1 and 2 are open, so that no descriptor of ours gets one of these numbers. */
-void hold_standard_descriptors(void);
+/*
+ * Makes sure that descriptors 0, 1 and 2 are open, so that no descriptor of ours gets one of these numbers. What is
+ * written to a standard output that was closed vanishes (`output_mode` O_RDWR), or fails (O_RDONLY).
+ */
+void hold_standard_descriptors(int output_mode);
 /* Closes the descriptors that the caller left open, except 0, 1, 2 and these two (-1: none). */
 void close_inherited(int keep, int keep_too);
 /*

@@ -10,10 +10,6 @@
 /* or if it is blocked, in whatever operation, at this many of the last SAMPLES looks. */
 #define BLOCKED_MAX 8
 #define SAMPLES 16
-/* Only the pages that are used count. become_role needs 40 KiB. */
-#define STACK_BYTES (128 * 1024)
-#define THREAD_FLAGS \
-  (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID)
 
 /* ---- threads ---- */
 
@@ -44,34 +40,11 @@ static void thread_main(void *argument) {
   run_worker(worker, worker->operation);
 }
 
-#ifdef MEMLOGD_HOSTED
-int pthread_create(unsigned long *thread, const void *attributes, void *(*run)(void *), void *argument);
-int pthread_detach(unsigned long thread);
-
-static void *pthread_main(void *argument) {
-  thread_main(argument);
-  return NULL;
-}
-
-/* Sanitizers must know every thread. Each has its own stack. */
-static bool start_thread(struct worker *worker) {
-  unsigned long thread;
-  return pthread_create(&thread, NULL, pthread_main, worker) == 0 && pthread_detach(thread) == 0;
-}
-#else
-static bool start_thread(struct worker *worker) {
-  if (worker->stack == NULL) worker->stack = sys_memory(STACK_BYTES);
-  if (worker->stack == NULL) return false;
-  worker->is_alive = 1;
-  return clone_thread(THREAD_FLAGS, worker->stack + STACK_BYTES, thread_main, worker, &worker->is_alive) > 0;
-}
-#endif
-
 static struct worker *free_worker(struct guard *guard) {
   for (u32 n = 0; n < WORKERS_MAX; n++) {
     struct worker *worker = &guard->workers[n];
-    bool has_ended = __atomic_load_n(&worker->is_alive, __ATOMIC_ACQUIRE) == 0;
-    if (has_ended && __atomic_load_n(&worker->state, __ATOMIC_ACQUIRE) == WORKER_FREE) return worker;
+    bool is_free = __atomic_load_n(&worker->state, __ATOMIC_ACQUIRE) == WORKER_FREE;
+    if (is_free && thread_has_ended(&worker->thread)) return worker;
   }
   return NULL;
 }
@@ -82,7 +55,7 @@ static bool start_worker(struct guard *guard, struct worker *worker, const struc
   worker->state = WORKER_RUNS;
   worker->operation = abandoned;
   guard->worker = worker;
-  return start_thread(worker);
+  return thread_start(&worker->thread, thread_main, worker);
 }
 
 /* ---- operations ---- */

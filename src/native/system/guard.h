@@ -11,7 +11,7 @@
 #pragma once
 
 #include "constants.h"
-#include "system/sys.h"
+#include "system/thread.h"
 
 /* Threads at the same time. The last one can't be replaced: the intake then waits for its operation. */
 #define WORKERS_MAX 32
@@ -49,10 +49,9 @@ struct operation {
 
 struct worker {
   struct guard *guard;
-  u32 state;    /* enum worker_state, a futex */
-  u32 is_alive; /* the kernel clears it when the thread has ended, and its stack is free */
+  struct thread thread;
+  u32 state; /* enum worker_state, a futex */
   u32 tid;
-  u8 *stack;
   const struct operation *operation; /* while it is abandoned */
   u64 since_ms;                      /* when it was abandoned */
   long result;

@@ -86,6 +86,7 @@ typedef int64_t i64;
 #define F_GETFL 3
 #define F_SETFL 4
 #define F_DUPFD_CLOEXEC 1030
+#define F_GETPIPE_SZ 1032
 #define F_ADD_SEALS 1033
 #define F_GET_SEALS 1034
 #define F_SEAL_SEAL 1
@@ -277,6 +278,7 @@ struct timeval {
 #define SIGCHLD 17
 #define SIGSYS 31
 #define SIG_BLOCK 0
+#define SIG_UNBLOCK 1
 #define SIG_SETMASK 2
 #define SIG_DFL 0
 #define SIG_IGN 1
