@@ -176,7 +176,7 @@ def strict(shim=""):
 def test_memory_that_could_be_refused_later_is_taken_at_the_start():
     # Writing to a page that the kernel refuses would be a SIGBUS. So no page is given back either.
     m = strict().start()
-    queue = f"/proc/{m.engines()[0]['started']}/fd/4"
+    queue = m.memory_file("memlogd-queue")
     has_all = lambda: (found := os.stat(queue)).st_blocks * 512 >= found.st_size
     assert has_all(), os.stat(queue)
     r, w = os.pipe(); m.send(b"much", [r]); os.close(r)

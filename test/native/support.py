@@ -145,9 +145,14 @@ class Memlogd:
         self.send(name.encode(), [r]); os.close(r); os.write(w, b"x"); os.close(w)
         assert self.source(name)[0] == b"x"
 
+    def memory_file(self, name):
+        """The path of the intake's own descriptor: an engine may be replaced at any time on a busy machine."""
+        paths = [f"/proc/{self.pid}/fd/{fd}" for fd in os.listdir(f"/proc/{self.pid}/fd")]
+        return next(path for path in paths if os.readlink(path).startswith(f"/memfd:{name} "))
+
     def acknowledged(self):
         """The queue position that the last engine has acknowledged."""
-        with open(f"/proc/{self.engines()[-1]['started']}/fd/4", "rb") as queue: return struct.unpack("<Q", queue.read(32)[24:])[0]
+        with open(self.memory_file("memlogd-queue"), "rb") as queue: return struct.unpack("<Q", queue.read(32)[24:])[0]
 
     def do(self, **command):
         with open(self.commands + ".new", "w") as file: file.write(json.dumps(command) + "\n")

@@ -178,23 +178,22 @@ void syslog_read(struct syslog *syslog, const struct listeners *listeners, struc
   if (kind == SOURCE_KIND_SYSLOG_UDP)
     from = (struct datagrams){listeners->udp, kind, syslog->udp_slot, listeners->udp_address_bytes};
   for (u32 turn = 0; turn < BATCHES_PER_TURN && !queue_is_full(sources->queue); turn++)
-    if (!read_batch(syslog, sources, &from)) {
-      /* Drained: no datagram will come soon and say how many were dropped before it. */
-      if (kind == SOURCE_KIND_SYSLOG_UDP) syslog_count_drops(syslog, listeners, sources->events);
-      return;
-    }
+    if (!read_batch(syslog, sources, &from)) break;
+  /* The socket may be empty now: no other datagram will come soon and say how many were dropped before it. */
+  if (kind == SOURCE_KIND_SYSLOG_UDP) syslog_count_drops(syslog, listeners, sources->events);
 }
 
-void syslog_drop(const struct listeners *listeners, struct sources *sources, u32 kind) {
+void syslog_drop(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind) {
   struct datagrams from = {kind == SOURCE_KIND_SYSLOG_UDP ? listeners->udp : listeners->syslog, kind, 0, 0};
   struct batch batch;
   for (u32 turn = 0; turn < DROPS_PER_TURN; turn += WORKER_BUFFERS) {
     for (u32 at = 0; at < WORKER_BUFFERS; at++) prepare(&batch, at, &from, NULL);
     long got = receive(sources->guard, &from, &batch, WORKER_BUFFERS);
-    if (got < 0) return;
+    if (got < 0) break;
     event_count(sources->events, EVENT_DATAGRAMS_LOST, (u32)got, kind, "", 0);
     close_received(sources->guard, &batch, got);
   }
+  if (kind == SOURCE_KIND_SYSLOG_UDP) syslog_count_drops(syslog, listeners, sources->events);
 }
 
 /* ---- connections ---- */

@@ -19,7 +19,7 @@ void syslog_start(struct syslog *syslog, const struct listeners *listeners, stru
 /* Reads some datagrams of the Unix socket (SOURCE_KIND_SYSLOG_UNIX) or of the UDP socket. */
 void syslog_read(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind);
 /* Discards some datagrams and counts them: the queue has been full for too long. */
-void syslog_drop(const struct listeners *listeners, struct sources *sources, u32 kind);
+void syslog_drop(struct syslog *syslog, const struct listeners *listeners, struct sources *sources, u32 kind);
 /* Counts the datagrams that the kernel has dropped for lack of room, so far, and have not been counted. */
 void syslog_count_drops(struct syslog *syslog, const struct listeners *listeners, struct events *events);
 /* Accepts the connections that wait. */

@@ -248,7 +248,7 @@ static void read_datagrams(struct intake *intake, u32 kind) {
   struct holdings *holdings = &intake->holdings;
   /* The queue may have become full in this very turn; the senders then still have their time. */
   if (is_full(intake) && !is_dropping(intake)) return;
-  if (is_full(intake)) syslog_drop(&holdings->listeners, &holdings->sources, kind);
+  if (is_full(intake)) syslog_drop(&holdings->syslog, &holdings->listeners, &holdings->sources, kind);
   else syslog_read(&holdings->syslog, &holdings->listeners, &holdings->sources, kind);
 }
 
@@ -316,10 +316,9 @@ static void begin_stop(struct intake *intake) {
     event_count(events, EVENT_UNREAD, unread->bytes < U32_MAX ? (u32)unread->bytes : U32_MAX, unread->sources,
                 unread->names.at, unread->names.bytes);
   for (u32 turn = 0; turn < LAST_DROPS_MAX; turn++) {
-    syslog_drop(&holdings->listeners, &holdings->sources, SOURCE_KIND_SYSLOG_UNIX);
-    syslog_drop(&holdings->listeners, &holdings->sources, SOURCE_KIND_SYSLOG_UDP);
+    syslog_drop(&holdings->syslog, &holdings->listeners, &holdings->sources, SOURCE_KIND_SYSLOG_UNIX);
+    syslog_drop(&holdings->syslog, &holdings->listeners, &holdings->sources, SOURCE_KIND_SYSLOG_UDP);
   }
-  syslog_count_drops(&holdings->syslog, &holdings->listeners, events);
   event_count(events, EVENT_STOPPING, 1, (u32)sys_getpid(), "", 0);
   intake->stop.at_ms = intake->now_ms + STOP_MS;
   events_flush(events, &holdings->queue, intake->now_ms, true);
