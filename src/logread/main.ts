@@ -181,6 +181,9 @@ function checkTasks(values: LogreadValues, given: Given): void {
     const other = others.find((each) => given.has(each) && values[each] !== false)
     if (other !== undefined) throw cannotBeUsed(other, flag)
   }
+  if (values.outputFile !== undefined && !values.stats) {
+    throw new UsageError('--output-file: needs statistics to write (--stats)')
+  }
   if (values.wait.length > 0) return
   const isShipping = values.to.length > 0 && !values.follow
   if (values.failOn !== undefined) throw new UsageError('--fail-on: needs a line to wait for (--wait)')

@@ -117,7 +117,11 @@ export const logreadManual: Manual = {
         ['export', "The export format of systemd's journal, for systemd-journal-remote."],
         ['syslog', 'RFC 5424.'],
         ['upstream', "As LinuxKit's own logread: 2017-04-15T15:37:37.123456789Z;rngd.stderr;Unable to open file"],
-        ['prometheus', 'For --stats: the text format of Prometheus.'],
+        [
+          'prometheus',
+          'For --stats: the text format of Prometheus. Of sources and of the targets of shippers 200 each have series ' +
+            'of their own, those that were seen first; the others are summed as other.',
+        ],
       ],
     },
     {
@@ -207,6 +211,10 @@ export const logreadManual: Manual = {
     {
       text: 'Run a command when memory runs out:',
       commands: [`logread -f -n 0 --on 'Out of memory' --run 'echo "$LOG_SOURCE: $LOG_MESSAGE" >>/run/oom'`],
+    },
+    {
+      text: 'A textfile for node_exporter:',
+      commands: ['logread --stats -o prometheus --output-file /run/memlogd.prom'],
     },
     { text: 'Log files, as a service:', commands: ["logread -F --to 'dir:/var/log?max-size=1M&max-files=10'"] },
   ],

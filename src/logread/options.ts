@@ -369,6 +369,15 @@ export const logreadCommand = defineCommand({
       help: 'show counters of memlogd: ring, readers, losses; with -o json or -o prometheus for programs',
       section: about,
     },
+    outputFile: {
+      name: 'output-file',
+      type: 'string',
+      value: 'FILE',
+      check: checkNotEmpty,
+      completes: 'file',
+      help: 'with --stats: replace FILE as a whole instead of printing, for the textfile collector of node_exporter',
+      section: about,
+    },
     top: {
       name: 'top',
       type: 'boolean',

@@ -31,6 +31,9 @@ export interface ContainedText {
 }
 /** Longest such text in bytes. */
 export const containedBytesMax = 1024
+/** Longest name of a target in bytes. */
+export const targetNameBytesMax = 256
+const noControls = /^[ -~\xa0-\u{10ffff}]*$/u
 
 /** What the extended protocol can ask for. Every key is optional; docs/PROTOCOL.md has their meaning. */
 export interface QueryRequest {
@@ -52,6 +55,8 @@ export interface QueryRequest {
   holes?: boolean
   /** With `stats`: how many entries each source has stored, too. */
   storedBySource?: boolean
+  /** Where the reader sends the entries, for the statistics: no control characters, at most `targetNameBytesMax`. */
+  target?: string
 }
 
 /** What a client's first bytes mean. */
@@ -161,6 +166,7 @@ const requestReaders: readonly (readonly [keyof QueryRequest, KeyReader])[] = [
   ['timeAsStored', (value, into) => typeof value === 'boolean' && assign(into, { timeAsStored: value })],
   ['holes', (value, into) => typeof value === 'boolean' && assign(into, { holes: value })],
   ['storedBySource', (value, into) => typeof value === 'boolean' && assign(into, { storedBySource: value })],
+  ['target', (value, into) => isTargetName(value) && assign(into, { target: value })],
 ]
 
 function assign(into: QueryRequest, values: QueryRequest): true {
@@ -170,6 +176,10 @@ function assign(into: QueryRequest, values: QueryRequest): true {
 
 function isCount(value: unknown, min: number): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= min
+}
+
+function isTargetName(value: unknown): value is string {
+  return typeof value === 'string' && Buffer.byteLength(value) <= targetNameBytesMax && noControls.test(value)
 }
 
 function isRingId(value: unknown): value is string {

@@ -16,7 +16,9 @@ import {
 import { dirname } from 'node:path'
 
 /** For its owner alone: the content may be private. */
-const fileMode = 0o600
+const privateMode = 0o600
+/** For all who may enter the directory, as far as the umask allows. */
+export const sharedMode = 0o644
 /** Never an existing file, and never the target of a link that somebody else put there. */
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 /** A FIFO without a writer does not block the open. */
@@ -60,7 +62,7 @@ export function readSmallFile(path: string, bytesMax: number): Buffer | undefine
  */
 export function replaceFileSync(path: string, content: string): void {
   const temporary = temporaryName(path)
-  const fd = openSync(temporary, newFile, fileMode)
+  const fd = openSync(temporary, newFile, privateMode)
   try {
     try {
       const bytes = Buffer.from(content)
@@ -90,11 +92,11 @@ function syncDirectorySync(path: string): void {
 }
 
 /** The same on the thread pool, for a program with something else to do while a disk is slow. */
-export async function replaceFile(path: string, content: string): Promise<void> {
+export async function replaceFile(path: string, content: string, mode = privateMode): Promise<void> {
   // Loaded here: it brings readline along, and most programs replace nothing.
   const { open, rename, unlink } = await import('node:fs/promises')
   const temporary = temporaryName(path)
-  const file = await open(temporary, newFile, fileMode)
+  const file = await open(temporary, newFile, mode)
   try {
     try {
       await file.writeFile(content)

@@ -46,7 +46,7 @@ describe('bash', () => {
   test.each<[Command, string[], string[]]>([
     [logreadCommand, ['--cu'], ['--cursor-file']],
     [logreadCommand, ['--so'], ['--socket', '--source', '--sources']],
-    [logreadCommand, ['-f', '--outp'], ['--output']],
+    [logreadCommand, ['-f', '--outp'], ['--output', '--output-file']],
     [logreadCommand, ['-o', 'js'], ['json', 'json-seq']],
     [logreadCommand, ['--output', 'js'], ['json', 'json-seq']],
     [logreadCommand, ['--output', '=', 'js'], ['json', 'json-seq']],

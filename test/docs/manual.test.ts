@@ -80,6 +80,10 @@ const expected: Readonly<Record<string, Expected>> = {
     until: 'no page',
     meanwhile: "logwrite -n kernel echo 'Out of memory: no page'",
   },
+  'A textfile for node_exporter:': {
+    shows: /\nmemlogd_source_stored_lines_total\{source="echo\.stdout"\} 1\n/,
+    file: '/run/memlogd.prom',
+  },
   'Log files, as a service:': {
     shows: /Z echo\.stdout login: something\n/,
     file: '/var/log/echo.stdout.log',

@@ -10,6 +10,7 @@ import {
   type QueryRequest,
   RequestReader,
   requestSourcesMax,
+  targetNameBytesMax,
 } from '../../src/protocol/query.ts'
 
 const ring = '0123456789abcdef0123456789abcdef'
@@ -22,6 +23,7 @@ const everything: QueryRequest = {
   priority: [0, 3],
   limit: 5,
   stats: false,
+  target: 'dir:/var/log/gefäß',
 }
 
 /** Pushes in chunks of `size` bytes from one buffer that is reused, as a socket would. */
@@ -119,6 +121,9 @@ describe('a request', () => {
     '{"priority":{"0":0,"1":1,"length":2}}',
     '{"reverse":1}',
     '{"stats":"yes"}',
+    '{"target":5}',
+    '{"target":"a\\u001b[2J"}',
+    `{"target":"${'x'.repeat(targetNameBytesMax + 1)}"}`,
   ])('names the key with the wrong value: %s', (json) => {
     expect(parse(json)).toMatchObject({ kind: 'fault', reason: expect.any(String) })
   })

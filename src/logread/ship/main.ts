@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs'
 import { ExitError, exitFailed, exitOk, harmless, quoted, UsageError } from '../../cli/errors.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
-import type { QueryRequest, ReplyHeader } from '../../protocol/query.ts'
+import { type QueryRequest, type ReplyHeader, targetNameBytesMax } from '../../protocol/query.ts'
 import { errnoText } from '../../system/errno-text.ts'
 import { makeDirectory } from '../../system/make-directory.ts'
 import { listenForStop, type Stop } from '../../system/signals.ts'
@@ -196,6 +196,15 @@ async function makeStateDirectory(directory: string): Promise<void> {
   }
 }
 
+/** The name as memlogd accepts it. */
+function nameForStatistics(name: string): string {
+  const bytes = Buffer.from(harmless(name))
+  let end = Math.min(bytes.length, targetNameBytesMax)
+  // A character that would be cut is left out.
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--
+  return bytes.toString('utf8', 0, end)
+}
+
 async function makeShipper(
   outlet: Outlet,
   values: LogreadValues,
@@ -209,6 +218,7 @@ async function makeShipper(
     path: values.socket,
     isFollowing: values.follow,
     ...selection,
+    request: { ...selection.request, target: nameForStatistics(target.name) },
     gatherBytes: target.batchBytes ?? 0,
     world: systemWorld,
   })

@@ -51,6 +51,8 @@ export interface ReaderOptions {
   filter?: Filter | undefined
   /** Entries that were evicted between kept ones are reported where they are missing, not in sum. */
   marksHoles?: boolean
+  /** Where the client says that it sends the entries. */
+  target?: string
   /** Sent before everything else. */
   header?: Buffer
   /** A gap that is reported first. */
@@ -134,6 +136,9 @@ export class Reader implements Task {
   /** Whether it continues after what is buffered. */
   get isFollower(): boolean {
     return this.#options.mode !== queryModeDump
+  }
+  get target(): string | undefined {
+    return this.#options.target
   }
   get delivered(): number {
     return this.#delivered

@@ -248,6 +248,7 @@ export class QueryServer {
       }
     }
     if (request.holes === true) options.marksHoles = true
+    if (request.target !== undefined) options.target = request.target
     return { ...options, header: this.#header(applied) }
   }
 

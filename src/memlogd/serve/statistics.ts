@@ -26,7 +26,11 @@ export function statistics(engine: Engine, server: QueryServer, hasSources = fal
     ...(ring.kept === undefined ? {} : { kept: keptStatistics(ring.kept) }),
     sources: engine.sourceCount,
     partialBytes: engine.heldBytes,
-    readers: [...server.readers].map(({ delivered, lost, lag, peer }) => ({ delivered, lost, lag, ...peer })),
+    readers: [...server.readers].map(({ delivered, lost, lag, target, peer }) => ({
+      ...{ delivered, lost, lag },
+      ...(target === undefined ? {} : { target }),
+      ...peer,
+    })),
     clients: server.clients,
     counters: Object.fromEntries(counterNames.map((name) => [name, counters.get(name)])),
     memory: process.memoryUsage(),

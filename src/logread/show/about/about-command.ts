@@ -1,4 +1,5 @@
 /** logread --sources, --stats and --source-names: about the log instead of out of it. */
+import { lstatSync } from 'node:fs'
 import { parseDuration } from '../../../cli/duration.ts'
 import { ExitError, exitOk, quoted, UsageError } from '../../../cli/errors.ts'
 import { SourceMatcher } from '../../../match/source-matcher.ts'
@@ -6,6 +7,8 @@ import { queryModeDump } from '../../../protocol/constants.ts'
 import { EntryView } from '../../../protocol/entry.ts'
 import type { QueryRequest, ReplyHeader } from '../../../protocol/query.ts'
 import { StampWriter } from '../../../protocol/timestamp.ts'
+import { errnoText } from '../../../system/errno-text.ts'
+import { replaceFile, sharedMode } from '../../../system/replace-file.ts'
 import { systemWorld } from '../../../system/world.ts'
 import { chooseFeed } from '../../ask/feeds.ts'
 import { oldestMoment, Query } from '../../ask/query.ts'
@@ -17,7 +20,7 @@ import { wantsColour } from '../printer.ts'
 import { daemonGone, standardOutput } from '../read-command.ts'
 import { Histogram } from './histogram.ts'
 import { parseStored, SourceStatistics, type Stored, showMoment, sourcesJson, sourcesTable } from './sources.ts'
-import { parseStatistics, statisticsMetrics, statisticsSentence, statisticsText } from './stats.ts'
+import { parseStatistics, statisticsSentence, statisticsText } from './stats.ts'
 
 export async function runSources(values: ReadValues, selection: Selection): Promise<number> {
   checkFormat(values, '--sources', ['short', 'json'])
@@ -126,16 +129,32 @@ export async function runStats(values: ReadValues): Promise<number> {
   if (statistics === undefined) {
     throw new ExitError(`${values.socket}: the statistics make no sense`)
   }
-  if (values.output === 'json') await print(`${line.toString('utf8')}\n`)
-  else if (values.output === 'prometheus') await print(statisticsMetrics(statistics))
-  else await print((await sentence(values, statistics)) + statisticsText(statistics))
+  const text = await statisticsAs(values, line, statistics)
+  if (values.outputFile === undefined) await print(text)
+  else await replaceOutputFile(values.outputFile, text)
   return exitOk
 }
 
-async function sentence(
-  values: ReadValues,
-  statistics: NonNullable<ReturnType<typeof parseStatistics>>,
-): Promise<string> {
+type Statistics = NonNullable<ReturnType<typeof parseStatistics>>
+
+async function statisticsAs(values: ReadValues, line: Buffer, statistics: Statistics): Promise<string> {
+  if (values.output === 'json') return `${line.toString('utf8')}\n`
+  if (values.output === 'prometheus') return (await import('./metrics.ts')).statisticsMetrics(statistics)
+  return (await sentence(values, statistics)) + statisticsText(statistics)
+}
+
+/** A reader of the file sees the old text or the new one. A device, a pipe or a link is not replaced by a file. */
+async function replaceOutputFile(path: string, text: string): Promise<void> {
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) throw new ExitError('not a regular file')
+    await replaceFile(path, text, sharedMode)
+  } catch (error) {
+    const reason = error instanceof ExitError ? error.message : errnoText(error)
+    throw new ExitError(`--output-file: ${quoted(path)}: ${reason}`)
+  }
+}
+
+async function sentence(values: ReadValues, statistics: Statistics): Promise<string> {
   const oldest = await oldestMoment(values.socket).catch(() => undefined)
   const stamp = oldest === undefined ? '' : showMoment(stampOf(values), oldest)
   const since = oldest === undefined ? undefined : { stamp, seconds: oldest.seconds }
@@ -143,7 +162,7 @@ async function sentence(
 }
 
 async function askForStatistics(values: ReadValues): Promise<Buffer> {
-  const { line, isUpstream } = await ask(values, { stats: true })
+  const { line, isUpstream } = await ask(values, { stats: true, storedBySource: values.output === 'prometheus' })
   if (isUpstream) {
     throw new ExitError(`${values.socket}: this memlogd is an upstream one, which has no statistics`)
   }

@@ -1,14 +1,9 @@
-/**
- * memlogd's statistics for people and for Prometheus. All numbers of the daemon's line of JSON are shown, those that a
- * newer daemon adds too.
- */
+/** memlogd's statistics for people: all numbers of the daemon's line of JSON, those that a newer daemon adds too. */
+import { harmless } from '../../../cli/errors.ts'
 import { formatTable, showSize, spanText } from './columns.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 type JsonObject = { [key: string]: Json }
-
-/** Deepest nesting that is shown. */
-const depthMax = 4
 
 export function parseStatistics(line: Buffer): JsonObject | undefined {
   try {
@@ -32,7 +27,8 @@ function showValue(name: string, value: Json): string {
   if (typeof value === 'number' && /bytes|^rss$|heap|external|arrayBuffers/i.test(name)) {
     return value >= 1024 ? `${value} (${showSize(value)})` : String(value)
   }
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  // A reader chooses the name of its target.
+  return harmless(typeof value === 'object' ? JSON.stringify(value) : String(value))
 }
 
 /** What never came into the ring. */
@@ -90,63 +86,4 @@ function listTable(list: readonly JsonObject[]): string {
   const columns = keys.map((key) => ({ title: `  ${words(key)}`, align: 'right' as const }))
   const rows = list.map((each) => keys.map((key) => (each[key] === undefined ? '-' : showValue('', each[key]))))
   return formatTable(columns, rows)
-}
-
-/** A valid name for Prometheus, in its style: `maxLines` as `max_lines`. */
-function metricName(...parts: readonly string[]): string {
-  const joined = parts.map((part) => words(part).replace(/[^a-z0-9]+/g, '_')).join('_')
-  return `memlogd_${joined}`
-}
-
-/** What grows only: Prometheus wants these to end with `_total`. */
-const countersOfRing = new Set(['stored', 'overwritten'])
-
-/** Numbers that identify things: no sum can be made of them. */
-const namesOfThings = new Set(['pid', 'uid', 'gid'])
-
-/** Prometheus' text format (version 0.0.4). */
-export function statisticsMetrics(statistics: JsonObject): string {
-  const lines: string[] = []
-  const add = (name: string, type: string, value: number, labels = '') => {
-    const help = `# TYPE ${name} ${type}`
-    if (!lines.includes(help)) lines.push(help)
-    lines.push(`${name}${labels} ${value}`)
-  }
-  const walk = (value: Json, path: readonly string[]) => {
-    const leaf = path.at(-1) ?? ''
-    if (typeof value === 'number') {
-      const isCounter = path[0] === 'counters' || countersOfRing.has(leaf)
-      const parts = path[0] === 'counters' ? path.slice(1) : path
-      add(`${metricName(...parts)}${isCounter ? '_total' : ''}`, isCounter ? 'counter' : 'gauge', value)
-    } else if (isObject(value) && path.length < depthMax) {
-      for (const [key, each] of Object.entries(value)) walk(each, [...path, key])
-    } else if (Array.isArray(value)) {
-      addList(value.filter(isObject), path, add)
-    }
-  }
-  walk(statistics, [])
-  return `${lines.join('\n')}\n`
-}
-
-/**
- * Lists are of things that come and go, as readers do: their number, and the largest and the sum of each of their
- * numbers, since a series for each would never end.
- */
-function addList(
-  list: readonly JsonObject[],
-  path: readonly string[],
-  add: (name: string, type: string, value: number) => void,
-): void {
-  add(metricName(...path), 'gauge', list.length)
-  for (const key of new Set(list.flatMap((each) => Object.keys(each)))) {
-    if (namesOfThings.has(key)) continue
-    const numbers = list.map((each) => each[key]).filter((value) => typeof value === 'number')
-    if (numbers.length === 0) continue
-    add(`${metricName(...path, key)}_max`, 'gauge', Math.max(...numbers))
-    add(
-      `${metricName(...path, key)}_sum`,
-      'gauge',
-      numbers.reduce((sum, value) => sum + value, 0),
-    )
-  }
 }
