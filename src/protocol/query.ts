@@ -78,6 +78,8 @@ export interface ReplyHeader {
   steps?: readonly ClockStep[]
   /** Entries with an earlier monotonic second are of the boot. */
   bootEnd?: number
+  /** Entries below this number are kept ones: the ring begins here. Absent where nothing is kept. */
+  keptEnd?: number
   /** Keys of the request that the server applied; the client applies the others. */
   applied: string[]
   /** Why the request can't be answered; nothing follows then. */
@@ -247,7 +249,7 @@ export function parseHeader(line: Buffer): ReplyHeader | 'plain' | { fault: stri
       fault: `memlogd speaks version ${String(body.memlogd)} of the query protocol, wanted ${queryProtocolVersion}`,
     }
   }
-  const { version, pid, ring, first, next, applied, error, busy, steps, bootEnd } = body
+  const { version, pid, ring, first, next, applied, error, busy, steps, bootEnd, keptEnd } = body
   const isWhole =
     typeof version === 'string' && isCount(pid, 0) && isRingId(ring) && isCount(first, 0) && isCount(next, 0)
   if (!isWhole || !Array.isArray(applied) || !applied.every((key) => typeof key === 'string')) {
@@ -259,6 +261,7 @@ export function parseHeader(line: Buffer): ReplyHeader | 'plain' | { fault: stri
     ...{ version, pid, ring, first, next, applied },
     ...(clock.length === 0 ? {} : { steps: clock }),
     ...(isCount(bootEnd, 1) ? { bootEnd } : {}),
+    ...(isCount(keptEnd, 1) ? { keptEnd } : {}),
   }
   return typeof error === 'string' ? { ...header, error, ...(busy === true ? { busy } : {}) } : header
 }

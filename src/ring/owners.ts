@@ -108,9 +108,10 @@ export class Owners {
     return owners.slice(0, count).map(({ name }) => name)
   }
 
-  /** Those that have entries in the kept region, or had some evicted. */
+  /** Those that have entries in the kept region, or had some evicted; those that have most there first. */
   list(): { source: string; kept: number; evicted: number }[] {
     const owners = [...this.all()].filter(({ kept, evicted }) => kept > 0 || evicted > 0)
+    owners.sort((a, b) => b.kept - a.kept || b.evicted - a.evicted)
     return owners.map(({ name, kept, evicted }) => ({ source: name, kept, evicted }))
   }
 

@@ -74,6 +74,18 @@ it(
     expect(errors).toHaveLength(quietSources * lines.filter((_, index) => index % 7 === 0).length)
     expect(daemon.lines('--boot').filter(([source]) => source === 'boot')).toHaveLength(bootLines)
 
+    // What is kept of whom.
+    const kept = new Map<string, number>()
+    for (const line of daemon.logread('--sources', '-o', 'json').stdout.trimEnd().split('\n')) {
+      const { source, kept: count } = JSON.parse(line) as { source: string; kept: number }
+      kept.set(source, count)
+    }
+    expect(kept.get('boot')).toBe(bootLines)
+    expect(daemon.logread('--sources').stdout).toMatch(/^SOURCE +LINES +KEPT +BYTES .*\n(?:.*\n)*boot +300 +300 /)
+    expect(daemon.logread('--stats').stdout).toMatch(
+      /\nkept by source: \d+\n +source +kept +evicted\n(?:.*\n)* +boot +300 +0\n/,
+    )
+
     const holes = /^\d+ earlier lines were evicted, mostly of flood\.stdout/
     expect(bySource.get('memlogd')?.filter((message) => holes.test(message))).toHaveLength(1)
     const marked = daemon

@@ -268,7 +268,8 @@ export class QueryServer {
     const { readers, version, pid } = this.#parts
     const { ring, ringId } = readers.engine
     const numbers = { first: ring.oldestSequence, next: ring.committedSequence, bootEnd: ring.bootEndSeconds }
-    return encodeHeader({ version, pid, ring: ringId, ...numbers, applied, steps: this.#steps, ...refusal })
+    const kept = ring.kept === undefined ? {} : { keptEnd: ring.tailSequence }
+    return encodeHeader({ version, pid, ring: ringId, ...numbers, ...kept, applied, steps: this.#steps, ...refusal })
   }
 }
 

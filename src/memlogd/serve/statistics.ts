@@ -24,6 +24,7 @@ export function statistics(engine: Engine, server: QueryServer, hasSources = fal
       overwritten: ring.tailSequence - 1 - (ring.kept?.count ?? 0),
     },
     ...(ring.kept === undefined ? {} : { kept: keptStatistics(ring.kept) }),
+    ...(ring.owners === undefined ? {} : { keptBySource: ring.owners.list() }),
     sources: engine.sourceCount,
     partialBytes: engine.heldBytes,
     readers: [...server.readers].map(({ delivered, lost, lag, target, peer }) => ({
@@ -36,7 +37,6 @@ export function statistics(engine: Engine, server: QueryServer, hasSources = fal
     memory: process.memoryUsage(),
     engine: privileges(),
     ...(hasSources ? { storedBySource: ring.sources.list() } : {}),
-    ...(hasSources && ring.owners !== undefined ? { keptBySource: ring.owners.list() } : {}),
   }
   return `${JSON.stringify(body)}\n`
 }

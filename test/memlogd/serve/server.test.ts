@@ -611,6 +611,7 @@ describe('holes between kept lines', () => {
   it('are reported in one sum, or each in its place, which add up', () => {
     const made = bench()
     const sum = replyOf(made.ask(queryModeDump, {}))
+    expect(sum.header.keptEnd).toBe(made.engine.ring.tailSequence)
     expect(sum.gaps).toEqual([{ lost: String(sum.header.next - 1 - sum.texts.length), reason: 'evicted' }])
     const each = replyOf(made.ask(queryModeDump, { holes: true }))
     expect(each.texts).toEqual(sum.texts)

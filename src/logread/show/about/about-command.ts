@@ -56,6 +56,7 @@ export async function gatherSources(values: ReadValues, selection: Selection): P
     (entry) => statistics.add(entry),
     (header) => {
       statistics = new SourceStatistics(stored?.ring === header?.ring ? stored : undefined)
+      statistics.keptEnd = header?.keptEnd
       statistics.overwritten = header === undefined ? 0 : Math.max(0, header.first - 1)
     },
   )

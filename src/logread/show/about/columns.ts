@@ -1,4 +1,5 @@
 /** Tables for people: columns as wide as they need to be. */
+import { visibleBytesMax, writeVisible } from '../../formats/visible-text.ts'
 
 export interface Column {
   readonly title: string
@@ -65,6 +66,13 @@ export function showRate(rate: number): string {
 
 export function showShare(share: number): string {
   return `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)}%`
+}
+
+/** Names that control nothing. */
+export function showName(source: string): string {
+  const bytes = Buffer.from(source)
+  const shown = Buffer.alloc(visibleBytesMax(bytes.length))
+  return shown.toString('utf8', 0, writeVisible(shown, 0, bytes, 0, bytes.length))
 }
 
 /** Shortened in the middle: a name's end says which stream it is. */

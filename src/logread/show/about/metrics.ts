@@ -96,6 +96,7 @@ export function statisticsMetrics(statistics: JsonObject): string {
   for (const [key, value] of Object.entries(statistics)) if (!sectionsLeftOut.has(key)) walk(value, [key])
   addReaders(text, objectsOf(statistics.readers))
   addSources(text, objectsOf(statistics.storedBySource))
+  addKept(text, objectsOf(statistics.keptBySource))
   return text.text
 }
 
@@ -179,6 +180,11 @@ function addSources(text: MetricsText, sources: readonly JsonObject[]): void {
   const stored = sources.map(({ source, entries }): [Json | undefined, number] => [source, numberOf(entries)])
   const help = 'Lines of a source that the engine stored, those included that it found in memory.'
   text.add('source_stored_lines_total', 'counter', help, labelled('source', stored))
+}
+
+function addKept(text: MetricsText, sources: readonly JsonObject[]): void {
+  const kept = sources.map(({ source, kept: lines }): [Json | undefined, number] => [source, numberOf(lines)])
+  text.add('source_kept_lines', 'gauge', 'Kept lines of a source: the ring has evicted them.', labelled('source', kept))
 }
 
 /** Values by label, each once: those of the same label are summed, and so are those beyond the limit. */

@@ -2,8 +2,7 @@
 import { entryKindGap, holesReason } from '../../../protocol/constants.ts'
 import type { EntryView } from '../../../protocol/entry.ts'
 import { compareMoments, type Moment, type StampWriter, stampBytesMax } from '../../../protocol/timestamp.ts'
-import { visibleBytesMax, writeVisible } from '../../formats/visible-text.ts'
-import { formatTable, shortened, showCount, showRate, showShare, showSize } from './columns.ts'
+import { type Column, formatTable, shortened, showCount, showName, showRate, showShare, showSize } from './columns.ts'
 import type { Json } from './stats.ts'
 
 /** Most sources that are counted apart; the others are counted together. */
@@ -15,6 +14,8 @@ const sourceOfReason: ReadonlyMap<string, string> = new Map([['kernel-overwritte
 export interface SourceCounts {
   source: string
   lines: number
+  /** Those of them that the ring has evicted: they are in the kept region. */
+  kept: number
   /** Of the entries in the ring, their headers included. */
   bytes: number
   first: Moment
@@ -73,6 +74,8 @@ export class SourceStatistics {
   overwritten = 0
   /** Those of them whose source even the daemon does not know. */
   unnamed = 0
+  /** Entries below this number are kept ones; undefined with a server that keeps none, and for a saved file. */
+  keptEnd: number | undefined
   readonly #stored: Stored | undefined
   /** Those of the stored entries that are still there. */
   readonly #kept = new Map<string, number>()
@@ -112,6 +115,7 @@ export class SourceStatistics {
     if (counts.lines === 0 || compareMoments(moment, counts.first) < 0) counts.first = moment
     if (counts.lines === 0 || compareMoments(moment, counts.last) > 0) counts.last = moment
     counts.lines++
+    if (this.keptEnd !== undefined && entry.sequence < this.keptEnd) counts.kept++
     counts.bytes += entry.size
     if (entry.isCut) counts.cut++
     this.#newest = Math.max(this.#newest, moment.seconds)
@@ -162,7 +166,7 @@ export class SourceStatistics {
     if (counts === undefined) {
       const none = { seconds: 0, nanos: 0 }
       const perSecond = new Uint32Array(minuteSeconds)
-      counts = { source, lines: 0, bytes: 0, first: none, last: none, lost: 0, cut: 0, perSecond }
+      counts = { source, lines: 0, kept: 0, bytes: 0, first: none, last: none, lost: 0, cut: 0, perSecond }
       this.#counts.set(source, counts)
     }
     return counts
@@ -188,13 +192,6 @@ export function showMoment(stamp: StampWriter, moment: Moment): string {
   return bytes.toString('latin1', 0, stamp.writeSeconds(bytes, 0, moment.seconds))
 }
 
-/** Names that control nothing. */
-export function showName(source: string): string {
-  const bytes = Buffer.from(source)
-  const shown = Buffer.alloc(visibleBytesMax(bytes.length))
-  return shown.toString('utf8', 0, writeVisible(shown, 0, bytes, 0, bytes.length))
-}
-
 /** Where the date ends and the time of day does in `2017-04-15T15:13:13Z`. */
 const dateEnd = 10
 const timeEnd = 19
@@ -205,9 +202,11 @@ function showTime(stamp: StampWriter, moment: Moment, today: string): string {
   return text.slice(0, dateEnd) === today.slice(0, dateEnd) ? text.slice(dateEnd + 1, timeEnd) : text.slice(2, dateEnd)
 }
 
-const columns = [
+const keptColumn = { title: 'KEPT', align: 'right' } as const
+const allColumns: readonly Column[] = [
   { title: 'SOURCE', align: 'left' },
   { title: 'LINES', align: 'right' },
+  keptColumn,
   { title: 'BYTES', align: 'right' },
   { title: 'SHARE', align: 'right' },
   { title: 'PER S', align: 'right' },
@@ -215,7 +214,7 @@ const columns = [
   { title: 'LAST', align: 'right' },
   { title: 'CUT', align: 'right' },
   { title: 'LOST', align: 'right' },
-] as const
+]
 
 export interface TableOptions {
   readonly stamp: StampWriter
@@ -225,7 +224,10 @@ export interface TableOptions {
   readonly width: number
 }
 
-/** Within 80 columns but for long names: `PER S` is the rate of the last minute. */
+/**
+ * Within 80 columns but for long names. `KEPT` is there with a server that keeps lines which the ring evicts; `PER S`
+ * is the rate of the last minute.
+ */
 export function sourcesTable(statistics: SourceStatistics, { stamp, now, width }: TableOptions): string {
   const today = showMoment(stamp, { seconds: now ?? statistics.newest, nanos: 0 })
   const rows = statistics
@@ -233,6 +235,7 @@ export function sourcesTable(statistics: SourceStatistics, { stamp, now, width }
     .map((counts) => [
       showName(counts.source),
       showCount(counts.lines),
+      ...(statistics.keptEnd === undefined ? [] : [showCount(counts.kept)]),
       showSize(counts.bytes),
       showShare(statistics.share(counts)),
       showRate(statistics.rateNow(counts, now)),
@@ -245,11 +248,12 @@ export function sourcesTable(statistics: SourceStatistics, { stamp, now, width }
   const note = lost === 0 ? '' : `${lost} lines were lost whose source is not known\n`
   const whose = unnamed === 0 ? '' : `; the source of ${unnamed} of them is not known`
   const older = overwritten === 0 ? '' : `${overwritten} older lines were evicted${whose}\n`
-  return fittedTable(rows, width) + note + older
+  const columns = statistics.keptEnd === undefined ? allColumns.filter((each) => each !== keptColumn) : allColumns
+  return fittedTable(columns, rows, width) + note + older
 }
 
 /** With names that are as short as they must be for the table to fit. */
-function fittedTable(rows: string[][], width: number): string {
+function fittedTable(columns: readonly Column[], rows: string[][], width: number): string {
   const whole = formatTable(columns, rows)
   const excess = Math.max(...whole.split('\n').map((line) => line.length)) - width
   if (width === 0 || excess <= 0) return whole
@@ -272,8 +276,9 @@ export function sourcesJson(statistics: SourceStatistics, { stamp, now }: Omit<T
       const times = lines === 0 ? {} : { first: showMoment(stamp, counts.first), last: showMoment(stamp, counts.last) }
       const share = Number(statistics.share(counts).toFixed(4))
       const rate = Number(statistics.rate(counts).toFixed(3))
+      const kept = statistics.keptEnd === undefined ? {} : { kept: counts.kept }
       const rateLastMinute = Number(statistics.rateNow(counts, now).toFixed(3))
-      return `${JSON.stringify({ source, lines, bytes, share, rate, rateLastMinute, ...times, cut, lost })}\n`
+      return `${JSON.stringify({ source, lines, ...kept, bytes, share, rate, rateLastMinute, ...times, cut, lost })}\n`
     })
     .join('')
 }

@@ -5,6 +5,9 @@ import { formatTable, showSize, spanText } from './columns.ts'
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 type JsonObject = { [key: string]: Json }
 
+/** Rows of a list that people are shown. */
+const rowsMax = 20
+
 export function parseStatistics(line: Buffer): JsonObject | undefined {
   try {
     const value = JSON.parse(line.toString('utf8')) as Json
@@ -84,6 +87,9 @@ function listTable(list: readonly JsonObject[]): string {
   if (list.length === 0) return ''
   const keys = [...new Set(list.flatMap((each) => Object.keys(each)))]
   const columns = keys.map((key) => ({ title: `  ${words(key)}`, align: 'right' as const }))
-  const rows = list.map((each) => keys.map((key) => (each[key] === undefined ? '-' : showValue('', each[key]))))
-  return formatTable(columns, rows)
+  const rows = list
+    .slice(0, rowsMax)
+    .map((each) => keys.map((key) => (each[key] === undefined ? '-' : showValue('', each[key]))))
+  const more = list.length > rowsMax ? `  and ${list.length - rowsMax} more: -o json has all\n` : ''
+  return formatTable(columns, rows) + more
 }

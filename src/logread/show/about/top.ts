@@ -9,8 +9,8 @@ import type { ReadValues, Selection } from '../../selection.ts'
 import { isOnTerminal } from '../output.ts'
 import { daemonGone, standardOutput } from '../read-command.ts'
 import { ask, gatherSources, sourceTest } from './about-command.ts'
-import { formatTable, shortened, showCount, showRate, showShare, showSize, spanText } from './columns.ts'
-import { parseStored, type SourceCounts, type SourceStatistics, type Stored, showName } from './sources.ts'
+import { formatTable, shortened, showCount, showName, showRate, showShare, showSize, spanText } from './columns.ts'
+import { parseStored, type SourceCounts, type SourceStatistics, type Stored } from './sources.ts'
 import { parseStatistics } from './stats.ts'
 
 const updateMs = 1000

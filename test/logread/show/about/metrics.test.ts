@@ -66,6 +66,11 @@ describe('statistics for Prometheus', () => {
     expect(many.at(-1)).toBe('memlogd_source_stored_lines_total{source="other"} 57')
   })
 
+  it('have a series for each source that has kept lines', () => {
+    const text = statisticsMetrics({ keptBySource: [{ source: 'sshd', kept: 7, evicted: 1 }] })
+    expect(samples(text, 'source_kept_lines')).toEqual(['memlogd_source_kept_lines{source="sshd"} 7'])
+  })
+
   it('escape the names of sources', () => {
     const text = statisticsMetrics({ storedBySource: [{ source: 'a"b\\c\nd', entries: 1 }] })
     expect(text).toContain('{source="a\\"b\\\\c\\nd"} 1\n')

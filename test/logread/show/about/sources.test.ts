@@ -34,6 +34,14 @@ describe('the sources', () => {
     )
   })
 
+  it('are listed with those of their lines that were kept, where memlogd keeps some', () => {
+    const found = new SourceStatistics()
+    found.keptEnd = 6
+    for (const entry of some) found.add(viewOf(entry))
+    expect(sourcesTable(found, options)).toMatch(/^SOURCE +LINES {2}KEPT .*\nrngd +3 +1 .*\ne\\x1bvil +1 +1 /)
+    expect(JSON.parse(sourcesJson(found, options).split('\n')[0] as string)).toMatchObject({ lines: 3, kept: 1 })
+  })
+
   it('have the rate of the minute before now, whatever the order of their lines', () => {
     const seconds = [0, 100, 41, 40, 99, 99, 7]
     const found = statistics(seconds.map((at) => sample(at, { source: 's', message: '' })))

@@ -42,6 +42,13 @@ memory
     expect(statisticsText({ readers: [{ lag: 1, target: 'a\u001b[2J' }] })).toContain('a\\u001b[2J')
   })
 
+  it('show the first of a long list', () => {
+    const keptBySource = Array.from({ length: 25 }, (_, index) => ({ source: `s${index}`, kept: 25 - index }))
+    const text = statisticsText({ keptBySource })
+    expect(text).toMatch(/^kept by source: 25\n +source +kept\n +s0 +25\n/)
+    expect(text).toMatch(/\n +s19 +6\n {2}and 5 more: -o json has all\n$/)
+  })
+
   it('of another daemon are shown as far as they go', () => {
     expect(parseStatistics(Buffer.from('nonsense'))).toBeUndefined()
     expect(parseStatistics(Buffer.from('[1]'))).toBeUndefined()
