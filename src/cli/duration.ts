@@ -43,3 +43,8 @@ export function parseDuration(text: string, base = 0): number | Wanted {
   }
   return seconds
 }
+
+/** The same; a number alone is of seconds, as it is for timeout(1). */
+export function parsePeriod(text: string): number | Wanted {
+  return parseDuration(/^[0-9.]+$/.test(text) ? `${text}s` : text)
+}

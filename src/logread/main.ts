@@ -186,6 +186,7 @@ function checkTasks(values: LogreadValues, given: Given): void {
   }
   if (values.wait.length > 0) return
   const isShipping = values.to.length > 0 && !values.follow
+  if (given.has('clockWait') && values.to.length === 0) throw new UsageError('--clock-wait: needs a target (--to)')
   if (values.failOn !== undefined) throw new UsageError('--fail-on: needs a line to wait for (--wait)')
   if (values.timeout !== undefined && !isShipping) {
     throw new UsageError('--timeout: needs a line to wait for (--wait), or --to without -f')

@@ -98,8 +98,8 @@ export const logreadManual: Manual = {
           'severity was read from the message), kind (gap where lines were lost), cut ' +
           '(bytes that were cut from a long line), unterminated, msg64 (the message in base64 if it is not valid ' +
           'UTF-8), fields. With --file, export and syslog name no host: the file may be from another machine.',
-        '--sources and --histogram have short and json. JSON of --sources: source, lines, bytes, share (0 to 1), rate ' +
-          'and rateLastMinute (lines a second), first, last, cut, lost. JSON of --histogram: time, seconds (of the ' +
+        '--sources and --histogram have short and json. JSON of --sources: source, lines, kept (with memlogd -keep: those ' +
+          'of them that were evicted and kept), bytes, share (0 to 1), rate and rateLastMinute (lines a second), first, last, cut, lost. JSON of --histogram: time, seconds (of the ' +
           'span), lines, errors (err and worse), warnings, lost.',
       ],
       rows: [
@@ -132,6 +132,8 @@ export const logreadManual: Manual = {
           'lost. With --state the next run goes on where this one stopped. Options of a target follow a question ' +
           'mark, joined by ampersands. Without -f, logread ends when all that is buffered has been delivered and ' +
           'the commands have ended; the exit status is 1 if lines were refused or dropped, or may not have arrived.',
+        'While the clock is in a year before that of this version, it cannot be right: logread waits for it to be set, ' +
+          '--clock-wait at most, and then sends the lines before with corrected times. Commands of --run do not wait.',
       ],
       rows: [
         [

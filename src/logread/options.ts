@@ -1,7 +1,7 @@
 /** logread's flags. Times, patterns, globs and URLs are strings here: the modules that use them parse them. */
 
 import { completionFlag } from '../cli/completion.ts'
-import { parseDuration } from '../cli/duration.ts'
+import { parseDuration, parsePeriod } from '../cli/duration.ts'
 import { defineCommand, type FlagValues } from '../cli/flag-table.ts'
 import { checkNotEmpty, checkSocketPath, parseInteger } from '../cli/flag-values.ts'
 import { maxLinesLimit, querySocketPath } from '../protocol/constants.ts'
@@ -40,6 +40,11 @@ export function parseReach(text: string): number | { seconds: number } | Wanted 
 function checkReach(text: string): Wanted | undefined {
   const reach = parseReach(text)
   return reach instanceof Wanted ? reach : undefined
+}
+
+function checkPeriod(text: string): Wanted | undefined {
+  const seconds = parsePeriod(text)
+  return seconds instanceof Wanted ? seconds : undefined
 }
 
 /** SD-ID of the fields in syslog: at most 32 bytes (RFC 5424 section 6.3.2), of which 4 stay for a number. */
@@ -360,13 +365,15 @@ export const logreadCommand = defineCommand({
     sources: {
       name: 'sources',
       type: 'boolean',
-      help: 'list the sources with lines, bytes, rate of the last minute, first, last, cut and lost lines',
+      help:
+        'list the sources with lines, those of them that -keep kept, bytes, rate of the last minute, first, last, cut ' +
+        'and lost lines',
       section: about,
     },
     stats: {
       name: 'stats',
       type: 'boolean',
-      help: 'show counters of memlogd: ring, readers, losses; with -o json or -o prometheus for programs',
+      help: 'show counters of memlogd: ring, what is kept of whom, readers, losses; with -o json or -o prometheus for programs',
       section: about,
     },
     outputFile: {
@@ -432,6 +439,15 @@ export const logreadCommand = defineCommand({
       check: checkNotEmpty,
       completes: 'directory',
       help: 'with --to: remember in DIR how far each target has got',
+      section: shipping,
+    },
+    clockWait: {
+      name: 'clock-wait',
+      type: 'string',
+      default: '30s',
+      value: 'TIME',
+      check: checkPeriod,
+      help: 'with --to: while the clock is in a year before this version of logread, wait so long for it to be set',
       section: shipping,
     },
     on: {

@@ -1,5 +1,5 @@
 /** The flags that say which entries are wanted, parsed. A wrong value is reported in one line. */
-import { parseDuration } from '../cli/duration.ts'
+import { parsePeriod } from '../cli/duration.ts'
 import { quoted, UsageError } from '../cli/errors.ts'
 import { EntryFilter, type FilterRequest, withoutKeys } from '../match/entry-filter.ts'
 import { parsePriorityRange } from '../match/priority-range.ts'
@@ -72,9 +72,12 @@ export const exitTimedOut = 124
 
 /** The milliseconds of --timeout; a number alone is of seconds, as it is for timeout(1). Throws a UsageError. */
 export function parseTimeout(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const seconds = checked('--timeout', text, parseDuration(/^[0-9.]+$/.test(text) ? `${text}s` : text))
-  return Math.ceil(seconds * 1000)
+  return text === undefined ? undefined : periodMs('--timeout', text)
+}
+
+/** The milliseconds of a flag's period. Throws a UsageError. */
+export function periodMs(flag: string, text: string): number {
+  return Math.ceil(checked(flag, text, parsePeriod(text)) * 1000)
 }
 
 /** What the flags select. Throws a UsageError. */

@@ -40,6 +40,8 @@ export interface SyslogOptions {
   isBare?: boolean
   /** SD-ID of the element that holds the entry's fields. */
   sdId?: string | undefined
+  /** Times before it, in seconds since 1970, are of a clock that was not set. */
+  clockSetSeconds?: number
 }
 
 /** Appends one message, without a newline or a length before it. */
@@ -47,7 +49,7 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
   const stamp = new StampWriter()
   const ownHost = headerText(Buffer.from(options.hostname ?? ''), hostBytesMax)
   const isTerminal = options.isTerminal === true
-  const sdId = options.sdId ?? sdIdDefault
+  const { sdId = sdIdDefault, clockSetSeconds = 0 } = options
   return (entry, sink) => {
     sink.text(`<${syslogPriority(entry)}>1 `)
     const room = sink.reserve(stampBytesMax)
@@ -56,8 +58,9 @@ export function makeAppendSyslog(options: SyslogOptions): WriteEntry {
     const host = sender === undefined ? ownHost : headerText(sender, hostBytesMax)
     sink.text(` ${host} ${header(entry)} `)
     const data = options.isBare === true ? undefined : structuredData(entry)
-    if (data === undefined) sink.text(timeQuality + meta(entry.sequence))
-    else appendForwarded(entry.sequence, data, sink)
+    const quality = timeQuality(entry, clockSetSeconds)
+    if (data === undefined) sink.text(quality + meta(entry.sequence))
+    else appendForwarded(entry.sequence, data, quality, sink)
     if (options.isBare !== true) appendFields(entry, data, sdId, sink)
     if (entry.messageEnd === entry.messageStart) return
     sink.byte(0x20)
@@ -103,8 +106,11 @@ function header(entry: EntryView): string {
   return texts.join(' ')
 }
 
-/** Section 7.1: receive times are UTC. */
-const timeQuality = '[timeQuality tzKnown="1"]'
+/** Section 7.1: receive times are UTC. Of others than these it is not known whether the clock was synchronized. */
+function timeQuality(entry: EntryView, clockSetSeconds: number): string {
+  const isSynced = entry.correctionSeconds === 0 && entry.realSeconds >= clockSetSeconds
+  return isSynced ? '[timeQuality tzKnown="1"]' : '[timeQuality tzKnown="1" isSynced="0"]'
+}
 
 function meta(sequence: number): string {
   return sequence > 0 ? `[meta ${sequenceId(sequence)}]` : ''
@@ -131,8 +137,8 @@ function hasElement(data: string, id: string): boolean {
  * The message's own structured data as it came. An SD-ID may not come twice (section 6.3.2): an element of ours gives
  * way to the sender's.
  */
-function appendForwarded(sequence: number, data: string, sink: ByteSink): void {
-  if (!hasElement(data, 'timeQuality')) sink.text(timeQuality)
+function appendForwarded(sequence: number, data: string, quality: string, sink: ByteSink): void {
+  if (!hasElement(data, 'timeQuality')) sink.text(quality)
   if (!hasElement(data, 'meta')) sink.text(meta(sequence))
   appendText(sink, Buffer.from(data, 'latin1'), false)
 }

@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs'
 import { ExitError, exitFailed, exitOk, harmless, quoted, UsageError } from '../../cli/errors.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
-import { type QueryRequest, type ReplyHeader, targetNameBytesMax } from '../../protocol/query.ts'
+import { type Cursor, type QueryRequest, type ReplyHeader, targetNameBytesMax } from '../../protocol/query.ts'
 import { errnoText } from '../../system/errno-text.ts'
 import { makeDirectory } from '../../system/make-directory.ts'
 import { listenForStop, type Stop } from '../../system/signals.ts'
@@ -13,6 +13,7 @@ import {
   makeSelection,
   parsePattern,
   parseTimeout,
+  periodMs,
   requestOf,
   type Selection,
   unappliedFilter,
@@ -22,6 +23,7 @@ import { Output } from '../show/output.ts'
 import { unlessAborted } from '../show/printer.ts'
 import { localOffset } from '../time.ts'
 import { CheckpointFile } from './checkpoint-file.ts'
+import { clockSet, isClockWrong, nextCursor } from './clock-wait.ts'
 import { Hook } from './exec/hook.ts'
 import { type IsWanted, MemlogdSource } from './memlogd-source.ts'
 import { Shipper } from './shipper.ts'
@@ -33,6 +35,8 @@ interface ShippingSelection {
   request: QueryRequest
   tail: number | undefined
   isNewOnly: boolean
+  /** Where to begin without a checkpoint, in place of `tail` and `isNewOnly`. */
+  begin?: Cursor | undefined
   makeIsWanted: (header: ReplyHeader | undefined) => IsWanted | undefined
 }
 
@@ -41,6 +45,13 @@ interface Outlet {
   /** Its checkpoint is stored under this. */
   key: string
   open: (report: Report) => Promise<Target>
+  /** Whether it rather waits than carries wrong times. */
+  waitsForClock: boolean
+}
+
+/** An outlet whose target is open; nothing is connected yet. */
+interface OpenOutlet extends Outlet {
+  target: Target
 }
 
 /** Each has a connection to memlogd, which serves a limited number. */
@@ -56,19 +67,18 @@ export async function runShipping(values: LogreadValues, order: readonly string[
   const stop = listenForStop()
   const messages = new Messages()
   try {
-    const shippers = await Promise.all(
-      outlets.map((outlet) => makeShipper(outlet, values, selection, (message) => messages.report(message))),
-    )
-    return await shipAll(shippers, values, stop, messages)
+    const open = await Promise.all(outlets.map((outlet) => openOutlet(outlet, (message) => messages.report(message))))
+    return await shipAll(open, selection, values, stop, messages)
   } finally {
     await messages.end(stop.signal)
     stop.end()
   }
 }
 
-/** Runs all shippers to their end. Returns the exit status. */
+/** Runs a shipper for each outlet to its end. Returns the exit status. */
 async function shipAll(
-  shippers: readonly Shipper[],
+  outlets: readonly OpenOutlet[],
+  selection: ShippingSelection,
   values: LogreadValues,
   stop: Stop,
   messages: Messages,
@@ -77,7 +87,15 @@ async function shipAll(
   const timeoutMs = parseTimeout(values.timeout)
   const cancel = timeoutMs === undefined ? undefined : systemWorld.after(timeoutMs, () => timeout.abort())
   const signal = AbortSignal.any([stop.signal, timeout.signal])
-  await Promise.all(shippers.map((shipper) => shipper.run(signal)))
+  const report = (message: string) => messages.report(message)
+  const settled = selectionOnceClockIsSet(values, selection, report, signal)
+  const shippers = await Promise.all(
+    outlets.map(async (outlet) => {
+      const shipper = makeShipper(outlet, values, outlet.waitsForClock ? await settled : selection, report)
+      await shipper.run(signal)
+      return shipper
+    }),
+  )
   cancel?.()
   if (stop.exitStatus !== undefined) return stop.exitStatus === exitTerminated ? exitOk : stop.exitStatus
   if (timeout.signal.aborted) {
@@ -86,6 +104,23 @@ async function shipAll(
   }
   const isWhole = shippers.every(({ rejected, isUnsure, isIncomplete }) => rejected === 0 && !isUnsure && !isIncomplete)
   return isWhole ? exitOk : exitFailed
+}
+
+/** The selection once the clock is set, or has not been for --clock-wait: relative times mean the clock of then. */
+async function selectionOnceClockIsSet(
+  values: LogreadValues,
+  selection: ShippingSelection,
+  report: Report,
+  signal: AbortSignal,
+): Promise<ShippingSelection> {
+  const waitMs = periodMs('--clock-wait', values.clockWait)
+  if (values.to.length === 0 || values.timeAsStored || waitMs === 0 || !isClockWrong(systemWorld)) return selection
+  const year = new Date(systemWorld.now().realSeconds * 1000).getUTCFullYear()
+  report(`the clock says ${year}: waiting ${values.clockWait} at most for it to be set`)
+  // Lines from now on are those that come during the wait, too.
+  const next = selection.isNewOnly ? nextCursor(values.socket) : undefined
+  await clockSet(systemWorld, waitMs, signal)
+  return { ...makeShippingSelection(values), begin: await next }
 }
 
 /**
@@ -121,7 +156,7 @@ function parseTargets(texts: readonly string[]): Outlet[] {
   const directories = targets.flatMap(({ directory }) => (directory === undefined ? [] : [realPath(directory)]))
   const shared = directories.find((directory, index) => directories.indexOf(directory) !== index)
   if (shared !== undefined) throw new UsageError(`--to: two dir: targets cannot share the directory ${quoted(shared)}`)
-  return targets.map(({ text, open }) => ({ key: text, open }))
+  return targets.map(({ text, open }) => ({ key: text, open, waitsForClock: true }))
 }
 
 /** The path without links; as it is where it does not exist yet. */
@@ -184,6 +219,7 @@ function parseHooks(patterns: readonly string[], commands: readonly string[], or
     return {
       key: `hook:${pattern}\0${command}`,
       open: async (report) => new Hook(expression, command, report, systemWorld, process.env),
+      waitsForClock: false,
     }
   })
 }
@@ -205,15 +241,19 @@ function nameForStatistics(name: string): string {
   return bytes.toString('utf8', 0, end)
 }
 
-async function makeShipper(
-  outlet: Outlet,
-  values: LogreadValues,
-  selection: ShippingSelection,
-  report: Report,
-): Promise<Shipper> {
+async function openOutlet(outlet: Outlet, report: Report): Promise<OpenOutlet> {
   let name = ''
   const target = await outlet.open((message) => report(`${name}: ${message}`))
   name = target.name
+  return { ...outlet, target }
+}
+
+function makeShipper(
+  { key, target }: OpenOutlet,
+  values: LogreadValues,
+  selection: ShippingSelection,
+  report: Report,
+): Shipper {
   const source = new MemlogdSource({
     path: values.socket,
     isFollowing: values.follow,
@@ -223,6 +263,6 @@ async function makeShipper(
     world: systemWorld,
   })
   const { state } = values
-  const store = state === undefined ? undefined : new CheckpointFile(state, outlet.key, target.name)
+  const store = state === undefined ? undefined : new CheckpointFile(state, key, target.name)
   return new Shipper(target, source, systemWorld, report, store)
 }

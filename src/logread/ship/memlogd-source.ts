@@ -41,6 +41,8 @@ export interface MemlogdSourceOptions {
   isFollowing: boolean
   /** Without a cursor: only what comes from now on. */
   isNewOnly: boolean
+  /** Without a cursor: begins there, whatever `isNewOnly` and `tail` are. */
+  begin?: Cursor | undefined
   request: QueryRequest
   /**
    * Without a cursor: only the last N entries of what is buffered. Applied here to a dump that the server has not cut.
@@ -74,9 +76,10 @@ export class MemlogdSource implements EntrySource {
   }
 
   async *open(cursor: Cursor | undefined, signal: AbortSignal): AsyncGenerator<Batch> {
-    let next = cursor
+    const begin = cursor ?? this.#options.begin
+    let next = begin
     if (this.#isLive) {
-      const reply = new Reply(this.#options, cursor, true)
+      const reply = new Reply(this.#options, begin, true)
       const cancel = this.#atUntil(() => reply.close())
       try {
         for await (const batch of this.#read(reply, signal)) {

@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path'
 import { quoted, UsageError } from '../../cli/errors.ts'
+import { versionSeconds } from '../../protocol/version.ts'
 import { bootId, hostName } from '../../system/host.ts'
 import { systemWorld } from '../../system/world.ts'
 import { findFormat, formats } from '../formats/table.ts'
@@ -138,7 +139,7 @@ async function makeWriter(
   sdId: string | undefined,
 ): Promise<SyslogWriter> {
   const { SyslogWriter } = await import('./syslog/message.ts')
-  return new SyslogWriter(hostname ?? hostName(), format, sdId)
+  return new SyslogWriter(hostname ?? hostName(), format, sdId, versionSeconds)
 }
 
 function readTls(query: TargetQuery) {

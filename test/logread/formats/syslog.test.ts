@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ByteSink } from '../../../src/logread/formats/byte-sink.ts'
 import { makeAppendSyslog, type SyslogOptions, syslogFormat } from '../../../src/logread/formats/syslog.ts'
+import { correctTime } from '../../../src/protocol/entry.ts'
 import { gap, type SampleEntry, sample, viewOf } from '../../support/entries.ts'
 import { formatted } from '../../support/formatted.ts'
 
@@ -19,6 +20,15 @@ describe('a syslog message', () => {
     expect(at(7, { priority: 35, message: 'gone' })).toBe(
       `<35>1 2017-04-15T15:37:44.123456Z vm rngd.stderr - - ${quality}[meta sequenceId="7"] gone`,
     )
+  })
+
+  it('says where the clock was not synchronized: in times that were corrected, or of a clock that was not set', () => {
+    const corrected = sample(7, { priority: 35 })
+    correctTime(corrected, 0, 3600)
+    expect(message(corrected)).toContain(' [timeQuality tzKnown="1" isSynced="0"][meta ')
+    const { realSeconds } = viewOf(sample(7))
+    expect(message(sample(7), { clockSetSeconds: realSeconds })).toContain(quality)
+    expect(message(sample(7), { clockSetSeconds: realSeconds + 1 })).toContain(' isSynced="0"')
   })
 
   it('names application, process and message by the fields of the entry', () => {

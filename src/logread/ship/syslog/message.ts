@@ -15,14 +15,17 @@ export class SyslogWriter {
   readonly #bare: WriteEntry
   readonly #sink = new ByteSink()
 
-  /** `sdId` names the element of the entries' fields, in RFC 5424. */
-  constructor(hostname: string, format: SyslogFormat = '5424', sdId?: string) {
+  /**
+   * `sdId` names the element of the entries' fields, in RFC 5424. Times before `clockSetSeconds` are of a clock that
+   * was not set.
+   */
+  constructor(hostname: string, format: SyslogFormat = '5424', sdId?: string, clockSetSeconds = 0) {
     if (format === '3164') {
       this.#whole = makeAppendBsd(hostname, localOffset)
       this.#bare = this.#whole
       return
     }
-    this.#whole = makeAppendSyslog({ hostname, sdId })
+    this.#whole = makeAppendSyslog({ hostname, sdId, clockSetSeconds })
     this.#bare = makeAppendSyslog({ hostname, isBare: true })
   }
 
