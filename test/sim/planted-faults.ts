@@ -9,6 +9,7 @@ import { Counters } from '../../src/memlogd/engine/counters.ts'
 import { Engine } from '../../src/memlogd/engine/engine.ts'
 import { BufferPool } from '../../src/memlogd/serve/buffer-pool.ts'
 import { Ranges } from '../../src/memlogd/serve/ranges.ts'
+import { Keeper } from '../../src/ring/keeper.ts'
 import { KeptRegion } from '../../src/ring/kept-region.ts'
 import { IntakeModel } from './intake-model.ts'
 import { MortalStore } from './mortal-store.ts'
@@ -37,27 +38,37 @@ function replaceGetter<T extends object>(prototype: T, key: keyof T, get: (this:
 /** Writes that a store received and has not done yet. */
 const late = new WeakMap<MortalStore, (() => void)[]>()
 
-export const plantedFaults: Record<string, () => () => void> = {
-  'the commit is written before the data': () => {
-    const data = replace(MortalStore.prototype, 'writeRegion', (write) => {
-      return function (this: MortalStore, source, start, length, offset) {
-        const copy = Buffer.from(source.subarray(start, start + length))
-        late.set(this, [...(late.get(this) ?? []), () => write.call(this, copy, 0, length, offset)])
-      }
-    })
-    const commit = replace(MortalStore.prototype, 'writeCommit', (write) => {
-      return function (this: MortalStore, slot, record, length) {
-        const waiting = late.get(this) ?? []
-        late.delete(this)
-        write.call(this, slot, record, length)
-        for (const writeNow of waiting) writeNow()
-      }
-    })
-    return () => {
-      data()
-      commit()
+function postpone(store: MortalStore, write: () => void): void {
+  late.set(store, [...(late.get(store) ?? []), write])
+}
+
+/** What `plant` postpones is written when a commit is. */
+function writtenAfterCommit(plant: () => () => void): () => void {
+  const data = plant()
+  const commit = replace(MortalStore.prototype, 'writeCommit', (write) => {
+    return function (this: MortalStore, slot, record, length) {
+      const waiting = late.get(this) ?? []
+      late.delete(this)
+      write.call(this, slot, record, length)
+      for (const writeNow of waiting) writeNow()
     }
-  },
+  })
+  return () => {
+    data()
+    commit()
+  }
+}
+
+export const plantedFaults: Record<string, () => () => void> = {
+  'the commit is written before the data': () =>
+    writtenAfterCommit(() =>
+      replace(MortalStore.prototype, 'writeRegion', (write) => {
+        return function (this: MortalStore, source, start, length, offset) {
+          const copy = Buffer.from(source.subarray(start, start + length))
+          postpone(this, () => write.call(this, copy, 0, length, offset))
+        }
+      }),
+    ),
   'commits are written over the last one': () =>
     replace(MortalStore.prototype, 'writeCommit', (write) => {
       return function (this: MortalStore, _slot, record, length) {
@@ -82,6 +93,46 @@ export const plantedFaults: Record<string, () => () => void> = {
       return function (this: KeptRegion) {
         switchHalf.call(this)
         switchHalf.call(this)
+      }
+    }),
+  'the commit is written before what is kept': () =>
+    writtenAfterCommit(() =>
+      replace(MortalStore.prototype, 'writeKept', (write) => {
+        return function (this: MortalStore, half, source, start, length, offset) {
+          const copy = Buffer.from(source.subarray(start, start + length))
+          postpone(this, () => write.call(this, half, copy, 0, length, offset))
+        }
+      }),
+    ),
+  'kept entries move twice between two commits': () =>
+    replace(Keeper.prototype, 'leaves', (leaves) => {
+      return function (this: Keeper, view) {
+        this.committed()
+        return leaves.call(this, view)
+      }
+    }),
+  'a new engine continues the other half': () =>
+    replace(Keeper.prototype, 'restore', (restore) => {
+      return function (this: Keeper, state, see) {
+        return restore.call(this, { ...state, half: state.half === 0 ? 1 : 0 }, see)
+      }
+    }),
+  'a new engine forgets what is kept': () =>
+    replace(Keeper.prototype, 'restore', (restore) => {
+      return function (this: Keeper, state, see) {
+        return restore.call(this, { ...state, bytes: 0 }, see)
+      }
+    }),
+  'a new engine forgets when the boot ended': () =>
+    replace(Keeper.prototype, 'restore', (restore) => {
+      return function (this: Keeper, state, see) {
+        return restore.call(this, { ...state, bootEndSeconds: 0 }, see)
+      }
+    }),
+  'an entry that is kept is missing': () =>
+    replace(KeptRegion.prototype, 'append', (append) => {
+      return function (this: KeptRegion, source, start, size) {
+        if (this.count % 50 !== 49) append.call(this, source, start, size)
       }
     }),
   'an unfinished line is forgotten': () => replace(LineSplitter.prototype, 'carry', () => () => undefined),

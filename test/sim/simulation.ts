@@ -86,6 +86,8 @@ export class Simulation {
   #acknowledged: number | undefined
   /** Entries that must be in the ring when everything up to a queue position was handled. */
   #verified = 1
+  /** Entries in the kept region then. */
+  #kept = 0
   #ringId = ''
   #lines = 0
   #deaths = 0
@@ -334,10 +336,14 @@ export class Simulation {
   #verifyNew(engine: Engine): void {
     this.#life.outside(() => this.#verify(engine, Math.max(this.#verified, engine.ring.tailSequence)))
     this.#verified = engine.ring.committedSequence
+    this.#kept = engine.ring.kept?.count ?? 0
   }
 
   #verifyAll(engine: Engine): void {
-    must(engine.ring.committedSequence >= this.#verified, 'entries that were stored are gone')
+    const { committedSequence, kept } = engine.ring
+    must(committedSequence >= this.#verified, 'entries that were stored are gone')
+    const isAsBefore = committedSequence > this.#verified || (kept?.count ?? 0) === this.#kept
+    must(isAsBefore, `${kept?.count} entries are kept, ${this.#kept} were before`)
     this.#life.outside(() => {
       this.#verify(engine, engine.ring.tailSequence)
       this.#verifyKept(engine)
@@ -348,6 +354,7 @@ export class Simulation {
     const { kept, tailSequence } = engine.ring
     if (kept === undefined) return
     must(kept.bytes <= kept.bytesMax, `${kept.bytes} bytes are kept of ${kept.bytesMax}`)
+    const boot = this.#bootEntries(engine)
     let [before, count] = [0, 0]
     for (let offset = 0; offset < kept.bytes; ) {
       const bytes = kept.read(offset, spyBuffer, tailSequence)
@@ -362,11 +369,27 @@ export class Simulation {
           'a place in the region',
         )
         before = sequence
+        boot.delete(sequence)
         at += size
       }
       offset += bytes
     }
+    must(boot.size === 0, `entries of the boot are gone: ${[...boot].join(' ')}`)
     must(count === kept.count, `${count} entries are kept, not ${kept.count}`)
+  }
+
+  /** Those that the ring has evicted and must be kept: the first ones, up to a quarter of the bytes. */
+  #bootEntries({ ring }: Engine): Set<number> {
+    const found = new Set<number>()
+    let left = this.#options.keepBytes / 4
+    for (let sequence = 1; sequence < ring.tailSequence; sequence++) {
+      const entry = this.#truth.entries[sequence - 1]
+      if (entry === undefined || entry.readUInt32LE(24) >= ring.bootEndSeconds) continue
+      left -= entry.length
+      if (left < 0) break
+      found.add(sequence)
+    }
+    return found
   }
 
   /**
