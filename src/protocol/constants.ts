@@ -229,8 +229,10 @@ export const countedSourcesMax = 2048
 /** Format of the ring file (docs/PROTOCOL.md section 6), and the oldest that is read and taken over. */
 export const ringFormatVersion = 4
 export const ringFormatOldest = 2
-/** Unfinished lines and messages of all sources of this machine together, in bytes. */
+/** Unfinished lines and messages of all sources of this machine together, in bytes, */
 export const heldBytesMax = 2 * 1024 * 1024
+/** or as much as so many of the longest lines need, where that is more. */
+export const heldLinesMin = 16
 /** Those of other machines (syslog over TCP): they never take room from this machine's. */
 export const networkHeldBytesMax = 16 * 1024 * 1024
 /** When this many engines in a row have ended at the same frames, these are stored one at a time. */

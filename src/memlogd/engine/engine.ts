@@ -21,6 +21,7 @@ import {
   frameKindPad,
   frameKindRecord,
   heldBytesMax,
+  heldLinesMin,
   networkHeldBytesMax,
   priorityNone,
   queueFrameHeaderBytes,
@@ -135,7 +136,7 @@ export class Engine {
       maxLineBytes: parts.options.maxLineBytes,
       priorityPrefix: parts.options.priorityPrefix,
       ...standardErrorsOf(parts.options.stderrPriority),
-      budget: new ByteBudget(heldBytesMax),
+      budget: new ByteBudget(Math.max(heldBytesMax, heldLinesMin * parts.options.maxLineBytes)),
       networkBudget: new ByteBudget(networkHeldBytesMax),
       counters: this.counters,
     }

@@ -8,6 +8,7 @@ import {
   engineRestartMs,
   engineRestartMsMax,
   heldBytesMax,
+  heldLinesMin,
   logSocketPath,
   maxBytesLimit,
   maxLineBytesLimit,
@@ -116,8 +117,8 @@ export const memlogdManual: Manual = {
     ],
     [
       'unfinished lines',
-      `${showBytes(heldBytesMax)} of all sources together, and ${showBytes(networkHeldBytesMax)} of messages that come ` +
-        'over TCP: beyond that the longest ones are truncated.',
+      `${showBytes(heldBytesMax)} of all sources together, or ${heldLinesMin} of the longest lines where these are more; ` +
+        `${showBytes(networkHeldBytesMax)} of messages that come over TCP. Beyond that the longest ones are truncated.`,
     ],
     [
       'lines waiting for the engine',
