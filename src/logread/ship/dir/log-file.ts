@@ -95,25 +95,37 @@ export class LogFile {
 
 const space = 0x20
 
-/** The line format of LinuxKit's logwrite service: `2017-04-15T15:37:37Z source message`, UTC, whole seconds. */
+/**
+ * The line format of LinuxKit's logwrite service: `2017-04-15T15:37:37Z source message`, UTC, whole seconds. A line
+ * that names its sender's host has `host=NAME ` before the message: a source's files hold the lines of all hosts.
+ */
 export class LineWriter {
   readonly #stamps = new StampWriter()
 
   /** The entry as one line, newline included. A newline inside a message is written `\n`: a line stays a line. */
   line(entry: EntryView): Buffer {
     const message = escapeNewlines(entry.message)
+    const hostName = entry.field('host')
+    const host = hostName === undefined ? '' : `host=${oneWord(hostName.toString('latin1'))} `
     const note = entry.isCut ? cutNote(entry) : ''
     const sourceBytes = entry.sourceEnd - entry.sourceStart
-    const line = Buffer.allocUnsafe(stampBytesMax + sourceBytes + message.length + Buffer.byteLength(note) + 3)
+    const textBytes = sourceBytes + Buffer.byteLength(host) + message.length + Buffer.byteLength(note)
+    const line = Buffer.allocUnsafe(stampBytesMax + textBytes + 3)
     let at = this.#stamps.writeSeconds(line, 0, entry.realSeconds)
     line[at++] = space
     at += entry.bytes.copy(line, at, entry.sourceStart, entry.sourceEnd)
     line[at++] = space
+    at += line.write(host, at)
     at += message.copy(line, at)
     at += line.write(note, at)
     line[at++] = lineFeed
     return line.subarray(0, at)
   }
+}
+
+/** The sender chose it: it cannot look like the message's beginning, nor end the line. */
+function oneWord(name: string): string {
+  return name.replace(/[^!-~]/g, '?')
 }
 
 function escapeNewlines(message: Buffer): Buffer {

@@ -18,6 +18,7 @@ import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type DirRules, DirTarget, openFilesMax } from '../../../../src/logread/ship/dir/dir-target.ts'
 import { type FileLayer, systemFiles } from '../../../../src/logread/ship/dir/file-layer.ts'
+import { encodeFields } from '../../../../src/protocol/fields.ts'
 import { line } from '../entries.ts'
 import { errno, faultyFiles } from './file-faults.ts'
 
@@ -83,6 +84,19 @@ test('a file per source, in the format of LinuxKit’s logwrite service', async 
     '2017-04-15T15:37:37Z rngd.stderr Unable to open file: /dev/tpm0\n2017-04-15T15:37:37Z rngd.stderr two\\nlines\n',
   )
   expect(read('a%2Fb.log')).toBe('2017-04-15T15:37:37Z a/b \n')
+})
+
+test('a line from another machine names its host before the message', async () => {
+  const target = makeTarget()
+  const sent = (host: string) => line(1, 'sshd', 'Accepted key', { fields: encodeFields([['host', host]]) })
+  await deliver(target, Buffer.concat([sent('web1'), sent('a b\nc'), lines('sshd', 'of this machine')]))
+  await target.close()
+  expect(read('sshd.log').split('\n')).toEqual([
+    '2017-04-15T15:37:37Z sshd host=web1 Accepted key',
+    '2017-04-15T15:37:37Z sshd host=a?b?c Accepted key',
+    '2017-04-15T15:37:37Z sshd of this machine',
+    '',
+  ])
 })
 
 test('the bytes of a message are written as they came', async () => {
