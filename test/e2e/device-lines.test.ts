@@ -1,10 +1,11 @@
-// What a real rsyslog makes of the lines of devices is what the corpus says: so the two readings can be compared there.
+// What a real rsyslog and a real syslog-ng make of the lines of devices is what the corpus says: so the readings can be
+// compared there.
 import { createSocket } from 'node:dgram'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isInstalled, Rsyslog } from '../logread/ship/syslog/receivers.ts'
+import { hasSyslogNg, isBound, isInstalled, noSyslogNg, Rsyslog, SyslogNg } from '../logread/ship/syslog/receivers.ts'
 import { deviceLines } from '../memlogd/inputs/device-lines.ts'
 import { Daemon } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
@@ -15,6 +16,7 @@ const udpPort = await freePort()
 let directory: string
 let daemon: Daemon
 let rsyslog: Rsyslog | undefined
+let syslogNg: SyslogNg | undefined
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'devices-'))
@@ -22,6 +24,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rsyslog?.kill()
+  syslogNg?.kill()
   await daemon.stop()
   rmSync(directory, { recursive: true, force: true })
 })
@@ -61,4 +64,17 @@ test('rsyslog reads them as the corpus says', async ({ skip }) => {
   const local = /^(?:localhost|127\.0\.0\.1|ip6-localhost)\|/
   const plain = (texts: string[]) => texts.map((text) => text.replace(local, '|'))
   expect(plain(read)).toEqual(plain(deviceLines.map((device) => device.rsyslog)))
+})
+
+test('syslog-ng reads them as the corpus says', async ({ skip }) => {
+  if (!hasSyslogNg) skip(noSyslogNg)
+  const port = await freePort()
+  const source = `network(ip("127.0.0.1") port(${port}) transport("udp"))`
+  const receiver = new SyslogNg(directory, source, ['HOST', 'PROGRAM', 'PID', 'MESSAGE'])
+  syslogNg = receiver
+  receiver.start()
+  await eventually('its port', () => isBound('udp', port))
+  await send(port)
+  const read = await eventually('all lines', () => receiver.lines().length >= deviceLines.length && receiver.lines())
+  expect(read).toEqual(deviceLines.map((device) => device.syslogNg))
 })

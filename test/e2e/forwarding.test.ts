@@ -1,12 +1,11 @@
 // A message with structured data comes in over the network and goes on to real receivers: rsyslog and syslog-ng find
 // the sender's elements and memlogd's own.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isInstalled, Rsyslog } from '../logread/ship/syslog/receivers.ts'
+import { hasSyslogNg, isInstalled, noSyslogNg, Rsyslog, SyslogNg } from '../logread/ship/syslog/receivers.ts'
 import { Daemon } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { queryEntries } from '../support/query-entries.ts'
@@ -15,7 +14,7 @@ import { eventually } from '../support/wait.ts'
 const udpPort = await freePort()
 const directory = mkdtempSync(join(tmpdir(), 'forwarding-'))
 let daemon: Daemon
-let receiver: ChildProcess | undefined
+let syslogNg: SyslogNg | undefined
 let rsyslog: Rsyslog | undefined
 
 beforeAll(async () => {
@@ -27,7 +26,7 @@ beforeAll(async () => {
   socket.close()
 })
 afterAll(async () => {
-  receiver?.kill()
+  syslogNg?.kill()
   await rsyslog?.kill()
   await daemon.stop()
   rmSync(directory, { recursive: true, force: true })
@@ -46,6 +45,12 @@ test('a datagram with an octet count is stored with its structured data, host an
   expect(own).toMatch(/ far evntslog 77 ID47 .*\[exampleSDID@32473 iut="3"\]\[x@1\]\[own@1 peer="127.*"\] An event\n$/)
 })
 
+test('a directory of files names the sender', () => {
+  const files = join(directory, 'files')
+  daemon.logread('--to', `dir:${files}`)
+  expect(readFileSync(join(files, 'evntslog.log'), 'utf8')).toMatch(/^\S+Z evntslog host=far An event\n$/)
+})
+
 test('rsyslog finds the structured data of the sender and of memlogd', async ({ skip }) => {
   if (!isInstalled('rsyslogd')) skip('no rsyslogd here (Debian: rsyslog)')
   const port = await freePort()
@@ -57,31 +62,14 @@ test('rsyslog finds the structured data of the sender and of memlogd', async ({ 
 })
 
 test('syslog-ng finds the structured data of the sender and of memlogd', async ({ skip }) => {
-  // Debian does not let it be installed beside rsyslog: deps.sh unpacks it.
-  const unpacked = '/opt/memlogd-tests/syslog-ng/usr'
-  if (!isInstalled(`${unpacked}/sbin/syslog-ng`)) skip('no syslog-ng here (unpacked by src/build/deps.sh test)')
+  if (!hasSyslogNg) skip(noSyslogNg)
   const port = await freePort()
-  const received = join(directory, 'received')
-  const conf = join(directory, 'syslog-ng.conf')
-  const values = 'HOST PROGRAM .SDATA.exampleSDID@32473.iut .SDATA.own@1.peer MESSAGE'
-  const template = values.replaceAll(/[^ ]+/g, '$${$&}').replaceAll(' ', '|')
-  writeFileSync(
-    conf,
-    `@version: 3.38
-options { keep-hostname(yes); };
-source s { syslog(ip("127.0.0.1") port(${port}) transport("tcp")); };
-destination d { file("${received}" template("${template}\\n")); };
-log { source(s); destination(d); };
-`,
-  )
-  const files = ['persist', 'control', 'pid'].map((name) => join(directory, `ng.${name}`))
-  const args = ['-F', '-f', conf, '-R', files[0], '-c', files[1], '-p', files[2], '--no-caps'] as string[]
-  const libraries = `${unpacked}/lib/syslog-ng`
-  args.push('--module-path', `${libraries}/3.38`)
-  receiver = spawn(`${unpacked}/sbin/syslog-ng`, args, { stdio: 'ignore', env: { LD_LIBRARY_PATH: libraries } })
-  const read = () => (existsSync(received) ? readFileSync(received, 'utf8') : '')
+  const macros = ['HOST', 'PROGRAM', '.SDATA.exampleSDID@32473.iut', '.SDATA.own@1.peer', 'MESSAGE']
+  const receiver = new SyslogNg(directory, `syslog(ip("127.0.0.1") port(${port}) transport("tcp"))`, macros)
+  syslogNg = receiver
+  receiver.start()
   // A run of logread waits for its receiver, which is still starting.
   daemon.logread('-s', 'evntslog', '--to', `syslog+tcp://127.0.0.1:${port}?sd-id=own@1`)
-  await eventually('the line', () => read() !== '')
-  expect(read()).toMatch(/^far\|evntslog\|3\|127\.0\.0\.1:\d+\|An event\n$/)
+  const [line] = await eventually('the line', () => receiver.lines().length > 0 && receiver.lines())
+  expect(line).toMatch(/^far\|evntslog\|3\|127\.0\.0\.1:\d+\|An event$/)
 })

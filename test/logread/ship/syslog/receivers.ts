@@ -50,6 +50,54 @@ export function makeCertificates(directory: string): { ca: string; certificate: 
 
 const recordFormat = '%pri%|%timestamp:::date-rfc3339%|%hostname%|%app-name%|%procid%|%msgid%|%structured-data%|%msg%'
 
+/** Where src/build/deps.sh unpacks syslog-ng: Debian does not let it be installed beside rsyslog. */
+const unpackedSyslogNg = '/opt/memlogd-tests/syslog-ng/usr'
+export const hasSyslogNg = isInstalled(`${unpackedSyslogNg}/sbin/syslog-ng`)
+export const noSyslogNg = 'no syslog-ng here (unpacked by src/build/deps.sh test)'
+
+/** A syslog-ng with one source; it writes a line for each message: the values of `macros`, with `|` between them. */
+export class SyslogNg {
+  readonly #directory: string
+  readonly #received: string
+  #child: ChildProcess | undefined
+
+  /** `source` is a driver of syslog-ng's configuration. */
+  constructor(directory: string, source: string, macros: readonly string[]) {
+    this.#directory = join(directory, 'syslog-ng')
+    this.#received = join(this.#directory, 'received')
+    mkdirSync(this.#directory, { recursive: true })
+    writeFileSync(
+      join(this.#directory, 'conf'),
+      `@version: 3.38
+options { keep-hostname(yes); use-dns(no); };
+source s { ${source}; };
+destination d { file("${this.#received}" template("${macros.map((macro) => `$\{${macro}}`).join('|')}\\n")); };
+log { source(s); destination(d); };
+`,
+    )
+  }
+
+  /** It listens some time later. */
+  start(): void {
+    const [conf, persist, control, pid] = ['conf', 'persist', 'control', 'pid'].map((name) =>
+      join(this.#directory, name),
+    ) as [string, string, string, string]
+    const libraries = `${unpackedSyslogNg}/lib/syslog-ng`
+    const args = ['-F', '-f', conf, '-R', persist, '-c', control, '-p', pid, '--no-caps']
+    args.push('--module-path', `${libraries}/3.38`)
+    const env = { LD_LIBRARY_PATH: libraries }
+    this.#child = spawn(`${unpackedSyslogNg}/sbin/syslog-ng`, args, { stdio: 'ignore', env })
+  }
+
+  lines(): string[] {
+    return existsSync(this.#received) ? readFileSync(this.#received, 'utf8').split('\n').slice(0, -1) : []
+  }
+
+  kill(): void {
+    this.#child?.kill('SIGKILL')
+  }
+}
+
 export class Rsyslog {
   readonly output: string
   readonly #directory: string
@@ -115,7 +163,7 @@ action(type="omfile" file="${this.output}" template="fields")
   }
 }
 
-function isBound(transport: Transport, port: number): boolean {
+export function isBound(transport: Transport, port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, '0')
   const table = readFileSync(`/proc/net/${transport === 'udp' ? 'udp' : 'tcp'}`, 'latin1')
   return new RegExp(`: 0100007F:${hex} 00000000:0000 ${transport === 'udp' ? '07' : '0A'}`).test(table)
