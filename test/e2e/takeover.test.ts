@@ -31,6 +31,16 @@ function ended(child: ChildProcess, signal?: NodeJS.Signals): Promise<number | n
   })
 }
 
+/** Writes 20,000 lines, which are more than a ring of 1 MiB holds. */
+const floodProgram = `
+import os, socket, sys
+r, w = os.pipe()
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(sys.argv[1])
+socket.send_fds(s, [b"flood.stdout"], [r])
+os.close(r)
+with os.fdopen(w, "wb") as out: out.write(b"".join(b"a line that nobody needs, number %d\\n" % i for i in range(20000)))`
+
 /** Starts a memlogd that takes over; its exit status is null as long as it runs. */
 function successor(of: Daemon, ...flags: string[]): ChildProcess {
   const args = ['-takeover', '-socket-log', of.logSocket, '-socket-query', of.querySocket, ...flags]
@@ -98,6 +108,36 @@ it('a memlogd with smaller limits keeps what fits, and a longer line from before
   expect(daemon.messages('long.stdout').map((text) => text === long)).toEqual([true])
   expect(daemon.messages('short.stdout')).toEqual(['kept'])
   expect(next.exitCode).toBeNull()
+})
+
+it('a memlogd with a kept region takes over from one without, and hands over to one without', async () => {
+  daemon = await Daemon.start('-max-bytes', '1m')
+  const { logSocket, querySocket } = daemon
+  const flood = async (): Promise<void> => {
+    const { ring } = await statistics(querySocket)
+    python(floodProgram, [logSocket])
+    await eventually(
+      'the flood is stored',
+      async () => (await statistics(querySocket)).ring.stored >= ring.stored + 20_000,
+    )
+  }
+  const quiet = () => daemon?.messages('quiet.stdout')
+  daemon.logwrite(['-n', 'quiet', 'echo', 'before'])
+  await eventually('it is stored', () => quiet()?.length === 1)
+  const keeping = successor(daemon, '-max-bytes', '1m', '-keep', '1m')
+  expect(await ended(daemon.process)).toBe(0)
+  await flood()
+  expect(quiet()).toEqual(['before'])
+  const again = successor(daemon, '-max-bytes', '1m', '-keep', '1m')
+  expect(await ended(keeping)).toBe(0)
+  await flood()
+  expect(quiet()).toEqual(['before'])
+  const without = successor(daemon, '-max-bytes', '1m')
+  expect(await ended(again)).toBe(0)
+  daemon.logwrite(['-n', 'quiet', 'echo', 'after'])
+  await eventually('what was kept is gone, and new lines are stored', () => quiet()?.join() === 'after')
+  expect((await statistics(querySocket)).ring.bytes).toBeLessThanOrEqual(1 << 20)
+  expect(without.exitCode).toBeNull()
 })
 
 it('memlogd -takeover ends with 1 and says so where no memlogd runs', () => {

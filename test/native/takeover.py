@@ -80,6 +80,16 @@ def scene(answer):
     return printed
 
 
+def test_rings_of_older_formats_are_followed():
+    for ring in (2, 3, 4):
+        def answer(running, peer, pipes):
+            state, fds = running.state(pipes)
+            struct.pack_into("<I", state, 76, ring)
+            hand_over(peer, state, fds)
+            assert peer.recv(1) == b"R", ring
+        assert "has not handed over, and goes on" in scene(answer)
+
+
 def test_without_a_go_everything_stays_with_the_old_one():
     def answer(running, peer, pipes):
         hand_over(peer, *running.state(pipes))
@@ -98,9 +108,13 @@ def test_invalid_answers():
         state, fds = running.state(pipes)
         struct.pack_into("<I", state, 4, 1)
         hand_over(peer, state, fds)
-    def other_ring(running, peer, pipes):
+    def old_ring(running, peer, pipes):
         state, fds = running.state(pipes)
         struct.pack_into("<I", state, 76, 1)
+        hand_over(peer, state, fds)
+    def new_ring(running, peer, pipes):
+        state, fds = running.state(pipes)
+        struct.pack_into("<I", state, 76, 5)
         hand_over(peer, state, fds)
     def too_few(running, peer, pipes):
         state, fds = running.state(pipes)
@@ -111,7 +125,8 @@ def test_invalid_answers():
         hand_over(peer, state, fds)
     for answer in (silent, text, no_descriptor, two, a_pipe, unsealed): assert "can't be used" in (printed := scene(answer)) or "does not hand over" in printed, printed
     assert "of a version that this one cannot follow" in scene(other_version)
-    assert "of a version that this one cannot follow" in scene(other_ring)
+    assert "of a version that this one cannot follow" in scene(old_ring)
+    assert "of a version that this one cannot follow" in scene(new_ring)
     assert "descriptors of sources are missing" in scene(too_few)
     assert "one of its sources is invalid" in scene(same_slot)
 
