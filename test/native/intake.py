@@ -378,37 +378,40 @@ def test_stop():
 
 
 def test_stop_with_more_in_pipes_than_the_queue_holds():
+    # It is read while memlogd stops, as far as the time for it goes; what is left is reported, to the byte.
     m = Memlogd()
     pipes = [os.pipe() for _ in range(80)]
     for n, (r, _) in enumerate(pipes): m.send(b"full-%d" % n, [r]); os.close(r)
     m.opened("full-79")
     suspend(m.pid)
     for _, w in pipes: os.write(w, b"x" * 65536)
+    begun = time.monotonic()
     os.kill(m.pid, signal.SIGTERM); os.kill(m.pid, signal.SIGCONT)
     assert m.process.wait(20) == 0
-    assert {len(m.data(m.opened("full-%d" % n)[0]["id"])) for n in range(80)} == {65536}
-    assert not m.events("unread") and m.records()[-1] == {"stopped": True}
+    took = time.monotonic() - begun
+    stored = sum(len(m.data(m.opened("full-%d" % n)[0]["id"])) for n in range(80))
+    left = sum(event["count"] for event in m.events("unread"))
+    assert stored + left == 80 * 65536 and (left == 0 or took >= 1.5), (stored, left, took)
+    assert m.records()[-1] == {"stopped": True}
     m.check_sanitizer()
 
 
 def test_what_could_not_be_read_before_the_end_is_reported():
-    # Some write without end: what waits when the time for it is over is a number in the log.
+    # The engine stores nothing until it is asked to stop: what waits when the time for it is over is a number in the log.
     m = Memlogd()
-    writers = []
-    for n in range(4):
-        r, w = os.pipe(); m.send(b"endless-%d" % n, [r]); os.close(r); m.opened("endless-%d" % n)
-        writers.append(subprocess.Popen(["cat", "/dev/zero"], stdout=w, stderr=subprocess.DEVNULL)); os.close(w)
-    until("they are read", lambda: m.frames("DATA"))
+    m.do(do="hold", **{"at-stop": False})
+    pipes = [os.pipe() for _ in range(80)]
+    for n, (r, _) in enumerate(pipes): m.send(b"full-%d" % n, [r]); os.close(r)
+    for _, w in pipes: os.write(w, b"x" * 65536)
     begun = time.monotonic()
     os.kill(m.pid, signal.SIGTERM)
     assert m.process.wait(20) == 0
     took = time.monotonic() - begun
-    for writer in writers: writer.wait(20)
     assert 1.5 <= took < 3.5 + slack(), took
     event, = m.events("unread")
-    waiting = dict(part.split(" ") for part in event["text"].split(", "))
-    assert event["argument"] == len(waiting) and event["count"] == sum(map(int, waiting.values())) > 0, event
-    assert all(name.startswith("endless-") for name in waiting), event
+    stored = sum(len(m.data(m.opened("full-%d" % n)[0]["id"])) for n in range(80))
+    assert event["count"] == 80 * 65536 - stored > 0, (event, stored)
+    assert event["text"].startswith("full-") and event["argument"] >= event["count"] / 65536, event
     m.check_sanitizer()
 
 

@@ -51,6 +51,11 @@ class Engine:
         self.position = struct.unpack("<Q", ring)[0] if len(ring) == 8 else 0
         self.buffer = b""
         self.holds = False
+        self.holds_at_stop = True
+
+    def is_asked_to_stop(self):
+        kinds = [kind for kind, _, _ in struct.iter_unpack("<IIQ", self.buffer[:len(self.buffer) // 16 * 16])]
+        return 2 in kinds
 
     def say(self, **record):
         os.write(self.out, json.dumps(record).encode() + b"\n")
@@ -112,7 +117,7 @@ class Engine:
             elif what["do"] == "close": self.send(5, what["id"], 0)
             elif what["do"] == "raw": self.control.sendall(bytes.fromhex(what["hex"]))
             elif what["do"] == "sync": self.send(8, 0, 0)
-            elif what["do"] == "hold": self.holds = True
+            elif what["do"] == "hold": self.holds, self.holds_at_stop = True, what.get("at-stop", True)
             elif what["do"] == "open-all-and-store":
                 body = struct.pack("<I", 1) + what["path"].encode() + b"\0f"
                 self.control.sendall((struct.pack("<IIQ", 4, what["kind"], len(body)) + body) * what["count"])
@@ -145,7 +150,7 @@ class Engine:
             got = self.control.recv(4096)
             if not got: sys.exit(0)
             self.buffer += got
-            if self.holds:
+            if self.holds and (self.holds_at_stop or not self.is_asked_to_stop()):
                 # It stores nothing, but shows that it is there.
                 time.sleep(0.05)
                 self.send(3, 0, self.position)
