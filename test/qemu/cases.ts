@@ -12,7 +12,7 @@ export const guestCases: readonly GuestCase[] = [
   {
     name: 'the machine is as strict as LinuxKit: root read-only, every tmpfs noexec',
     script: `
-      ! touch /usr/bin/x 2>/dev/null
+      ! touch /usr/bin/x 2>/dev/null || exit 1
       for directory in /run /tmp /var /dev /dev/shm; do
         printf '#!/bin/busybox sh\\n' >$directory/program
         chmod 755 $directory/program
@@ -23,6 +23,30 @@ export const guestCases: readonly GuestCase[] = [
   {
     name: "memlogd's sockets were there when its init script returned",
     script: 'cat /run/sockets-at-boot; test "$(cat /run/sockets-at-boot)" = "log query link"',
+  },
+  {
+    name: 'the clock is wrong at boot: when it is set, lines before have corrected times, for readers and for targets',
+    script: `
+      /usr/bin/logread >/run/before
+      head -n1 /run/before
+      ! grep -Ev '^(1970|2001)-01-01T00:' /run/before || exit 1
+      /usr/bin/logread -f --to dir:/run/shipped 2>/run/shipping &
+      wait_in /run/shipping 'the clock says .*: waiting 30s at most for it to be set'
+      ! ls /run/shipped/*.log 2>/dev/null || exit 1
+      date -u -s '2030-06-01 12:00:00'
+      logwrite -n after echo 'the clock is right' >/dev/null
+      wait_for 'after.stdout the clock is right'
+      grep -Eq '^~2030-06-01T(11|12):[0-9:]+Z kernel ' /run/now
+      ! grep -E '^~?(1970|2001)' /run/now || exit 1
+      grep -Eq '^2030-06-01T12:[0-9:]+Z after.stdout ' /run/now
+      grep -Eq '^2030-06-01T12:[0-9:]+Z memlogd the clock was set forward by [0-9]+ y' /run/now
+      /usr/bin/logread -c 1 -o json | grep -E '"time":"(1970|2001)-01-01T.*"time_corrected":"2030-06-01T'
+      /usr/bin/logread -c 1 --time-as-stored | grep -E '^(1970|2001)-01-01T'
+      /usr/bin/logread -c 1 -S 10m | grep -E '^~2030-06-01T(11|12):'
+      wait_in /run/shipped/after.stdout.log 'the clock is right'
+      head -n1 /run/shipped/kernel.log | grep -Eq '^2030-06-01T(11|12):'
+      ! grep -Ev '^2030-06-01T(11|12):' /run/shipped/kernel.log || exit 1
+      kill $!`,
   },
   {
     name: "the kernel's log is there from its first record on, as dmesg shows it",
@@ -122,7 +146,7 @@ export const guestCases: readonly GuestCase[] = [
       echo "the first of the newest is $first"
       test "$(wc -l </run/newest)" = 3000
       test "$(grep -c flood.stdout /run/newest)" = $((6001 - first))
-      ! grep -q testing123 /run/newest
+      ! grep -q testing123 /run/newest || exit 1
       rm /run/newest
       /usr/bin/logread -g testing123 | grep -q testing123`,
   },
@@ -147,7 +171,7 @@ export const guestCases: readonly GuestCase[] = [
   {
     name: 'a second memlogd is refused while the first one lives',
     script: `
-      ! memlogd -daemonize 2>/run/refused
+      ! memlogd -daemonize 2>/run/refused || exit 1
       cat /run/refused
       test "$(wc -l </run/refused)" = 1
       logwrite -n still echo here >/dev/null

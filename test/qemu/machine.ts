@@ -19,11 +19,14 @@ export interface BootResult {
 }
 
 const consoleBytesMax = 4 * 1024 * 1024
+/** Of a machine whose clock has no battery: it is set by a case. */
+const wrongClock = '2001-01-01T00:00:00'
 const parameters = 'quiet panic=-1 rdinit=/init'
 
 function command({ cpu, kernel, initramfs, memoryMegabytes }: Machine): [string, string[]] {
   const common = ['-accel', 'tcg,thread=multi', '-smp', '2', '-m', String(memoryMegabytes), '-no-reboot', '-nodefaults']
-  const io = ['-display', 'none', '-serial', 'stdio', '-kernel', kernel, '-initrd', initramfs]
+  const clock = ['-rtc', `base=${wrongClock}`]
+  const io = [...clock, '-display', 'none', '-serial', 'stdio', '-kernel', kernel, '-initrd', initramfs]
   if (cpu === 'amd64') {
     return ['qemu-system-x86_64', [...common, '-cpu', 'max', ...io, '-append', `console=ttyS0 ${parameters}`]]
   }
