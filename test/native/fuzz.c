@@ -1,6 +1,6 @@
 /*
- * The intake against random senders and a random engine, in one process. Arguments: seed, operations, and, to damage
- * the queue, anything. The seed decides every operation. After each one the intake runs one turn and its invariants are
+ * The intake against random senders and a random engine, in one process. Arguments: seed, operations, and `damage` to
+ * damage the queue, or `threads` to let some operations on descriptors block until the guard abandons their thread. The seed decides every operation. After each one the intake runs one turn and its invariants are
  * checked. A model knows what was written to every source and compares it with what comes out of the queue: no byte
  * lost, repeated or out of order, every datagram counted, no descriptor left open. This file stands in for
  * engine-process.c, so nothing is forked or killed.
@@ -29,10 +29,37 @@ struct fuzz {
   u32 boundary_count, next_key;
   u64 datagrams_sent, datagrams_seen, datagrams_lost, frames, engine_deaths, eofs, refused;
   bool is_short_of_descriptors, is_holding;
+  u64 operations, done, abandoned;
+  u32 descriptors;      /* open at the beginning */
+  bool damages, blocks; /* what the third argument asks for */
+  u32 blocking;         /* the next operation that the guard watches blocks */
 };
 
+/* Far longer than the guard waits, and of different lengths. */
+#define BLOCKED_MS 400
+#define BLOCKED_MORE_MS 300
+/* One in so many operations makes a call block. */
+#define OPERATIONS_PER_BLOCK 4000
+
+static struct fuzz *the_fuzz;
+
+static bool can_block(long number) {
+  return number == NR_read || number == NR_pread64 || number == NR_recvfrom || number == NR_recvmmsg ||
+         number == NR_close || number == NR_statx;
+}
+
+/* A call of a watched operation blocks before it is made, or after that: then its result is late. */
 long shim_syscall(long number, long a, long b, long c, long d, long e, long f) {
-  return kernel_call(number, a, b, c, d, e, f);
+  struct fuzz *fuzz = the_fuzz;
+  bool is_inside = fuzz != NULL && __atomic_load_n(&fuzz->intake.guard.turn, __ATOMIC_ACQUIRE) % 2 == 1;
+  bool is_worker = is_inside && fuzz->intake.guard.worker->tid == (u32)kernel_call(NR_gettid, 0, 0, 0, 0, 0, 0);
+  if (!is_worker || !can_block(number) || __atomic_exchange_n(&fuzz->blocking, 0, __ATOMIC_ACQ_REL) == 0)
+    return kernel_call(number, a, b, c, d, e, f);
+  struct timespec time = {0, (BLOCKED_MS + (i64)(fuzz->random % BLOCKED_MORE_MS)) * 1000000};
+  bool is_late = fuzz->random % 2 == 0;
+  long result = is_late ? kernel_call(number, a, b, c, d, e, f) : 0;
+  kernel_call(NR_ppoll, 0, 0, (long)&time, 0, 8, 0);
+  return is_late ? result : kernel_call(number, a, b, c, d, e, f);
 }
 
 /* ---- chance ---- */
@@ -222,8 +249,8 @@ static void run_turn(struct fuzz *fuzz) {
   u64 full_since_ms = intake->watch.full_since_ms;
   u32 lost = lost_datagrams(fuzz);
   handle(intake, fds);
-  /* However the queue became full: senders have had their time. */
-  bool had_time = full_since_ms != 0 && intake->now_ms >= full_since_ms + DATAGRAM_WAIT_MS;
+  /* However the queue became full: senders have had their time. What a blocked thread dropped may be counted later. */
+  bool had_time = fuzz->blocks || (full_since_ms != 0 && intake->now_ms >= full_since_ms + DATAGRAM_WAIT_MS);
   MUST(had_time || lost_datagrams(fuzz) == lost, lost_datagrams(fuzz), lost);
 }
 
@@ -242,7 +269,7 @@ static void open_source(struct fuzz *fuzz) {
   model->key = fuzz->next_key++;
   model->writer = ends[1];
   model->is_datagram = kind == 2;
-  model->may_be_lost = fuzz->is_short_of_descriptors || fuzz->intake.holdings.sources.free.count < 4;
+  model->may_be_lost = fuzz->is_short_of_descriptors || fuzz->intake.holdings.sources.free.count < 4 || fuzz->blocks;
   sys_fcntl(ends[1], F_SETFL, O_NONBLOCK);
   u32 bytes = 5 + below(fuzz, below(fuzz, 4) == 0 ? NAME_TEXT_MAX - 5 : 30);
   for (u32 at = 0; at < bytes; at++) name[at] = (u8)draw(fuzz);
@@ -371,6 +398,7 @@ static void shortage(struct fuzz *fuzz, bool on) {
 static void operate(struct fuzz *fuzz) {
   u32 what = below(fuzz, 1000);
   fuzz->intake.now_ms += below(fuzz, 10);
+  if (fuzz->blocks && below(fuzz, OPERATIONS_PER_BLOCK) == 0) __atomic_store_n(&fuzz->blocking, 1, __ATOMIC_RELEASE);
   if (what < 60) open_source(fuzz);
   else if (what < 80) send_nonsense(fuzz);
   else if (what < 500) write_source(fuzz);
@@ -424,13 +452,63 @@ static void settle(struct fuzz *fuzz) {
        SOURCES_MAX);
 }
 
+static void report(const struct fuzz *fuzz) {
+  struct text text;
+  text_start(&text, "frames ");
+  text_number(&text, (i64)fuzz->frames);
+  text_add(&text, ", datagrams ");
+  text_number(&text, (i64)fuzz->datagrams_seen);
+  text_add(&text, " and lost ");
+  text_number(&text, (i64)fuzz->datagrams_lost);
+  text_add(&text, ", ends ");
+  text_number(&text, (i64)fuzz->eofs);
+  text_add(&text, ", refused ");
+  text_number(&text, (i64)fuzz->refused);
+  text_add(&text, ", engines ");
+  text_number(&text, (i64)fuzz->engine_deaths);
+  if (fuzz->blocks) {
+    text_add(&text, ", abandoned ");
+    text_number(&text, (i64)fuzz->abandoned);
+  }
+  text_print(&text, 1);
+}
+
+/* All operations; after one that was abandoned, those that are left. */
+static void fuzz_loop(void *context, const struct operation *abandoned, struct worker *worker) {
+  struct fuzz *fuzz = context;
+  if (abandoned != NULL) {
+    note_abandoned(&fuzz->intake, abandoned, worker);
+    fuzz->abandoned++;
+  }
+  while (fuzz->done < fuzz->operations) {
+    fuzz->done++;
+    operate(fuzz);
+    /* The harness itself is checked: one damaged byte in a frame that the engine has not seen must be found. */
+    if (fuzz->damages && fuzz->done > fuzz->operations / 2 && queue_damage(fuzz)) fuzz->damages = false;
+  }
+  __atomic_store_n(&fuzz->blocking, 0, __ATOMIC_RELEASE);
+  while (guard_has_abandoned(&fuzz->intake.guard)) {
+    sys_poll(NULL, 0, 1);
+    note_reports(&fuzz->intake.guard);
+    run_turn(fuzz);
+    engine_works(fuzz);
+  }
+  settle(fuzz);
+  MUST(count_descriptors() == fuzz->descriptors, count_descriptors(), fuzz->descriptors);
+  report(fuzz);
+  sys_exit(0);
+}
+
 int main(int count, char **args) {
-  u64 seed = 1, operations = 100000;
+  u64 seed = 1;
   struct fuzz *fuzz = sys_memory(sizeof *fuzz);
   struct intake *intake = &fuzz->intake;
   int ends[2];
+  fuzz->operations = 100000;
   if (count > 1) parse_number(args[1], ~0ull >> 8, &seed);
-  if (count > 2) parse_number(args[2], ~0ull >> 8, &operations);
+  if (count > 2) parse_number(args[2], ~0ull >> 8, &fuzz->operations);
+  fuzz->damages = count > 3 && strings_equal(args[3], "damage");
+  fuzz->blocks = count > 3 && strings_equal(args[3], "threads");
   fuzz->random = seed * 0x9e3779b97f4a7c15ull + 1;
   fuzz->engine = -1;
   intake->engine.launch.process = &fuzz->process;
@@ -446,27 +524,9 @@ int main(int count, char **args) {
   sys_set_socket_number(ends[0], SO_PASSCRED, 1);
   syslog_start(&intake->holdings.syslog, listeners, &intake->holdings.sources);
   connect_engine(fuzz);
-  u32 descriptors = count_descriptors();
-  for (u64 n = 0; n < operations; n++) {
-    operate(fuzz);
-    /* The harness itself is checked: one damaged byte in a frame that the engine has not seen must be found. */
-    if (count > 3 && n > operations / 2 && queue_damage(fuzz)) count = 0;
-  }
-  settle(fuzz);
-  MUST(count_descriptors() == descriptors, count_descriptors(), descriptors);
-  struct text text;
-  text_start(&text, "frames ");
-  text_number(&text, (i64)fuzz->frames);
-  text_add(&text, ", datagrams ");
-  text_number(&text, (i64)fuzz->datagrams_seen);
-  text_add(&text, " and lost ");
-  text_number(&text, (i64)fuzz->datagrams_lost);
-  text_add(&text, ", ends ");
-  text_number(&text, (i64)fuzz->eofs);
-  text_add(&text, ", refused ");
-  text_number(&text, (i64)fuzz->refused);
-  text_add(&text, ", engines ");
-  text_number(&text, (i64)fuzz->engine_deaths);
-  text_print(&text, 1);
+  fuzz->descriptors = count_descriptors();
+  the_fuzz = fuzz;
+  if (fuzz->blocks) guard_run(&intake->guard, fuzz_loop, fuzz);
+  fuzz_loop(fuzz, NULL, NULL);
   return 0;
 }

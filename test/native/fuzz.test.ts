@@ -26,6 +26,12 @@ describe('the intake among hostile neighbours', () => {
     )
   })
 
+  it('operations that block leave their threads behind, and nothing else', { timeout: runMsMax }, () => {
+    const { status, stdout, stderr } = fuzz(1, 'threads')
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/, engines \d{2,}, abandoned \d{2,}\n$/)
+  })
+
   it('finds a single damaged byte', { timeout: runMsMax }, () => {
     expect(fuzz(1, 'damage').stderr).toMatch(/byte_at/)
   })
