@@ -88,6 +88,12 @@ export const plantedFaults: Record<string, () => () => void> = {
         return shared.call(this, encoder, from + this.lost(from, end), end)
       }
     }),
+  'a gap comes after the lines that follow it': () =>
+    replace(Ranges.prototype, 'has', () => {
+      return function (this: Ranges, _encoder, from) {
+        return this.lost(from, from + 1) === 0
+      }
+    }),
   'kept entries move to the half that they are in': () =>
     replace(KeptRegion.prototype, 'switchHalf', (switchHalf) => {
       return function (this: KeptRegion) {

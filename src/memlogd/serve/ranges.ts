@@ -154,6 +154,11 @@ export class Ranges {
     return Math.max(0, Math.min(this.#ring.tailSequence, end) - from)
   }
 
+  /** Whether entry `from` can be shared: it is in the ring, or was encoded before the ring evicted it. */
+  has(encoder: ReplyEncoder, from: number): boolean {
+    return from >= this.#ring.tailSequence || this.#keptRange(encoder, from) !== undefined
+  }
+
   /** The time of the oldest entry of the ring; undefined where it has none. */
   oldestStamp(): Stamp | undefined {
     const { tailSequence, committedSequence } = this.#ring
@@ -252,13 +257,16 @@ export class Ranges {
     for (const range of this.#kept.splice(0)) this.#drop(range)
   }
 
+  #keptRange(encoder: ReplyEncoder, from: number): SharedRange | undefined {
+    return this.#kept.find((range) => range.encoder === encoder && from >= range.from && from < range.to)
+  }
+
   /** The range that holds entry `from`, made or extended if there is none yet. */
   #rangeAt(encoder: ReplyEncoder, from: number): SharedRange | undefined {
-    const kept = this.#kept.filter((range) => range.encoder === encoder)
-    const found = kept.find((range) => from >= range.from && from < range.to)
+    const found = this.#keptRange(encoder, from)
     if (found !== undefined) return found
     if (from < this.#ring.tailSequence) return undefined
-    const last = kept.find((range) => from === range.to && !range.isClosed)
+    const last = this.#kept.find((range) => range.encoder === encoder && from === range.to && !range.isClosed)
     if (last !== undefined) {
       this.#extend(last)
       if (from < last.to) return last

@@ -236,11 +236,7 @@ export class Reader implements Task {
     const from = this.#next
     if (filter === everything) {
       const piece = ranges.shared(encoder, from, Math.min(this.#end, from + this.#remaining))
-      if (piece !== undefined) {
-        // A range may hold entries that the ring has evicted since.
-        this.#reportLost()
-        return piece
-      }
+      if (piece !== undefined) return piece
     }
     const { marksHoles = false } = this.#options
     const search = { from, end: this.#end, filter, limit: this.#remaining, isOver, marksHoles }
@@ -281,18 +277,23 @@ export class Reader implements Task {
     }
   }
 
-  /** Reports what is missing: where the history ends, and before the ring's oldest entry; `isEnd`: now. */
+  /** Reports what is missing: where the history ends, and before an entry that is not evicted; `isEnd`: now. */
   #reportMissing(isEnd = false): void {
     const ring = this.#ring
     if (this.#holes > 0 && (isEnd || this.#next >= this.#historyEnd)) {
       this.#reportHoles(this.#historyStamp, this.#next, ring.owners?.mostEvicted(sourcesNamedMax))
     }
-    if (isEnd || this.#next >= ring.tailSequence) this.#reportLost()
+    if (this.#missed > 0 && (isEnd || this.#isNextThere)) this.#reportLost()
+  }
+
+  /** A range may hold entries that the ring has evicted since. */
+  get #isNextThere(): boolean {
+    const { encoder, filter = everything } = this.#options
+    return filter === everything ? this.#parts.ranges.has(encoder, this.#next) : this.#next >= this.#ring.tailSequence
   }
 
   #reportLost(): void {
     const lost = this.#missed
-    if (lost === 0) return
     this.#lost += lost
     this.#missed = 0
     this.#parts.engine.counters.add('entriesLostByReaders', lost)

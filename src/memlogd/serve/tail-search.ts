@@ -39,12 +39,14 @@ export class TailSearch {
 
   /**
    * Looks back until the last ones are found, or the turn is over. Returns the sequence number that they begin with;
-   * undefined while there is more to look at. Entries that are overwritten meanwhile are not waited for.
+   * undefined while there is more to look at. Entries that are overwritten meanwhile may be wanted ones: the reader
+   * begins with them, and reports them lost.
    */
   step(isOver: () => boolean): number | undefined {
     do {
       const first = Math.max(this.#options.first, this.#ring.oldestSequence)
-      if (this.#missing === 0 || this.#from <= first) return Math.max(this.#from, first)
+      if (this.#missing === 0) return this.#from
+      if (this.#from <= first) return this.#options.first
       this.#lookBack(first, isOver)
     } while (!isOver())
     return undefined

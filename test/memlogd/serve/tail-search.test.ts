@@ -74,7 +74,7 @@ describe('the search for the last entries that are wanted', () => {
     expect(start).toBe(1260)
   })
 
-  it('begins at the oldest entry kept where others are overwritten meanwhile', () => {
+  it('begins with entries that are overwritten meanwhile: the reader reports them lost', () => {
     const ring = makeRing(1000)
     fill(ring, 1000, 2000)
     const found = new TailSearch(ring, { first: 1, end: ring.committedSequence, filter, count: 5 })
@@ -82,6 +82,6 @@ describe('the search for the last entries that are wanted', () => {
     fill(ring, 900, 2000)
     let start: number | undefined
     while (start === undefined) start = found.step(() => true)
-    expect(start).toBe(901)
+    expect(start).toBe(1)
   })
 })
