@@ -99,8 +99,9 @@ def test_a_queue_that_fills_up_in_a_turn_leaves_datagrams_their_time():
     m.do(do="open-all-and-store", path=fifo, kind=1, count=opens)
     m.resume()
     until("each datagram is handled", lambda: len(m.frames("DATAGRAM")) + sum(e["count"] for e in m.events("lost")) == frames + 8)
-    assert not m.events("lost"), m.events("lost")
-    m.opened("f", opens)
+    # A machine that is busier than their time is long may drop them, then.
+    full = m.opened("f", opens)[-1]["mono"]
+    assert all(event["mono"] >= full + 0.2 for event in m.events("lost")), (full, m.events("lost"))
     m.stop()
 
 
