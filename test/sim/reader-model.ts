@@ -113,6 +113,8 @@ export class ExtendedReader extends ReaderModel {
   /** The first entry shows where it begins: what is kept decides. */
   #isOpen = false
   #isLoose = false
+  /** The oldest of the entries that may be among the last ones. */
+  #searchedFrom = 0
 
   constructor(mode: number, truth: Truth, asks: QueryRequest) {
     super(mode, truth)
@@ -148,7 +150,10 @@ export class ExtendedReader extends ReaderModel {
       this.#wantsRestarted = cursor.ring !== facts.ringId
       this.next = this.#wantsRestarted ? facts.tail : Math.min(Math.max(cursor.sequence, 1), facts.committed)
     }
-    if (tail !== undefined) this.next = this.#tailStart(Math.max(this.next, facts.tail), facts.committed, tail)
+    if (tail !== undefined) {
+      this.#searchedFrom = Math.max(this.next, facts.tail)
+      this.next = this.#tailStart(this.#searchedFrom, facts.committed, tail)
+    }
     if (limit !== undefined) this.#limit = limit
     if (this.first === 0) this.first = this.next
     this.#isLoose = this.#isOpen = this.isKeeping && tail !== undefined
@@ -264,6 +269,9 @@ export class ExtendedReader extends ReaderModel {
       this.#report(lost)
       return
     }
+    // The search for the last ones was overtaken: what it had not looked at may have been wanted.
+    const isOvertaken = this.asks.sources !== undefined && first === this.#searchedFrom && this.#delivered === 0
+    if (isOvertaken && first < this.next) this.first = this.next = first
     this.#leaveOut(first)
     must(first === this.next, `a gap begins at ${first}, wanted ${this.next}`)
     must(lost === last - first + 1, `a gap of ${lost} lines from ${first} to ${last}`)
