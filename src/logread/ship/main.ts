@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs'
 import { ExitError, exitFailed, exitOk, harmless, quoted, UsageError } from '../../cli/errors.ts'
 import { entryKindGap } from '../../protocol/constants.ts'
 import { type Cursor, type QueryRequest, type ReplyHeader, targetNameBytesMax } from '../../protocol/query.ts'
+import { cutUtf8 } from '../../protocol/utf8.ts'
 import { errnoText } from '../../system/errno-text.ts'
 import { makeDirectory } from '../../system/make-directory.ts'
 import { listenForStop, type Stop } from '../../system/signals.ts'
@@ -234,11 +235,7 @@ async function makeStateDirectory(directory: string): Promise<void> {
 
 /** The name as memlogd accepts it. */
 function nameForStatistics(name: string): string {
-  const bytes = Buffer.from(harmless(name))
-  let end = Math.min(bytes.length, targetNameBytesMax)
-  // A character that would be cut is left out.
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--
-  return bytes.toString('utf8', 0, end)
+  return cutUtf8(Buffer.from(harmless(name)), targetNameBytesMax).toString()
 }
 
 async function openOutlet(outlet: Outlet, report: Report): Promise<OpenOutlet> {

@@ -10,10 +10,10 @@ import {
   sourceKindDocker,
   sourceNameBytesMax,
 } from '../../protocol/constants.ts'
+import { cutUtf8 } from '../../protocol/utf8.ts'
 import type { ControlStream } from '../engine/control-stream.ts'
 import type { FrameQueue, SourceWatcher } from '../engine/engine.ts'
 import type { InputFactory } from '../engine/input.ts'
-import { cutUtf8 } from '../inputs/source-name.ts'
 import type { Readers } from '../serve/readers.ts'
 import { DockerInput } from './input.ts'
 import { DockerPlugin, dockerReadersMax } from './plugin.ts'

@@ -4,7 +4,8 @@
  */
 import { entryFieldsBytesMax, sourceNameBytesMax, sourcesMax } from '../../protocol/constants.ts'
 import { encodeFields } from '../../protocol/fields.ts'
-import { cutUtf8, untrustedSourceName } from '../inputs/source-name.ts'
+import { cutUtf8 } from '../../protocol/utf8.ts'
+import { untrustedSourceName } from '../inputs/source-name.ts'
 
 const stateVersion = 1
 const tokenMax = 0xffff_ffff

@@ -1,4 +1,5 @@
 import { sourceNameBytesMax } from '../../protocol/constants.ts'
+import { cutUtf8 } from '../../protocol/utf8.ts'
 
 /** The name of a source whose client gave none. */
 const unnamed = 'unnamed'
@@ -52,12 +53,4 @@ function isPlain(raw: Buffer): boolean {
     if (byte <= 0x20 || byte >= 0x7f || (byte === dot && raw[at - 1] === slash)) return false
   }
   return true
-}
-
-/** The longest beginning of valid UTF-8 that has at most `max` bytes and ends between two characters. */
-export function cutUtf8(bytes: Buffer, max: number): Buffer {
-  if (bytes.length <= max) return bytes
-  let end = max
-  while (end > 0 && ((bytes[end] as number) & 0xc0) === 0x80) end--
-  return bytes.subarray(0, end)
 }

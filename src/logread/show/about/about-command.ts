@@ -146,13 +146,13 @@ async function statisticsAs(values: ReadValues, line: Buffer, statistics: Statis
 
 /** A reader of the file sees the old text or the new one. A device, a pipe or a link is not replaced by a file. */
 async function replaceOutputFile(path: string, text: string): Promise<void> {
+  const failure = (reason: string) => new ExitError(`--output-file: ${quoted(path)}: ${reason}`)
   try {
-    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) throw new ExitError('not a regular file')
-    await replaceFile(path, text, sharedMode)
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== false) return await replaceFile(path, text, sharedMode)
   } catch (error) {
-    const reason = error instanceof ExitError ? error.message : errnoText(error)
-    throw new ExitError(`--output-file: ${quoted(path)}: ${reason}`)
+    throw failure(errnoText(error))
   }
+  throw failure('not a regular file')
 }
 
 async function sentence(values: ReadValues, statistics: Statistics): Promise<string> {

@@ -2,9 +2,8 @@
  * memlogd's statistics in Prometheus' text format (version 0.0.4), so that `promtool check metrics` has nothing to say:
  * each metric has a help text and a type, its base unit in its name, and `_total` at the end if it only grows.
  */
-import type { Json } from './stats.ts'
+import { isObject, type Json, type JsonObject } from './stats.ts'
 
-type JsonObject = { [key: string]: Json }
 type MetricType = 'gauge' | 'counter'
 interface Sample {
   label?: { name: string; value: string }
@@ -98,10 +97,6 @@ export function statisticsMetrics(statistics: JsonObject): string {
   addSources(text, objectsOf(statistics.storedBySource))
   addKept(text, objectsOf(statistics.keptBySource))
   return text.text
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function objectsOf(value: Json | undefined): JsonObject[] {

@@ -3,7 +3,7 @@ import { harmless } from '../../../cli/errors.ts'
 import { formatTable, showSize, spanText } from './columns.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
-type JsonObject = { [key: string]: Json }
+export type JsonObject = { [key: string]: Json }
 
 /** Rows of a list that people are shown. */
 const rowsMax = 20
@@ -17,7 +17,7 @@ export function parseStatistics(line: Buffer): JsonObject | undefined {
   }
 }
 
-function isObject(value: Json | undefined): value is JsonObject {
+export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
