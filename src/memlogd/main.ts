@@ -15,6 +15,7 @@ import {
   engineReadersFd,
   engineRingFd,
   farewellMs,
+  farewellStallMs,
   roleEngine,
 } from '../protocol/constants.ts'
 import type { ControlMessage } from '../protocol/frame.ts'
@@ -34,6 +35,8 @@ import { Readers } from './serve/readers.ts'
 import { QueryServer } from './serve/server.ts'
 import { statistics } from './serve/statistics.ts'
 
+/** How often it is looked whether readers have received everything. */
+const farewellPollMs = 10
 /** Bytes of frames that show that this machine logs a lot, soon enough before the heap grows. */
 const frugalFromBytes = 64 * 1024
 
@@ -150,16 +153,26 @@ class EngineProcess {
     }
   }
 
-  /** Readers get what there is for them, within a limit; those that still read then are cut off. */
+  /** Readers get what there is for them; those that receive nothing for a while, or too slowly, are cut off. */
   #stop(): void {
     this.#listener?.close()
     this.#server.stop()
     this.#docker?.stop()
-    systemWorld.after(this.#readers.count > 0 ? farewellMs : 0, () => {
-      this.#server.cutOff()
-      this.#docker?.cutOff()
-      this.#exit(0)
-    })
+    const end = systemWorld.monotonicMs() + farewellMs
+    this.#awaitReaders(this.#readers.writesDone, systemWorld.monotonicMs() + farewellStallMs, end)
+  }
+
+  #awaitReaders(writesDone: number, stalledAt: number, end: number): void {
+    const now = systemWorld.monotonicMs()
+    const { count, writesDone: newWritesDone } = this.#readers
+    const newStalledAt = newWritesDone === writesDone ? stalledAt : now + farewellStallMs
+    if (count > 0 && now < newStalledAt && now < end) {
+      systemWorld.after(farewellPollMs, () => this.#awaitReaders(newWritesDone, newStalledAt, end))
+      return
+    }
+    this.#server.cutOff()
+    this.#docker?.cutOff()
+    this.#exit(0)
   }
 
   /**

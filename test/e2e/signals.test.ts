@@ -68,7 +68,9 @@ it('what waits in pipes at SIGTERM is stored, however much it is, and reaches fo
   const pipes = 80
   const linesPerPipe = 65
   daemon = await Daemon.start('-max-bytes', '16M', '-max-lines', '100000')
-  const follower = startCommand(join(binDirectory, 'logread'), ['-socket', daemon.querySocket, '-f', '-o', 'cat'])
+  const { querySocket } = daemon
+  const follower = startCommand(join(binDirectory, 'logread'), ['-socket', querySocket, '-f', '-o', 'cat'])
+  await eventually('it follows', async () => (await statistics(querySocket)).readers.length > 0)
   daemon.client(`
 pipes = [os.pipe() for _ in range(${pipes})]
 for r, w in pipes: send(b"full", [r])
@@ -80,6 +82,25 @@ for r, w in pipes: os.write(w, (b"x" * 999 + b"\\n") * ${linesPerPipe})`)
   const { stdout } = await follower.finished
   expect(stdout.split('\n').filter((line) => line === 'x'.repeat(999))).toHaveLength(pipes * linesPerPipe)
   expect(stdout).not.toContain('before it could read')
+})
+
+it('a follower that reads slowly, but reads, receives everything that there is at SIGTERM', async () => {
+  daemon = await Daemon.start('-max-bytes', '16M', '-max-lines', '100000')
+  const lines = 1000
+  const text = daemon.client(`
+reader = ask(b"\\2")
+r, w = os.pipe(); send(b"slow", [r])
+for i in range(${lines}): os.write(w, b"x" * 999 + b"\\n")
+until("they are stored", lambda: statistics()["ring"]["stored"] >= ${lines})
+os.kill(${daemon.pid}, 15)
+got = b""
+while True:
+    part = reader.recv(65536)
+    if not part: break
+    got += part
+    time.sleep(0.03)
+print(got.count(b"x" * 999))`)
+  expect(Number(text.trim())).toBe(lines)
 })
 
 /** Stops and continues a process at random moments for as long as `isOn`. */

@@ -1,8 +1,7 @@
 /**
  * One reader of the ring, from its request to its end: the sequence number of its next entry, and at most one write
  * under way. A client that is slow, or never reads, costs one buffer and delays no other. The query socket's readers
- * and
- * `docker logs` differ only in their filter and their encoder.
+ * and `docker logs` differ only in their filter and their encoder.
  */
 import { queryModeDump, queryModeFollow, readerStallMs } from '../../protocol/constants.ts'
 import { EntryView } from '../../protocol/entry.ts'
@@ -34,6 +33,8 @@ export interface ReaderParts {
   engine: Engine
   scheduler: Scheduler
   ranges: Ranges
+  /** A client's socket has taken a write. */
+  writeDone(): void
 }
 
 export interface ReaderOptions {
@@ -324,6 +325,7 @@ export class Reader implements Task {
     this.#connection.write(last, () => {
       this.#releasePiece()
       this.#isWriting = false
+      this.#parts.writeDone()
       this.#place?.record(this.progress)
       if (this.#isFinished) return
       this.#endStall()

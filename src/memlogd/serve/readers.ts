@@ -9,6 +9,7 @@ export class Readers implements ReaderParts {
   readonly scheduler: Scheduler
   readonly ranges: Ranges
   #count = 0
+  #writesDone = 0
 
   constructor(engine: Engine) {
     this.engine = engine
@@ -18,6 +19,15 @@ export class Readers implements ReaderParts {
 
   get count(): number {
     return this.#count
+  }
+
+  /** Writes that the clients' sockets have taken: it grows as long as some client reads. */
+  get writesDone(): number {
+    return this.#writesDone
+  }
+
+  writeDone(): void {
+    this.#writesDone++
   }
 
   /** A new reader; its turn comes soon. */
