@@ -9,6 +9,7 @@ import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { decodeOtlpRequest } from '../logread/ship/http/otlp-request.ts'
 import { checkLoki, checkOtlp } from '../logread/ship/http/schema.ts'
 import { binDirectory, Daemon } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
@@ -132,6 +133,38 @@ test('without -f, logread ships what is buffered and ends', async () => {
   expect(readFileSync(join(directory, 'logs/app.stdout.log'), 'utf8')).toMatch(
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ app\.stdout line 1\n/,
   )
+})
+
+test('a receiver that stands in for VictoriaLogs, which refuses JSON, receives every line as protobuf', async () => {
+  const on = await startDaemon()
+  logSome(on, 1, 3000)
+  const bodies: unknown[] = []
+  const seen: string[] = []
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      const type = request.headers['content-type'] ?? ''
+      seen.push([request.url, type].join(' '))
+      if (type === 'application/json') {
+        // VictoriaLogs' own words.
+        response.writeHead(400).end("json encoding isn't supported for opentelemetry format. Use protobuf encoding")
+        return
+      }
+      bodies.push(decodeOtlpRequest(Buffer.concat(parts)))
+      response.writeHead(200).end()
+    })
+  })
+  servers.push(server)
+  const port = await freePort()
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  const path = '/insert/opentelemetry/v1/logs'
+  const service = ship(on, '-s', 'app*', '--to', `otlp+http://127.0.0.1:${port}${path}`)
+  expect(await service.ended()).toEqual({ status: 0, stderr: '' })
+  expect(otlpTexts(bodies)).toEqual(lines(3000))
+  for (const body of bodies) checkOtlp(body)
+  expect(seen[0]).toBe(`${path} application/json`)
+  expect(new Set(seen.slice(1))).toEqual(new Set([`${path} application/x-protobuf`]))
 })
 
 test('filters apply to targets too', async () => {
