@@ -22,7 +22,7 @@ test_tools="$test_tools $libraries/libc.a:libc6-dev-$cpu-cross $libraries/libstd
 wished_tools="qemu-$machine-static:qemu-user-static qemu-system-x86_64:qemu-system-x86 \
 qemu-system-aarch64:qemu-system-arm buildah:buildah runc:runc dockerd:docker.io busybox:busybox-static \
 musl-gcc:musl-tools logger:bsdutils unshare:util-linux rsyslogd:rsyslog openssl:openssl ip:iproute2 \
-promtool:prometheus /usr/lib/$(uname -m)-linux-gnu/libivykis.so.0:libivykis0 \
+promtool:prometheus lnav:lnav /usr/lib/$(uname -m)-linux-gnu/libivykis.so.0:libivykis0 \
 /usr/lib/$(uname -m)-linux-gnu/libnet.so.1:libnet1 \
 /usr/lib/$(uname -m)-linux-gnu/rsyslog/lmnsd_ossl.so:rsyslog-openssl"
 

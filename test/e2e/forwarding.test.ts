@@ -1,12 +1,12 @@
 // A message with structured data comes in over the network and goes on to real receivers: rsyslog and syslog-ng find
 // the sender's elements and memlogd's own.
 import { createSocket } from 'node:dgram'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hasSyslogNg, isInstalled, noSyslogNg, Rsyslog, SyslogNg } from '../logread/ship/syslog/receivers.ts'
-import { Daemon } from '../support/daemon.ts'
+import { Daemon, run } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { queryEntries } from '../support/query-entries.ts'
 import { eventually } from '../support/wait.ts'
@@ -72,4 +72,27 @@ test('syslog-ng finds the structured data of the sender and of memlogd', async (
   daemon.logread('-s', 'evntslog', '--to', `syslog+tcp://127.0.0.1:${port}?sd-id=own@1`)
   const [line] = await eventually('the line', () => receiver.lines().length > 0 && receiver.lines())
   expect(line).toMatch(/^far\|evntslog\|3\|127\.0\.0\.1:\d+\|An event$/)
+})
+
+test('lnav finds both, in JSON and by the format in docs', ({ skip }) => {
+  if (!isInstalled('lnav')) skip('no lnav here (Debian: lnav)')
+  const formats = join(directory, 'lnav/formats/memlogd')
+  mkdirSync(formats, { recursive: true })
+  copyFileSync(new URL('../../docs/lnav-memlogd.json', import.meta.url), join(formats, 'format.json'))
+  const log = join(directory, 'log.json')
+  writeFileSync(log, daemon.logread('-s', 'evntslog', '-o', 'json').stdout)
+  const query = ';select log_level, source, "fields/host", "fields/sd", "fields/peer", log_body from memlogd_json'
+  const args = ['-I', join(directory, 'lnav'), '-n', '-c', query, '-c', ':write-json-to -', log]
+  const ran = run('env', [`HOME=${directory}`, 'TERM=xterm', 'lnav', ...args])
+  expect(ran).toMatchObject({ status: 0, stderr: '' })
+  expect(JSON.parse(ran.stdout)).toEqual([
+    {
+      log_level: 'notice',
+      source: 'evntslog',
+      'fields/host': 'far',
+      'fields/sd': '[exampleSDID@32473 iut="3"][x@1]',
+      'fields/peer': expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      log_body: 'An event',
+    },
+  ])
 })

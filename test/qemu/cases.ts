@@ -3,9 +3,38 @@
  * with exit status 0, and what it printed is shown when it fails. `/usr/bin/logread` is named by its path,
  * because busybox's shell prefers its own.
  */
+import { readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+
 export interface GuestCase {
   readonly name: string
   readonly script: string
+}
+
+interface ExampleMachine {
+  services: { name: string; command?: string[]; runtime?: { mkdir?: string[] } }[]
+  files?: { path: string; contents: string }[]
+}
+
+function example(name: string): ExampleMachine {
+  return parse(readFileSync(new URL(`../../src/image/examples/${name}`, import.meta.url), 'utf8')) as ExampleMachine
+}
+
+/** Where the service of ship-logs.yml sends the log here: there is no network. */
+const receiverPort = 6514
+
+/** The service's command as a shell types it, with a receiver that the machine has. */
+function shippingScript(): string {
+  const { command = [], runtime } = example('ship-logs.yml').services.find(({ name }) => name === 'ship-logs') ?? {}
+  const words = command.map((word) => word.replace(/^syslog\+tls:\/\/.*$/, `syslog+tcp://127.0.0.1:${receiverPort}`))
+  const directories = runtime?.mkdir ?? []
+  return `mkdir -p ${directories.join(' ')}
+      ${words.map((word) => `'${word}'`).join(' ')} &`
+}
+
+/** The init script that docker-log-driver.yml puts in the place of the package's own. */
+function dockerInitScript(): string {
+  return example('docker-log-driver.yml').files?.find(({ path }) => path.includes('init.d'))?.contents ?? 'false'
 }
 
 export const guestCases: readonly GuestCase[] = [
@@ -194,12 +223,38 @@ export const guestCases: readonly GuestCase[] = [
       test -s /run/memory`,
   },
   {
+    name: 'the service of ship-logs.yml sends the log, goes on, and remembers where it stopped',
+    script: `
+      nc -l -p ${receiverPort} >/run/shipped &
+      ${shippingScript()}
+      pid=$!
+      wait_in /run/shipped 'still.stdout .* here'
+      logwrite -n later echo 'on its way' >/dev/null
+      wait_in /run/shipped 'later.stdout .* on its way'
+      kill $pid
+      wait $pid
+      ls /var/lib/logread
+      test -n "$(ls /var/lib/logread)"`,
+  },
+  {
     name: 'SIGTERM ends memlogd, and leaves no socket behind',
     script: `
       kill $(pidof memlogd)
       for i in $(seq 100); do pidof memlogd >/dev/null || break; usleep 100000; done
       ls /var/run
       ! ls /var/run/*.sock 2>/dev/null`,
+  },
+  {
+    name: 'the init script of docker-log-driver.yml starts memlogd as a logging driver',
+    script: `
+      cat >/run/002-logging <<'END'
+${dockerInitScript()}END
+      sh /run/002-logging
+      for i in $(seq 100); do test -S /run/docker/plugins/memlogd.sock && break; usleep 100000; done
+      test -S /run/docker/plugins/memlogd.sock
+      wait_for 'memlogd started'
+      kill $(pidof memlogd)
+      for i in $(seq 100); do pidof memlogd >/dev/null || break; usleep 100000; done`,
   },
 ]
 
