@@ -225,10 +225,15 @@ export const guestCases: readonly GuestCase[] = [
   {
     name: 'the service of ship-logs.yml sends the log, goes on, and remembers where it stopped',
     script: `
-      nc -l -p ${receiverPort} >/run/shipped &
+      logwrite -n earlier echo 'in memory' >/dev/null
+      wait_for 'earlier.stdout in memory'
+      # A receiver whose own input does not end: it would close the connection then.
+      mkfifo /run/idle
+      exec 9<>/run/idle
+      nc -l -p ${receiverPort} <&9 >/run/shipped &
       ${shippingScript()}
       pid=$!
-      wait_in /run/shipped 'still.stdout .* here'
+      wait_in /run/shipped 'earlier.stdout .* in memory'
       logwrite -n later echo 'on its way' >/dev/null
       wait_in /run/shipped 'later.stdout .* on its way'
       kill $pid
