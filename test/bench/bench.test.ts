@@ -10,7 +10,18 @@ import { baseNode, executable, root } from './machine.ts'
 import { median, percentile } from './measures.ts'
 
 /** Those that take seconds whatever the number of lines are left out. */
-const quick = ['single', 'blocks', 'followed', 'carried', 'understanding', 'latency', 'daemonize', 'start', 'size']
+const quick = [
+  'single',
+  'blocks',
+  'kept',
+  'followed',
+  'carried',
+  'understanding',
+  'latency',
+  'daemonize',
+  'start',
+  'size',
+]
 const isBuilt = existsSync(executable) && existsSync(baseNode)
 
 function bench(...words: string[]) {
@@ -40,7 +51,7 @@ describe.runIf(canIsolate && isBuilt)('make bench', () => {
     const { status, stdout, stderr } = bench('--runs', '1', '--scale', '0.002', ...quick)
     expect({ status, stderr }).toEqual({ status: 0, stderr: quick.map((name) => `${name}\n`).join('') })
     const rows = stdout.split('\n').filter((line) => /^\| [^w-]/.test(line))
-    expect(rows.length).toBe(19)
+    expect(rows.length).toBe(23)
     for (const row of rows) expect(row).toMatch(/^\| .* \| \d[^|]* \|/)
     expect(stdout).not.toMatch(/NaN|Infinity|undefined/)
   })
