@@ -14,7 +14,7 @@ const blobFlags = [
   '-nostdlib',
   '-fPIE',
   '-fvisibility=hidden',
-  '-fno-stack-protector',
+  '-fstack-protector-strong',
   '-fno-builtin',
   '-fno-asynchronous-unwind-tables',
   '-static',
@@ -25,12 +25,25 @@ const blobFlags = [
 ]
 
 /**
- * Atomic operations inline: the compiler's library, which would have them, is not linked. Landing pads for BTI: the
- * kernel guards the pages of the blob if those of Node are.
+ * Where the guard of the stack protector is, without a C library's thread storage: native_entry points a register there
+ * that nobody else uses. Landing pads (IBT, BTI) count where the kernel guards the pages of the executable; return
+ * addresses are signed (PAC) on every arm64 that can. Atomic operations are inline: the compiler's library, which would
+ * have them, is not linked.
  */
 const cpuFlags: Readonly<Record<Cpu, readonly string[]>> = {
-  amd64: [],
-  arm64: ['-mno-outline-atomics', '-mbranch-protection=bti'],
+  amd64: [
+    '-fcf-protection',
+    '-mstack-protector-guard=tls',
+    '-mstack-protector-guard-reg=gs',
+    '-mstack-protector-guard-offset=0',
+  ],
+  arm64: [
+    '-mno-outline-atomics',
+    '-mbranch-protection=standard',
+    '-mstack-protector-guard=sysreg',
+    '-mstack-protector-guard-reg=tpidr_el0',
+    '-mstack-protector-guard-offset=0',
+  ],
 }
 
 const hostedFlags = ['-O2', '-g', '-Wall', '-Wextra', '-Werror', '-DMEMLOGD_HOSTED']

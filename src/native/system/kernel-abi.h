@@ -333,4 +333,5 @@ struct rlimit64 {
   u64 soft, hard;
 };
 #define AT_NULL 0
+#define AT_RANDOM 25
 #define AT_EXECFN 31

@@ -40,6 +40,14 @@ static inline long clone_thread(long flags, void *stack, void (*run)(void *), vo
   return x0;
 }
 
+/* As in syscall-x86_64.h. The loader of a dynamic executable has used the register: it must get it back. */
+static inline long swap_stack_guard(long address) {
+  long before;
+  __asm__ volatile("mrs %0, tpidr_el0" : "=r"(before));
+  __asm__ volatile("msr tpidr_el0, %0" ::"r"(address) : "memory");
+  return before;
+}
+
 #define NR_eventfd2 19
 #define NR_epoll_create1 20
 #define NR_epoll_ctl 21
