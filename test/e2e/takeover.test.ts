@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
+import { startCommand, stopCommands } from '../support/command.ts'
 import { binDirectory, Daemon, python, run } from '../support/daemon.ts'
 import { startFollower, startWriters, stopLoads } from '../support/load.ts'
 import { statistics } from '../support/statistics.ts'
@@ -18,6 +19,7 @@ let daemon: Daemon | undefined
 const successors: ChildProcess[] = []
 afterEach(async () => {
   stopLoads()
+  await stopCommands()
   for (const successor of successors.splice(0)) await ended(successor, 'SIGTERM')
   await daemon?.stop()
   daemon = undefined
@@ -95,6 +97,35 @@ it('five takeovers in a row under full load lose nothing and fail no writer', as
   expect(await ended(running, 'SIGTERM')).toBe(0)
   for (const path of [logSocket, querySocket, syslogSocket])
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
+})
+
+it('logread -f shows every line once through eight takeovers in a row', async () => {
+  daemon = await Daemon.start()
+  const { logSocket, querySocket } = daemon
+  const follower = startCommand(join(binDirectory, 'logread'), ['-socket', querySocket, '-f', '-o', 'cat', '-s', 'n.*'])
+  const writer = startCommand(join(binDirectory, 'logwrite'), ['-socket', logSocket, '-n', 'n', 'cat'], {
+    stdin: 'pipe',
+  })
+  let running = daemon.process
+  const numbers: string[] = []
+  for (let count = 0; count < 8; count++) {
+    // The next takeover begins while the follower may still be asking for the end of this line.
+    numbers.push(`${count}`)
+    writer.child.stdin?.write(`${count}\n`)
+    const next = successor(daemon)
+    expect(await ended(running)).toBe(0)
+    running = next
+  }
+  writer.child.stdin?.end('end\n')
+  expect((await writer.finished).status).toBe(0)
+  await eventually(
+    'the last line is shown',
+    () => follower.stdout().includes('end') || follower.child.exitCode !== null,
+  )
+  expect(follower.stdout()).toBe(`${[...numbers, 'end'].join('\n')}\n`)
+  expect(follower.child.exitCode).toBeNull()
+  follower.child.kill('SIGTERM')
+  expect((await follower.finished).stderr).toBe('')
 })
 
 it('a memlogd with smaller limits keeps what fits, and a longer line from before can be read', async () => {

@@ -92,17 +92,16 @@ void front(int count, char **args, char **environment, const char *path) {
 `
 
 describe.each(cpus)('$cpu', ({ cpu, machine }) => {
-  it.skipIf(!hasToolchain(cpu))('head, slot, size', () => {
-    const blob = build(cpu, machine)
-    expect(blob.toString('latin1', 8, 16)).toBe('MLNATIVE')
-    expect(blob.readBigInt64LE(16)).toBe(0n)
-    expect(blob.length).toBeLessThan(blobBytesMax)
-  })
-
-  it.skipIf(!hasToolchain(cpu))('functions check their stack, and guard where they are entered and left', () => {
-    const blob = build(cpu, machine)
-    for (const pattern of protections[cpu]) expect(countOf(blob, pattern)).toBeGreaterThan(50)
-  })
+  it.skipIf(!hasToolchain(cpu))(
+    'head, slot, size; functions check their stack, and their entries and exits are marked',
+    () => {
+      const blob = build(cpu, machine)
+      expect(blob.toString('latin1', 8, 16)).toBe('MLNATIVE')
+      expect(blob.readBigInt64LE(16)).toBe(0n)
+      expect(blob.length).toBeLessThan(blobBytesMax)
+      for (const pattern of protections[cpu]) expect(countOf(blob, pattern)).toBeGreaterThan(50)
+    },
+  )
 
   it.skipIf(!canRun(cpu))('a damaged stack ends the process before the function returns', () => {
     const paths = [
