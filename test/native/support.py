@@ -42,7 +42,9 @@ started = []
 def has_stopped(pid):
     """Whether each of its threads has: a signal that is sent is not there yet."""
     for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/stat") as file:
+        try: file = open(f"/proc/{pid}/task/{task}/stat")
+        except FileNotFoundError: continue  # it has ended
+        with file:
             if file.read().rsplit(")")[1].split()[0] != "T": return False
     return True
 

@@ -81,11 +81,9 @@ export class Daemon {
     return this.process.pid ?? 0
   }
 
-  /** The engine's pid: the only child of the intake that is left. Any thread of the intake may have started it. */
+  /** The engine's pid: the only child of the intake that is left. The first thread starts it; others come and go. */
   get enginePid(): number | undefined {
-    const threads = readdirSync(`/proc/${this.pid}/task`)
-    const children = threads.map((thread) => readFileSync(`/proc/${this.pid}/task/${thread}/children`, 'utf8').trim())
-    const found = children.filter((text) => text !== '').join(' ')
+    const found = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim()
     return found === '' ? undefined : Number(found.split(' ')[0])
   }
 
