@@ -230,12 +230,12 @@ export const guestCases: readonly GuestCase[] = [
       # A receiver whose own input does not end: it would close the connection then.
       mkfifo /run/idle
       exec 9<>/run/idle
-      nc -l -p ${receiverPort} <&9 >/run/shipped &
+      nc -l -p ${receiverPort} <&9 >/run/received &
       ${shippingScript()}
       pid=$!
-      wait_in /run/shipped 'earlier.stdout .* in memory'
+      wait_in /run/received 'earlier.stdout .* in memory'
       logwrite -n later echo 'on its way' >/dev/null
-      wait_in /run/shipped 'later.stdout .* on its way'
+      wait_in /run/received 'later.stdout .* on its way'
       kill $pid
       wait $pid
       ls /var/lib/logread
