@@ -5,6 +5,8 @@
  * - errors: the newest of them, those in the ring counted, up to a quarter;
  * - the newest of each source, those in the ring counted, up to a share that is the same for all sources: the largest
  *   with which everything fits into three quarters (max-min fairness). What quiet sources do not use is left to others.
+ *   A source that has more in the ring than would be its share of the region alone floods the log: it has that, and
+ *   costs nothing here.
  *
  * The last quarter is free after each move of the kept region (kept-region.ts). Everything that a user without
  * privileges sends to /dev/log counts as one source, whatever names it has.
@@ -32,17 +34,22 @@ export class Keeper {
   readonly #quarter: number
   /** Bytes that each source may keep, those in the ring counted. */
   #share: number
+  /** A source with as many bytes in the ring keeps no others. */
+  #loud: number
   #bootBytes = 0
   /** Bytes of errors in the region, those of the boot not counted, and in the ring. */
   #errorBytes = 0
   #ringErrorBytes = 0
   /** Half of the region that the last commit names: a second move would overwrite it. */
   #hasMoved = false
+  /** Bytes that may leave the ring before loud sources are found anew. */
+  #untilDivided: number
 
   constructor(store: RingStore, bytesMax: number, largestEntryBytes: number) {
     this.region = new KeptRegion(store, bytesMax, largestEntryBytes)
     this.#quarter = Math.floor(bytesMax / 4)
-    this.#share = 3 * this.#quarter
+    this.#share = this.#loud = 3 * this.#quarter
+    this.#untilDivided = bytesMax
   }
 
   get state(): KeptState {
@@ -70,8 +77,9 @@ export class Keeper {
   /** Whether entries of `bytes` of one owner can leave the ring unseen; counts them if so. */
   passes(number: number, bytes: number, entries: number): boolean {
     const owner = this.owners.numbered(number)
-    if (owner.ringBytes - bytes < this.#share) return false
+    if (owner.ringBytes - bytes < Math.min(this.#share, this.#loud)) return false
     owner.ringBytes -= bytes
+    this.#left(bytes)
     this.owners.countEvicted(owner, entries)
     return true
   }
@@ -85,18 +93,19 @@ export class Keeper {
     const isErr = isError(view.priority)
     const isBoot = this.#isBoot(view, this.#bootBytes)
     const isNewError = isErr && this.#ringErrorBytes - size < this.#quarter
-    const isWanted = (isBoot || isNewError || newer < this.#share) && size <= this.#quarter
+    const isWanted = (isBoot || isNewError || newer < Math.min(this.#share, this.#loud)) && size <= this.#quarter
     if (isWanted && this.region.bytes + size > this.region.bytesMax) {
       if (this.#hasMoved) return false
       this.#move()
     }
     owner.ringBytes = newer
     if (isErr) this.#ringErrorBytes -= size
+    this.#left(size)
     if (!isWanted) {
       this.owners.countEvicted(owner, 1)
       return true
     }
-    this.#count(view)
+    if (!this.#count(view)) owner.regionBytes += size
     this.region.append(view.bytes, view.start, size)
     owner.kept++
     return true
@@ -121,8 +130,9 @@ export class Keeper {
     this.owners.clear()
     this.owners.restoreEvicted(evicted)
     return this.region.restore(half, bytes, (view) => {
-      this.#count(view)
-      this.#ownerOf(view).kept++
+      const owner = this.#ownerOf(view)
+      if (!this.#count(view)) owner.regionBytes += view.size
+      owner.kept++
       see(view)
     })
   }
@@ -141,9 +151,20 @@ export class Keeper {
     return view.monoSeconds < this.bootEndSeconds && bootBytes + view.size <= this.#quarter
   }
 
-  #count(view: EntryView): void {
+  /** Whether it is kept whatever its owner has besides. */
+  #count(view: EntryView): boolean {
     if (this.#isBoot(view, this.#bootBytes)) this.#bootBytes += view.size
     else if (isError(view.priority)) this.#errorBytes += view.size
+    else return false
+    return true
+  }
+
+  /** Bytes have left the ring: now and then sources have become silent or loud. */
+  #left(bytes: number): void {
+    this.#untilDivided -= bytes
+    if (this.#untilDivided > 0) return
+    this.#untilDivided = this.region.bytesMax
+    this.#listen(3 * this.#quarter - this.#bootBytes - Math.min(this.#quarter, this.#errorBytes))
   }
 
   /** Copies what still matters to the other half. */
@@ -158,13 +179,17 @@ export class Keeper {
       if (isKept) keptBytes += view.size
       else this.#ownerOf(view).regionBytes += view.size
     })
-    this.#divide(3 * this.#quarter - keptBytes)
+    const room = 3 * this.#quarter - keptBytes
+    this.#listen(room)
+    this.#share = this.#largestShare(room, (owner, share) => this.#allowed(owner, share))
+    for (const owner of this.owners.all()) owner.surplusBytes = owner.regionBytes - this.#allowed(owner, this.#share)
     region.switchHalf()
     this.#bootBytes = this.#errorBytes = 0
     this.#walk(half, bytes, over, (view, isKept) => {
       const owner = this.#ownerOf(view)
       if (!isKept && owner.surplusBytes > 0) {
         owner.surplusBytes -= view.size
+        owner.regionBytes -= view.size
         this.owners.countEvicted(owner, 1)
         owner.kept--
       } else {
@@ -194,25 +219,34 @@ export class Keeper {
     })
   }
 
-  /** Finds the share with which the sources fit into `room`, and what each has above it. */
-  #divide(room: number): void {
-    const used = (share: number): number => {
+  /** Finds out which sources are loud. */
+  #listen(room: number): void {
+    this.#loud = this.#largestShare(room, ({ ringBytes, regionBytes }, share) =>
+      Math.min(ringBytes + regionBytes, share),
+    )
+  }
+
+  /** The largest share with which what all owners use fits into `room`. */
+  #largestShare(room: number, used: (owner: Owner, share: number) => number): number {
+    const fits = (share: number): boolean => {
       let sum = 0
-      for (const owner of this.owners.all()) sum += allowed(owner, share)
-      return sum
+      for (const owner of this.owners.all()) sum += used(owner, share)
+      return sum <= room
     }
     let low = 0
     let high = 3 * this.#quarter
-    if (used(high) > room) {
-      while (high - low > 1) {
-        const middle = Math.floor((low + high) / 2)
-        if (used(middle) <= room) low = middle
-        else high = middle
-      }
-      high = low
+    if (fits(high)) return high
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2)
+      if (fits(middle)) low = middle
+      else high = middle
     }
-    this.#share = high
-    for (const owner of this.owners.all()) owner.surplusBytes = owner.regionBytes - allowed(owner, high)
+    return low
+  }
+
+  /** Bytes that an owner may keep in the region with this share. */
+  #allowed({ regionBytes, ringBytes }: Owner, share: number): number {
+    return ringBytes >= this.#loud ? 0 : Math.min(regionBytes, Math.max(0, share - ringBytes))
   }
 
   #ownerOf(view: EntryView): Owner {
@@ -223,11 +257,6 @@ export class Keeper {
     }
     return this.owners.of(bytes, sourceStart, sourceEnd)
   }
-}
-
-/** Bytes that an owner may keep in the region with this share. */
-function allowed({ regionBytes, ringBytes }: Owner, share: number): number {
-  return Math.min(regionBytes, Math.max(0, share - ringBytes))
 }
 
 function isError(priority: number): boolean {

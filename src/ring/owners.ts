@@ -18,7 +18,7 @@ export interface Owner {
   evicted: number
   /** Whether it is one of those with most evicted entries, which a commit names. */
   isNamed: boolean
-  /** While the kept region moves: bytes there that only the owner's share can keep, and those above the share. */
+  /** Bytes in the kept region that only the owner's share can keep; while it moves, those above the share. */
   regionBytes: number
   surplusBytes: number
   /** Its number may be another one's. */
@@ -117,7 +117,7 @@ export class Owners {
 
   /** What is in the ring and in the region is counted anew. */
   clear(): void {
-    for (const owner of this.all()) owner.ringBytes = owner.kept = 0
+    for (const owner of this.all()) owner.ringBytes = owner.regionBytes = owner.kept = 0
   }
 
   #make(key: string, name: string, number: number): Owner {

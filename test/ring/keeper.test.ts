@@ -122,6 +122,22 @@ describe('a source that floods the log', () => {
     expect(bench.missing(({ source }) => source === 'quiet' || source === 'cron')).toEqual([])
   })
 
+  it('leaves the region to others where many flood it together', () => {
+    const bench = new Bench({ ...options, maxBytes: 256 * 1024 })
+    for (let turn = 0; turn < 600; turn++) {
+      flood(bench, 20, `noisy${turn % 10}`)
+      if (turn % 10 === 0) bench.write({ source: 'quiet', text: `line ${turn}` })
+    }
+    expect(bench.missing(({ source }) => source === 'quiet')).toEqual([])
+    // Their newest lines are in the ring: of those that it evicts none is kept, but for the first ones.
+    const late = bench.missing(({ source, sequence }) => source !== 'quiet' && sequence > bench.lines.length / 2)
+    const left = bench.lines.filter(
+      ({ source, sequence }) =>
+        source !== 'quiet' && sequence > bench.lines.length / 2 && sequence < bench.ring.tailSequence,
+    )
+    expect(late.length).toBe(left.length)
+  })
+
   it('leaves room for the others when it ends', () => {
     const bench = new Bench(options)
     flood(bench, 5000, 'first')

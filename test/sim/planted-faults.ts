@@ -110,13 +110,6 @@ export const plantedFaults: Record<string, () => () => void> = {
         }
       }),
     ),
-  'kept entries move twice between two commits': () =>
-    replace(Keeper.prototype, 'leaves', (leaves) => {
-      return function (this: Keeper, view) {
-        this.committed()
-        return leaves.call(this, view)
-      }
-    }),
   'a new engine continues the other half': () =>
     replace(Keeper.prototype, 'restore', (restore) => {
       return function (this: Keeper, state, see) {
