@@ -3,6 +3,7 @@
 import {
   controlAck,
   controlDoorbell,
+  controlHandOver,
   controlKeep,
   controlPeer,
   controlReady,
@@ -35,6 +36,8 @@ import { Readers } from './serve/readers.ts'
 import { QueryServer } from './serve/server.ts'
 import { statistics } from './serve/statistics.ts'
 
+/** Turns of the event loop in which what clients have sent is read. */
+const requestTurns = 2
 /** How often it is looked whether readers have received everything. */
 const farewellPollMs = 10
 /** Bytes of frames that show that this machine logs a lot, soon enough before the heap grows. */
@@ -65,7 +68,10 @@ class EngineProcess {
   #end = 0
   #isStopping = false
   #isStoring = false
+  #isHandingOver = false
   #isHeapSmall = false
+  /** Places of readers that this engine is to continue with. */
+  readonly #kept: number[] = []
   /** Readers are accepted when everything that was waiting is stored: what was logged before they ask must be there. */
   #readersFrom = Number.POSITIVE_INFINITY
 
@@ -115,7 +121,8 @@ class EngineProcess {
 
   #notified(message: ControlMessage): void {
     if (message.type === controlPeer) this.#peers.answered(message)
-    if (message.type === controlKeep) this.#adoptReader(message.arg)
+    if (message.type === controlKeep) this.#kept.push(message.arg)
+    if (message.type === controlHandOver) this.#handOver()
     if (message.type === controlSync) {
       this.#readersFrom = message.value
       this.#acceptReaders()
@@ -138,24 +145,50 @@ class EngineProcess {
   }
 
   #acceptReaders(): void {
-    if (this.#listener !== undefined || this.#isStopping || this.#engine.position < this.#readersFrom) return
+    if (
+      this.#listener !== undefined ||
+      this.#isStopping ||
+      this.#isHandingOver ||
+      this.#engine.position < this.#readersFrom
+    )
+      return
+    this.#adoptReaders()
     this.#listener = serve(engineQueryFd, (connection) => this.#server.accept(connection))
     this.#listener.on('listening', () => this.#control.send(controlReady, 0, 0))
   }
 
-  /** A reader that the intake kept when another engine ended. */
-  #adoptReader(place: number): void {
-    try {
-      resume(engineReadersFd + place, (connection) => this.#server.adopt(connection, place))
-    } catch {
-      // Not a socket: the intake had no descriptor left for it.
-      this.#control.send(controlRelease, place, 0)
+  /** Readers that the intake kept when another engine ended. */
+  #adoptReaders(): void {
+    for (const place of this.#kept.splice(0)) {
+      try {
+        resume(engineReadersFd + place, (connection) => this.#server.adopt(connection, place))
+      } catch {
+        // Not a socket: the intake had no descriptor left for it.
+        this.#control.send(controlRelease, place, 0)
+      }
     }
+  }
+
+  /** Another memlogd takes over: its engine continues with the readers that this one has accepted. */
+  #handOver(): void {
+    this.#isHandingOver = true
+    this.#listener?.close()
+    this.#keepReaders(requestTurns)
+  }
+
+  #keepReaders(turns: number): void {
+    if (turns > 0 || this.#server.hasWaiting) {
+      systemWorld.soon(() => this.#keepReaders(turns - 1))
+      return
+    }
+    this.#server.keepUnasked()
+    this.#control.send(controlHandOver, 0, 0)
   }
 
   /** Readers get what there is for them; those that receive nothing for a while, or too slowly, are cut off. */
   #stop(): void {
     this.#listener?.close()
+    this.#adoptReaders()
     this.#server.stop()
     this.#docker?.stop()
     const end = systemWorld.monotonicMs() + farewellMs

@@ -130,6 +130,11 @@ export const controlSync = 8
 export const controlKeep = 9
 /** Engine to intake: the reader of place `arg` has ended. */
 export const controlRelease = 10
+/**
+ * Intake to engine: another memlogd takes over: accept no more readers, and have those kept that were accepted. Back:
+ * they are.
+ */
+export const controlHandOver = 11
 /** PEER questions that may be without an answer: their answers must find room in the stream. */
 export const controlPeersMax = 32
 export const uidUnknown = 0xffffffff

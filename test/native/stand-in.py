@@ -162,6 +162,9 @@ class Engine:
                 if kind == 8:
                     self.say(sync=value)
                     continue
+                if kind == 11:
+                    self.send(11, 0, 0)
+                    continue
                 self.handle(value)
                 if kind == 2:
                     self.say(stopped=True)

@@ -24,7 +24,7 @@ export interface ClientHost {
   admit(client: QueryClient, peer: Peer): string | undefined
   /** The answer to a request; no reader where it is complete at once. */
   answer(connection: Connection, request: Request): Reader | undefined
-  served(): void
+  served(client: QueryClient): void
   /** Sends a client of the extended protocol the reason why it is not served. */
   refuse(connection: Connection, reason: string): void
   refused(): void
@@ -43,6 +43,7 @@ export class QueryClient implements Client {
   /** Why it is not served. */
   #refusal: string | undefined
   #isAnswered = false
+  #hasSent = false
   #hasEnded = false
   #isExtended = false
   #isClosed = false
@@ -65,7 +66,19 @@ export class QueryClient implements Client {
     else this.#cancelIdentify = identify(this.#connection, (peer) => this.#identified(peer))
   }
 
+  /** It has sent its request, and is not answered before its user is known. */
+  get isWaiting(): boolean {
+    return this.#parsed !== undefined && !this.#isAnswered
+  }
+
+  /** Has sent nothing yet, so that another engine can serve it: its place outlives this engine. */
+  keep(keep: (descriptor: number) => void): void {
+    const { descriptor } = this.#connection
+    if (!this.#hasSent && descriptor !== undefined) keep(descriptor)
+  }
+
   data(bytes: Buffer): void {
+    this.#hasSent = true
     if (this.#isAnswered || this.#parsed !== undefined) return
     const parsed = this.#request.push(bytes)
     if (parsed === undefined) return
@@ -88,7 +101,7 @@ export class QueryClient implements Client {
     if (this.peer === undefined) return
     this.#cancelTimer()
     this.#isAnswered = true
-    this.#host.served()
+    this.#host.served(this)
     this.reader = this.#host.answer(this.#connection, this.#parsed)
     if (this.reader !== undefined) this.reader.peer = this.peer
     // Complete answers are sent at once: a client that neither receives one nor leaves has as long as any reader.

@@ -4,13 +4,13 @@
  *
  *   offset  size
  *        0    16  id of the ring
- *       16     8  sequence number of the entry that comes next
+ *       16     8  sequence number of the entry that comes next; 0: the client has not asked for anything yet
  *       24     8  a dump ends before this one; 2^64 - 1: the reader follows
  */
 import { controlKeep, controlRelease, keptReadersMax } from '../../protocol/constants.ts'
 import { placeBytes, ringIdBytes } from '../../ring/store.ts'
 
-/** How far a reader is; `end` is Infinity for a follower. */
+/** How far a reader is; `end` is Infinity for a follower. `next` is 0 where the client has not asked yet. */
 export interface Progress {
   next: number
   end: number

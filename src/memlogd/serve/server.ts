@@ -47,6 +47,8 @@ export class QueryServer {
   /** Clients whose user is not known yet, and those that are being refused. */
   readonly #unknown = new Set<QueryClient>()
   readonly #refused = new Set<QueryClient>()
+  /** Clients without an answer yet, those that are being refused left out. */
+  readonly #unanswered = new Set<QueryClient>()
   /** What clients see of the server. */
   readonly #host: ClientHost
   /** Clients whose user is known. */
@@ -60,7 +62,10 @@ export class QueryServer {
       identify: parts.identify?.bind(parts),
       admit: (client, peer) => this.#admit(client, peer),
       answer: (connection, request) => this.#answer(connection, request),
-      served: () => counters.add('readersServed'),
+      served: (client) => {
+        this.#unanswered.delete(client)
+        counters.add('readersServed')
+      },
       refuse: (connection, reason) => this.#refuse(connection, { error: reason, busy: true }),
       refused: () => counters.add('readersRefused'),
       halfClosed: (client) => this.#halfClosed.add(client),
@@ -94,14 +99,30 @@ export class QueryServer {
       return client
     }
     this.#unknown.add(client)
+    this.#unanswered.add(client)
     client.identify()
     return client
   }
 
-  /** Continues with a client of the plain protocol that another engine had at this place. */
+  /** Some client has sent its request, and waits for its answer. */
+  get hasWaiting(): boolean {
+    return [...this.#unanswered].some((client) => client.isWaiting)
+  }
+
+  /** Keeps the clients that have not asked for anything yet for the next engine. */
+  keepUnasked(): void {
+    const { places } = this.#parts
+    for (const client of this.#unanswered) client.keep((descriptor) => places?.keep(descriptor, { next: 0, end: 0 }))
+  }
+
+  /** Continues with a client that another engine kept: of the plain protocol, or one that has not asked yet. */
   adopt(connection: Connection, number: number): Client | undefined {
     const adopted = this.#parts.places?.adopt(number)
     if (adopted === undefined) return undefined
+    if (adopted.progress?.next === 0) {
+      adopted.place.release()
+      return this.accept(connection)
+    }
     const { engine } = this.#parts.readers
     const { next, end } = adopted.progress ?? { next: engine.ring.tailSequence, end: Number.POSITIVE_INFINITY }
     const mode = Number.isFinite(end) ? queryModeDump : queryModeDumpFollow
@@ -185,6 +206,7 @@ export class QueryServer {
 
   #left(client: QueryClient): void {
     this.#halfClosed.delete(client)
+    this.#unanswered.delete(client)
     this.#unknown.delete(client)
     this.#refused.delete(client)
     if (client.peer !== undefined) this.#dismiss(client.peer)

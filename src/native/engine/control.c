@@ -3,6 +3,8 @@
 
 #include "engine/peer.h"
 
+/* How long an engine may take until all of its readers are kept. */
+#define KEEP_MS 500
 #define OPEN_BYTES_MAX (4 + CONTROL_OPEN_BYTES_MAX)
 
 /* ---- to the engine ---- */
@@ -106,6 +108,12 @@ static bool handle_sync(struct engine *engine, const struct holdings *holdings) 
   return send_message(engine, CONTROL_SYNC, 0, holdings->queue.head);
 }
 
+static bool handle_hand_over(struct engine *engine) {
+  bool was_asked = engine->hands_over;
+  engine->hands_over = false;
+  return was_asked;
+}
+
 static bool handle_ready(struct engine *engine, struct listeners *listeners) {
   engine->wait_ms = ENGINE_RESTART_MS;
   listeners_own(listeners);
@@ -134,6 +142,7 @@ static bool handle_message(struct engine *engine, struct holdings *holdings, con
     case CONTROL_PEER: return handle_peer(engine, holdings->sources.guard, argument, value);
     case CONTROL_KEEP: return kept_readers_add(&holdings->readers, value, engine->pid, argument);
     case CONTROL_RELEASE: return kept_readers_remove(&holdings->readers, holdings->sources.guard, argument);
+    case CONTROL_HAND_OVER: return handle_hand_over(engine);
     default: return false;
   }
 }
@@ -155,4 +164,18 @@ void control_read(struct engine *engine, struct holdings *holdings, u64 now_ms) 
     if (engine->control < 0) return;
   }
   if (size < 0) engine_kill(engine);
+}
+
+void control_hand_over(struct engine *engine, struct holdings *holdings, u64 now_ms) {
+  u64 now = clock_ms(), limit = now + KEEP_MS;
+  control_read(engine, holdings, now_ms);
+  /* Before that it has accepted none. */
+  if (engine->control < 0 || !engine->is_synced) return;
+  engine->hands_over = send_message(engine, CONTROL_HAND_OVER, 0, 0);
+  while (engine->control >= 0 && engine->hands_over && now < limit) {
+    struct pollfd answer = {engine->control, POLLIN, 0};
+    sys_poll(&answer, 1, (int)(limit - now));
+    control_read(engine, holdings, now_ms);
+    now = clock_ms();
+  }
 }

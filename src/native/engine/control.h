@@ -9,3 +9,5 @@ void control_read(struct engine *engine, struct holdings *holdings, u64 now_ms);
 void control_notify(struct engine *engine, struct queue *queue, u64 now_ms);
 /* Asks the engine to handle what is there and to exit. */
 void control_stop(struct engine *engine, struct queue *queue);
+/* Asks the engine to have all readers kept that it has accepted, and waits for its answer, KEEP_MS at most. */
+void control_hand_over(struct engine *engine, struct holdings *holdings, u64 now_ms);

@@ -127,7 +127,7 @@ static void engine_start(struct engine *engine, struct holdings *holdings, u64 n
   }
   engine->pid = pid;
   engine->control = control[0];
-  engine->is_synced = engine->is_notified = engine->is_stopping = false;
+  engine->is_synced = engine->is_notified = engine->is_stopping = engine->hands_over = false;
   engine->bytes = 0;
   engine->progress_ms = now_ms;
   if (output[0] >= 0) source_adopt(&holdings->sources, output[0], SOURCE_KIND_ENGINE_OUTPUT, 0, "memlogd.engine", 14);

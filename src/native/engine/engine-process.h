@@ -21,6 +21,7 @@ struct engine {
   bool is_synced;   /* it has said where it begins */
   bool is_notified; /* a DOORBELL is out, its ACK is not back */
   bool is_stopping; /* it was asked to stop */
+  bool hands_over;  /* it was asked to have its readers kept, and has not answered */
   u32 exits;        /* engines that have ended so far */
   u32 wait_ms;      /* before the next start */
   u64 start_at_ms;  /* when to start it, if none runs */

@@ -229,7 +229,7 @@ static void serve_takeover(struct intake *intake, const struct takeover_request 
   if (request->proof >= 0) guard_close(&intake->guard, request->proof);
   if (is_allowed) {
     /* Readers meet no more than the death of an engine, without a word of a stop: they are kept, or come back. */
-    control_read(&intake->engine, &intake->holdings, intake->now_ms);
+    control_hand_over(&intake->engine, &intake->holdings, intake->now_ms);
     events_flush(&intake->holdings.events, &intake->holdings.queue, intake->now_ms, true);
     if (engine_end_now(&intake->engine, intake->now_ms) && takeover_send(&intake->holdings, peer)) end_process(intake);
   }
