@@ -27,10 +27,11 @@ interface Client {
   hasEnded(): boolean
 }
 
-function connect({ querySocket }: Daemon, mode: number): Client {
+/** Without a mode, nothing is asked yet. */
+function connect({ querySocket }: Daemon, mode?: number): Client {
   const pieces: Buffer[] = []
   let hasEnded = false
-  const socket = createConnection(querySocket, () => socket.write(Buffer.of(mode)))
+  const socket = createConnection(querySocket, () => mode !== undefined && socket.write(Buffer.of(mode)))
   sockets.push(socket)
   socket.on('data', (bytes) => pieces.push(bytes as Buffer))
   socket.on('close', () => {
@@ -100,6 +101,14 @@ it('a plain dump that is being read survives an engine that dies', async () => {
   expectComplete(messages(dump, 'n.stdout'), 50_000)
 })
 
+async function takeOver(own: Daemon, running: ChildProcess): Promise<ChildProcess> {
+  const args = ['-takeover', '-socket-log', own.logSocket, '-socket-query', own.querySocket, ...limits]
+  const next = spawn(join(binDirectory, 'memlogd'), args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  successors.push(next)
+  await eventually('the old memlogd has ended', () => running.exitCode !== null)
+  return next
+}
+
 it('a plain follower survives takeovers', async () => {
   const own = await Daemon.start(...limits)
   daemon = own
@@ -107,17 +116,29 @@ it('a plain follower survives takeovers', async () => {
   let running: ChildProcess = own.process
   for (let count = 0; count < 2; count++) {
     own.logwrite(['-n', 'n', 'seq', String(count * 100 + 1), String((count + 1) * 100)])
-    const args = ['-takeover', '-socket-log', own.logSocket, '-socket-query', own.querySocket, ...limits]
-    const next = spawn(join(binDirectory, 'memlogd'), args, { stdio: ['ignore', 'inherit', 'inherit'] })
-    successors.push(next)
-    const before = running
-    await eventually('the old memlogd has ended', () => before.exitCode !== null)
-    running = next
+    running = await takeOver(own, running)
   }
   own.logwrite(['-n', 'n', 'seq', '201', '300'])
   await eventually('it has the last line', () => follower.text().includes('"msg":"300"'))
   expect(follower.hasEnded()).toBe(false)
   expectComplete(messages(follower, 'n.stdout'), 300)
+})
+
+it('clients that connect while memlogd is being taken over are served, and those that ask only later', async () => {
+  const own = await Daemon.start(...limits)
+  daemon = own
+  own.logwrite(['-n', 'n', 'seq', '1', '100'])
+  const silent = connect(own)
+  await eventually('the engine has accepted it', async () => (await statistics(own.querySocket)).clients > 1)
+  const clients: Client[] = []
+  const timer = setInterval(() => clients.length < 100 && clients.push(connect(own, 0)), 2)
+  await takeOver(own, own.process)
+  clearInterval(timer)
+  silent.socket.write(Buffer.of(0))
+  for (const client of [silent, ...clients]) {
+    await eventually('the dump has ended', () => client.hasEnded())
+    expectComplete(messages(client, 'n.stdout'), 100)
+  }
 })
 
 it('the intake keeps no connection of clients that have left', async () => {

@@ -431,6 +431,25 @@ def test_signals_that_the_caller_ignores_stay_ignored():
     m.stop()
 
 
+def test_a_terminals_interrupt_stops_the_engine_after_it_has_stored_everything():
+    # The kernel sends ^C to every process of the foreground group.
+    ours, theirs = pty.openpty()
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+    m = Memlogd(preexec_fn=take_terminal, stdin=theirs, engine={"batch": 10})
+    r, w = os.pipe(); m.send(b"pipe", [r]); os.close(r)
+    id = m.opened("pipe")[0]["id"]
+    m.hold()
+    os.write(w, b"last words"); os.write(ours, b"\x03")
+    until("it is about to stop", lambda: not os.path.exists(m.log))
+    m.release()
+    assert m.process.wait(20) == 0
+    assert m.data(id) == b"last words" and m.records()[-1].get("stopped") and len(m.engines()) == 1, m.records()[-5:]
+    m.check_sanitizer()
+    for fd in (ours, theirs, w): os.close(fd)
+
+
 def test_signals_sent_by_mistake_do_nothing():
     m = Memlogd()
     faults = {signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS}

@@ -5,6 +5,8 @@ import { createConnection } from 'node:net'
 export interface Statistics {
   ring: { stored: number; lines: number; maxLines?: number; bytes: number; first: number; next: number }
   sources: number
+  /** Open connections, the one that asks included. */
+  clients: number
   readers: { pid: number; uid: number; delivered: number; lost: number; lag: number }[]
   counters: Record<string, number>
   engine: Record<string, unknown>

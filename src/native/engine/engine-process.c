@@ -77,6 +77,8 @@ static void place_descriptors(const struct engine_launch *launch, const struct h
 __attribute__((noreturn)) static void engine_child(const struct engine_launch *launch, const struct holdings *holdings,
                                                    int control, int output) {
   place_descriptors(launch, holdings, control, output);
+  /* Signals of the terminal, or to the process group, are for the intake: it lets the engine store everything first. */
+  sys_setpgid(0, 0);
   write_file("/proc/self/oom_score_adj", ENGINE_OOM_SCORE);
   sys_set_signal(SIGPIPE, launch->process->sigpipe);
   sys_set_signal(SIGCHLD, SIG_DFL);

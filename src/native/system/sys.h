@@ -186,6 +186,7 @@ static inline int sys_wait(int pid, int *status, int flags) { return (int)CALL4(
 static inline int sys_kill(int pid, int number) { return (int)CALL2(kill, pid, number); }
 static inline int sys_pidfd_open(int pid) { return (int)CALL2(pidfd_open, pid, 0); }
 static inline int sys_pidfd_getfd(int pidfd, int fd) { return (int)CALL3(pidfd_getfd, pidfd, fd, 0); }
+static inline int sys_setpgid(int pid, int group) { return (int)CALL2(setpgid, pid, group); }
 static inline int sys_setsid(void) { return (int)CALL1(setsid, 0); }
 static inline int sys_prctl(int what, long value) { return (int)CALL5(prctl, what, value, 0, 0, 0); }
 static inline int sys_prlimit(int what, const struct rlimit64 *set, struct rlimit64 *get) {

@@ -75,6 +75,7 @@ static inline long swap_stack_guard(long address) {
 #define NR_ftruncate 77
 #define NR_chdir 80
 #define NR_umask 95
+#define NR_setpgid 109
 #define NR_setsid 112
 #define NR_prctl 157
 #define NR_clock_gettime 228
