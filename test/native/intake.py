@@ -533,7 +533,7 @@ def test_interrupted_calls_change_nothing():
 def test_stop_with_an_engine_that_hangs():
     m = Memlogd()
     os.kill(m.engines()[0]["started"], signal.SIGSTOP)
-    m.stop()
+    m.stop(seconds=3.5)
 
 
 def test_files_of_another_are_not_removed():
