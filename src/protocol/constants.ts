@@ -97,6 +97,8 @@ export const eventFilterUnavailable = 20
 export const eventUnread = 21
 /** A connection of syslog over TCP was ended for a new one: all were in use. text: its peer. */
 export const eventConnectionEnded = 22
+/** Closing descriptors hangs: no more are received until one is closed. argument: how many threads hang. */
+export const eventClosingBlocked = 23
 
 // ---- Control stream between intake and engine: messages of 16 bytes --------------------------
 export const controlMessageBytes = 16

@@ -6,6 +6,7 @@
  *   fail CALL N ERRNO   the Nth CALL is not made (0: none is); it returns this error
  *   eintr               of each call that may block every second one is not made; it returns EINTR
  *   replace PATH BY     BY is opened instead of PATH
+ *   without OPTION      sockets don't know this option, as with an older kernel
  *   log CALL FILE       each CALL is a line of the file: its first two arguments
  *
  * Children inherit the counts. Orders are few and short, so that each is read again at every call.
@@ -19,6 +20,7 @@
 #define NR_tgkill 131
 #endif
 #define SIGSTOP 19
+#define ENOPROTOOPT 92
 #define WORD_BYTES_MAX 200
 #define ORDERS_MAX 8
 
@@ -121,6 +123,8 @@ long shim_syscall(long number, long a, long b, long c, long d, long e, long f) {
       path = words[2];
       return kernel_call(number, a, P(path), c, d, e, f);
     }
+    if (strings_equal(words[0], "without") && number == NR_setsockopt && (u64)c == number_of(words[1]))
+      return -ENOPROTOOPT;
     if (strings_equal(words[0], "log") && is_call) log_call(words[2], a, b);
     if (strings_equal(words[0], "stop") && is_now) stop();
     bool is_never = is_call && number_of(words[2]) == 0;

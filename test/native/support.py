@@ -7,7 +7,7 @@ import array, ctypes, fcntl, json, os, pty, re, resource, select, shutil, signal
 NATIVE, STAND_IN = os.environ["NATIVE"], os.environ["STAND_IN"]
 EVENTS = dict(started=1, exited=2, without=3, truncated=4, name_cut=5, full=6, refused=7, lost=8, kmsg=9, kmsg_long=10,
               stalled=11, open_failed=12, stopping=13, blocked=16, rate_limited=17, no_descriptors=18, idle_ended=19, unread=21,
-              connection_ended=22)
+              connection_ended=22, closing_blocked=23)
 
 
 def until(what, check, seconds=100):

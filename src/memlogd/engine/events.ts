@@ -1,5 +1,6 @@
 /** What memlogd reports about itself in the log, under the source `memlogd`: the texts of the intake's events. */
 import {
+  eventClosingBlocked,
   eventConnectionEnded,
   eventControlTruncated,
   eventDatagramsLost,
@@ -94,6 +95,8 @@ export function eventText(event: IntakeEvent): string {
       return `memlogd stops before it could read ${count} bytes of ${argument === 1 ? 'a source' : `${argument} sources`}${named(text)}`
     case eventSourceBlocked:
       return `a read of ${text} blocked: a thread of its own reads it, for a minute at least`
+    case eventClosingBlocked:
+      return `closing descriptors that were passed hangs in ${argument} threads: no more are received until one ends`
     case eventDescriptorRefused:
       return `refused ${times('descriptor')} that can't be read (${fileTypeText(argument)})${named(text)}`
     case eventDatagramsLost:

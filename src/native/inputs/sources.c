@@ -2,6 +2,7 @@
 #include "inputs/connections.h"
 
 #include "system/descriptor.h"
+#include "system/unix-socket.h"
 
 /* Sources read in one turn of the loop. */
 #define READS_PER_TURN 64
@@ -147,16 +148,17 @@ static void examine_socket(struct descriptor *found) {
   found->is_datagram = type == SOCK_DGRAM;
   found->is_packet = type != SOCK_STREAM;
   if (type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET) found->way = WAY_RECEIVE;
-  /* The kernel closes the descriptors that a writer sends along, and that could linger. Linux 6.16 refuses them. */
-  sys_set_socket_number(found->fd, SO_PASSRIGHTS, 0);
+  unix_refuse_descriptors(found->fd);
 }
 
 static void examine(struct descriptor *found) {
   struct statx status;
   found->flags = sys_fcntl(found->fd, F_GETFL, 0);
   if (found->flags < 0 || (found->flags & O_ACCMODE) == O_WRONLY || (found->flags & O_PATH) != 0) return;
-  if (sys_statx(found->fd, "", AT_EMPTY_PATH, &status) < 0) return;
-  found->type = status.mode & S_IFMT;
+  found->type = descriptor_type(found->fd);
+  /* What the kernel knows, without a question to the file system. */
+  if (found->type == 0 && sys_statx(found->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, &status) == 0)
+    found->type = status.mode & S_IFMT;
   if (found->type == S_IFREG) {
     i64 offset = sys_lseek(found->fd, 0, SEEK_CUR);
     found->offset = offset > 0 ? (u64)offset : 0;

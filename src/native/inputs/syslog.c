@@ -103,18 +103,43 @@ static bool is_refused(struct syslog *syslog, struct events *events, u32 uid, co
   return true;
 }
 
-/* Closes the descriptors that senders passed along. That may block. */
-static void close_descriptors(const struct batch *batch, long count) {
-  for (long at = 0; at < count; at++) received_descriptors(&batch->received[at].message, NULL, 0);
+/* Closes the descriptors that senders passed along. */
+static void close_descriptors(struct guard *guard, const struct batch *batch, long count) {
+  int fds[DESCRIPTORS_PER_DATAGRAM_MAX];
+  for (long at = 0; at < count; at++) {
+    u32 received = received_descriptors(&batch->received[at].message, fds, DESCRIPTORS_PER_DATAGRAM_MAX);
+    for (u32 n = 0; n < received && n < DESCRIPTORS_PER_DATAGRAM_MAX; n++) guard_close(guard, fds[n]);
+  }
 }
 
 static void discard(struct worker *worker, long got) {
-  close_descriptors((const struct batch *)worker->operation, got);
+  close_descriptors(worker->guard, (const struct batch *)worker->operation, got);
   guard_report(worker, got);
 }
 
-/* Receives up to `count` datagrams, for which `batch` is prepared. */
-static long receive(struct guard *guard, const struct datagrams *from, struct batch *batch, u32 count) {
+/* Whether the next datagram brings descriptors. There is room for its sender alone, and a look closes nothing. */
+static bool next_has_descriptors(int fd) {
+  u8 byte, control[CMSG_SPACE(sizeof(struct ucred))] __attribute__((aligned(8)));
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {NULL, 0, &part, 1, control, sizeof control, 0};
+  long got = sys_recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  return got >= 0 && (message.flags & MSG_CTRUNC) != 0;
+}
+
+bool syslog_waits(const struct syslog *syslog, const struct guard *guard) {
+  return guard->closer.is_stuck && syslog->has_unread_descriptors;
+}
+
+/*
+ * Receives up to `count` datagrams, for which `batch` is prepared. While nothing can be closed, those that bring
+ * descriptors are left unread, and those behind them too.
+ */
+static long receive(struct syslog *syslog, struct guard *guard, const struct datagrams *from, struct batch *batch,
+                    u32 count) {
+  bool is_careful = guard->closer.is_stuck && from->kind == SOURCE_KIND_SYSLOG_UNIX;
+  syslog->has_unread_descriptors = is_careful && next_has_descriptors(from->fd);
+  if (syslog->has_unread_descriptors) return -EAGAIN;
+  if (is_careful) count = 1;
   struct operation *operation = &batch->operation;
   *operation = (struct operation){.fd = from->fd, .event = EVENT_DATAGRAMS_LOST, .event_argument = from->kind};
   operation->counts_result = true;
@@ -122,14 +147,6 @@ static long receive(struct guard *guard, const struct datagrams *from, struct ba
   guard_begin(guard, operation);
   long got = sys_recvmmsg(from->fd, batch->received, count, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   return guard_end(guard, operation, got);
-}
-
-/* Only when the datagrams are in the queue: a worker that is abandoned here has nothing that could be lost. */
-static void close_received(struct guard *guard, struct batch *batch, long count) {
-  batch->operation = (struct operation){.fd = -1};
-  guard_begin(guard, &batch->operation);
-  close_descriptors(batch, count);
-  guard_end(guard, &batch->operation, 0);
 }
 
 /* Writes a datagram's frame, unless it is refused. Returns whether descriptors came with it. */
@@ -160,7 +177,7 @@ static bool read_batch(struct syslog *syslog, struct sources *sources, const str
   u8 *buffers = guard_buffers(sources->guard, &count);
   if (count > fitting) count = fitting > 0 ? fitting : 1;
   for (u32 at = 0; at < count; at++) prepare(&batch, at, from, buffers + at * WORKER_BUFFER_BYTES);
-  long got = receive(sources->guard, from, &batch, count);
+  long got = receive(syslog, sources->guard, from, &batch, count);
   /* An error that an earlier packet caused (ICMP) is not the end of a socket that everybody sends to. */
   if (got < 0) return got != -EAGAIN && got != -EBADF;
   struct stamp stamp = queue_stamp();
@@ -169,7 +186,7 @@ static bool read_batch(struct syslog *syslog, struct sources *sources, const str
     u8 *payload = buffers + at * WORKER_BUFFER_BYTES;
     if (put_datagram(syslog, sources, from, payload, &batch.received[at], &stamp)) has_descriptors = true;
   }
-  if (has_descriptors) close_received(sources->guard, &batch, got);
+  if (has_descriptors) close_descriptors(sources->guard, &batch, got);
   return got == count;
 }
 
@@ -188,10 +205,10 @@ void syslog_drop(struct syslog *syslog, const struct listeners *listeners, struc
   struct batch batch;
   for (u32 turn = 0; turn < DROPS_PER_TURN; turn += WORKER_BUFFERS) {
     for (u32 at = 0; at < WORKER_BUFFERS; at++) prepare(&batch, at, &from, NULL);
-    long got = receive(sources->guard, &from, &batch, WORKER_BUFFERS);
+    long got = receive(syslog, sources->guard, &from, &batch, WORKER_BUFFERS);
     if (got < 0) break;
     event_count(sources->events, EVENT_DATAGRAMS_LOST, (u32)got, kind, "", 0);
-    close_received(sources->guard, &batch, got);
+    close_descriptors(sources->guard, &batch, got);
   }
   if (kind == SOURCE_KIND_SYSLOG_UDP) syslog_count_drops(syslog, listeners, sources->events);
 }

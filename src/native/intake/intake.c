@@ -5,6 +5,7 @@
 #include "start/daemonize.h"
 #include "intake/invariants.h"
 #include "inputs/kmsg.h"
+#include "system/unix-socket.h"
 
 /* Descriptors that the intake itself needs beside the sources and the kept readers. */
 #define OWN_DESCRIPTORS_MAX 64
@@ -119,7 +120,12 @@ bool intake_start(struct intake *intake) {
   engine_reset(&intake->engine);
   if (intake->holdings.taken_from == 0 && !open_new(intake)) return false;
   /* Whether somebody may take over depends on who sent the datagram. */
-  sys_set_socket_number(intake->holdings.listeners.log, SO_PASSCRED, 1);
+  const struct listeners *listeners = &intake->holdings.listeners;
+  sys_set_socket_number(listeners->log, SO_PASSCRED, 1);
+  /* Connections inherit it. */
+  unix_refuse_descriptors(listeners->syslog);
+  unix_refuse_descriptors(listeners->query);
+  unix_refuse_descriptors(listeners->docker);
   intake->signal_fd = take_signals(&intake->engine.launch.signal_mask);
   update_clock(intake);
   return intake->signal_fd >= 0;
@@ -158,8 +164,8 @@ static void choose(const struct intake *intake, struct pollfd *fds) {
       [ON_CONTROL] = intake->engine.control,
       [ON_SIGNAL] = intake->signal_fd,
       [ON_REPORT] = intake->guard.report_fd,
-      [ON_LOG] = stopping ? -1 : listeners->log,
-      [ON_SYSLOG] = reads_datagrams ? listeners->syslog : -1,
+      [ON_LOG] = stopping || intake->guard.closer.is_stuck ? -1 : listeners->log,
+      [ON_SYSLOG] = reads_datagrams && !syslog_waits(&holdings->syslog, &intake->guard) ? listeners->syslog : -1,
       [ON_UDP] = reads_datagrams ? listeners->udp : -1,
       [ON_TCP] = stopping || holdings->syslog.accept_after_ms > intake->now_ms ? -1 : listeners->tcp,
       [ON_KMSG] = reads ? listeners->kmsg : -1,
@@ -216,7 +222,7 @@ static void read_signals(struct intake *intake) {
 
 /* Abandoned workers share the table of descriptors, so that their end is not the end of the descriptors. */
 __attribute__((noreturn)) static void end_process(struct intake *intake) {
-  if (guard_has_abandoned(&intake->guard)) sys_close_range(3, 0xffffffff);
+  if (guard_has_abandoned(&intake->guard)) closer_leave(&intake->guard.closer);
   sys_exit(0);
 }
 
@@ -334,6 +340,16 @@ static void exit_if_stopped(struct intake *intake) {
 
 /* ---- the loop ---- */
 
+/* Returns in how many milliseconds it is due again, or -1. */
+static i64 look_at_closer(struct intake *intake) {
+  struct closer *closer = &intake->guard.closer;
+  bool was_stuck = closer->is_stuck;
+  i64 due_ms = closer_look(closer, intake->now_ms);
+  if (closer->is_stuck && !was_stuck)
+    event_count(&intake->holdings.events, EVENT_CLOSING_BLOCKED, 1, CLOSER_THREADS_MAX, "", 0);
+  return due_ms;
+}
+
 static void turn(struct intake *intake) {
   struct holdings *holdings = &intake->holdings;
   struct pollfd fds[ON_COUNT];
@@ -344,12 +360,13 @@ static void turn(struct intake *intake) {
   if (is_draining(intake)) holdings->sources.pacing = (struct pacing){0, 0, 0};
   if (!is_stopping(intake)) engine_start_if_due(&intake->engine, holdings, intake->now_ms);
   engine_check_stall(&intake->engine, &holdings->events, intake->now_ms);
+  i64 look_ms = look_at_closer(intake);
   i64 events_ms = events_flush(&holdings->events, &holdings->queue, intake->now_ms, is_stopping(intake));
   rewind_when_quiet(intake);
   control_notify(&intake->engine, &holdings->queue, intake->now_ms);
   check_invariants(holdings, &intake->engine);
   choose(intake, fds);
-  sys_poll_us(fds, ON_COUNT, wait_us(intake, events_ms));
+  sys_poll_us(fds, ON_COUNT, wait_us(intake, sooner(events_ms, look_ms)));
   update_clock(intake);
   handle(intake, fds);
   if (is_draining(intake) && is_drained(intake, could_read, head)) begin_stop(intake);

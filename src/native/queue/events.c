@@ -5,7 +5,7 @@
 
 #define EVENT_INTERVAL_MS 1000
 
-_Static_assert(EVENT_CONNECTION_ENDED < EVENT_CODES, "every event code has a slot");
+_Static_assert(EVENT_CLOSING_BLOCKED < EVENT_CODES, "every event code has a slot");
 _Static_assert(SOURCE_KIND_ENGINE_OUTPUT < EVENT_LOSS_KINDS, "every kind of source has a slot for its losses");
 
 #define FIRST_USER_SLOT (EVENT_CODES + EVENT_LOSS_KINDS)

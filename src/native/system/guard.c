@@ -102,11 +102,7 @@ void guard_call(struct guard *guard, void (*call)(void *), void *argument) {
   wait_while(&guard->has_call, 1);
 }
 
-void guard_close(struct guard *guard, int fd) {
-  struct operation operation = {.fd = fd};
-  guard_begin(guard, &operation);
-  guard_end(guard, &operation, sys_close(fd));
-}
+void guard_close(struct guard *guard, int fd) { closer_add(&guard->closer, fd); }
 
 void guard_acknowledge(struct worker *worker) {
   worker->since_ms = clock_ms();
@@ -125,6 +121,7 @@ enum worker_state guard_report(struct worker *worker, long result) {
 }
 
 bool guard_has_abandoned(const struct guard *guard) {
+  if (__atomic_load_n(&guard->closer.running, __ATOMIC_ACQUIRE) > 0) return true;
   for (u32 n = 0; n < WORKERS_MAX; n++)
     if (__atomic_load_n(&guard->workers[n].state, __ATOMIC_ACQUIRE) > WORKER_RUNS) return true;
   return false;

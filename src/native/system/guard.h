@@ -11,7 +11,7 @@
 #pragma once
 
 #include "constants.h"
-#include "system/thread.h"
+#include "system/closer.h"
 
 /* Threads at the same time. The last one can't be replaced: the intake then waits for its operation. */
 #define WORKERS_MAX 32
@@ -69,6 +69,7 @@ struct guard {
   bool has_reports;      /* some workers may wait for an answer */
   int report_fd;         /* an eventfd: a worker reports */
   struct worker *worker; /* the one that is the intake */
+  struct closer closer;
   void (*run)(void *context, const struct operation *abandoned, struct worker *by);
   void *context;
   struct worker workers[WORKERS_MAX];
@@ -90,7 +91,7 @@ void guard_call(struct guard *guard, void (*call)(void *), void *argument);
 /* Around an operation that may block. guard_end returns `result`, or never: then another thread is the intake. */
 void guard_begin(struct guard *guard, struct operation *operation);
 long guard_end(struct guard *guard, struct operation *operation, long result);
-/* Closes a descriptor of somebody else. */
+/* Closes a descriptor of somebody else, without waiting for it. */
 void guard_close(struct guard *guard, int fd);
 /* Where the intake may read to. */
 static inline u8 *guard_buffer(struct guard *guard) { return guard->worker->buffer; }

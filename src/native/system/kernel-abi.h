@@ -205,6 +205,7 @@ struct timespec {
 #define SO_PASSRIGHTS 83
 #define SCM_RIGHTS 1
 #define SCM_CREDENTIALS 2
+#define MSG_PEEK 2
 #define MSG_CTRUNC 8
 #define MSG_TRUNC 0x20
 #define MSG_DONTWAIT 0x40

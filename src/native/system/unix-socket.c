@@ -32,6 +32,8 @@ int unix_peer(int fd, struct ucred *peer) {
   return error;
 }
 
+void unix_refuse_descriptors(int fd) { sys_set_socket_number(fd, SO_PASSRIGHTS, 0); }
+
 int send_descriptors(int to, const void *bytes, size_t byte_count, const int *fds, u32 fd_count, int flags) {
   u8 control[CMSG_SPACE(DESCRIPTORS_PER_DATAGRAM_MAX * sizeof(int))] __attribute__((aligned(8))) = {0};
   struct iovec part = {(void *)(uintptr_t)bytes, byte_count};

@@ -12,6 +12,11 @@ void unix_set_timeouts(int fd, i64 ms);
 /* Who made the other end of a connected socket. 0 or -errno; then `peer` is as it was. */
 int unix_peer(int fd, struct ucred *peer);
 
+/*
+ * The socket receives no descriptors (Linux 6.16): the kernel would close what a sender passes along, and that may hang.
+ */
+void unix_refuse_descriptors(int fd);
+
 /* Sends a message with at most DESCRIPTORS_PER_DATAGRAM_MAX descriptors. `flags` as for sendmsg(2). 0 or -errno. */
 int send_descriptors(int to, const void *bytes, size_t byte_count, const int *fds, u32 fd_count, int flags);
 
