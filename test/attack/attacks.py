@@ -154,6 +154,47 @@ def attack_query_places(target):
     join(*pids)
 
 
+def lingering():
+    """A TCP connection whose last close waits for a minute: its peer does not read what was sent."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0)); listener.listen()
+        ours = socket.create_connection(listener.getsockname())
+        peer = listener.accept()[0]
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    ours.setblocking(False)
+    try:
+        while True: ours.send(bytes(100_000))
+    except BlockingIOError: pass
+    return ours, peer
+
+
+@attack("a container passes descriptors whose closing hangs")
+def attack_hanging_closes(target):
+    until("the quiet container is logged", lambda: target.lines("quiet"))
+    pairs = [lingering() for _ in range(12)]
+    for ours, _ in pairs: target.pass_descriptors(b"hanging", [ours.fileno()]); ours.close()
+    until("they are sources", lambda: target.counter("sourcesOpened") >= 13)
+    for _, peer in pairs: peer.shutdown(socket.SHUT_WR)
+    until("it is in the log", lambda: any("hangs in 8 threads" in text for text in target.lines("memlogd")))
+    time.sleep(target.seconds)
+    for _, peer in pairs: peer.close()
+    target.log_lines("after", 10)
+
+
+@attack("a user passes descriptors to /dev/log", "-syslog", "{syslog}")
+def attack_syslog_descriptors(target):
+    needs_root()
+    until("the quiet container is logged", lambda: target.lines("quiet"))
+    def flood():
+        log, end = target.connect_syslog(), time.monotonic() + target.seconds
+        fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(200)]
+        while time.monotonic() < end:
+            try: socket.send_fds(log, [b"<13>flood: with descriptors"], fds)
+            except PermissionError: log.send(b"<13>flood: without")  # Linux 6.16
+    join(as_user(USER, flood))
+    target.log_lines("after", 10)
+
+
 ATTACKS = {name[len("attack_"):].replace("_", "-"): function for name, function in list(globals().items()) if name.startswith("attack_")}
 
 
