@@ -187,10 +187,6 @@ def test_descriptors_sent_into_a_source_block_nobody_else():
     m.stop()
 
 
-SO_PASSRIGHTS = 83
-OLD_KERNEL = f"without {SO_PASSRIGHTS}"
-
-
 def knows_passrights():
     a, b = socket.socketpair()
     with a, b:
@@ -211,7 +207,6 @@ def test_sockets_that_take_no_descriptors_refuse_them():
             except PermissionError: continue
             raise AssertionError(path)
     m.stop()
-
 
 
 def test_many_lingering_closes_are_never_waited_for():

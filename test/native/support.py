@@ -9,6 +9,10 @@ EVENTS = dict(started=1, exited=2, without=3, truncated=4, name_cut=5, full=6, r
               stalled=11, open_failed=12, stopping=13, blocked=16, rate_limited=17, no_descriptors=18, idle_ended=19, unread=21,
               connection_ended=22, closing_blocked=23)
 
+SO_PASSRIGHTS = 83
+# A shim's order: before Linux 6.16 every Unix socket takes descriptors.
+OLD_KERNEL = f"without {SO_PASSRIGHTS}"
+
 
 def until(what, check, seconds=100):
     """Waits for a condition; returns what `check` returned."""
