@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { binDirectory, Daemon } from '../support/daemon.ts'
+import { freePort } from '../support/free-port.ts'
 import { waitMs } from '../support/wait.ts'
 
 const attackProgram = join(import.meta.dirname, 'attacks.py')
@@ -36,14 +37,16 @@ export function listAttacks(): Attack[] {
 
 /** Runs an attack for about so many seconds. Throws if what is promised does not hold. */
 export async function runAttack({ name, flags }: Attack, seconds: number): Promise<Outcome> {
-  const daemon = await Daemon.start(...flags)
+  const port = String(await freePort())
+  const daemon = await Daemon.start(...flags.map((flag) => flag.replace('{port}', port)))
   let memoryBytes = 0
   const sampler = setInterval(() => {
-    memoryBytes = Math.max(memoryBytes, privateBytes(daemon.pid) + privateBytes(daemon.enginePid))
+    memoryBytes = Math.max(memoryBytes, privateBytes(daemon))
   }, sampleMs)
   try {
     const quiet = startPython(quietProgram, [daemon.logSocket, daemon.querySocket])
-    const attack = startPython(attackProgram, [name, daemon.directory, String(seconds), join(binDirectory, 'logread')])
+    const args = [name, daemon.directory, String(seconds), join(binDirectory, 'logread'), port]
+    const attack = startPython(attackProgram, args)
     const { status, stdout, stderr } = await attack.ended
     quiet.child.stdin.end()
     const { stdout: counts, stderr: complaint } = await quiet.ended
@@ -59,13 +62,19 @@ export async function runAttack({ name, flags }: Attack, seconds: number): Promi
   }
 }
 
-function privateBytes(pid: number | undefined): number {
+/** Of the intake and its engine, bytes; 0 while one of them ends. */
+function privateBytes(daemon: Daemon): number {
   try {
-    const found = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-    return Number(found?.[1] ?? 0) * 1024
+    return [daemon.pid, daemon.enginePid].reduce<number>((sum, pid) => sum + rssAnonBytes(pid), 0)
   } catch {
     return 0
   }
+}
+
+function rssAnonBytes(pid: number | undefined): number {
+  if (pid === undefined) return 0
+  const found = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(found?.[1] ?? 0) * 1024
 }
 
 interface Ended {

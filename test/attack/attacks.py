@@ -1,7 +1,7 @@
 """
-Attacks on a running memlogd: attacks.py NAME DIRECTORY SECONDS LOGREAD runs one for about that long and checks that what
+Attacks on a running memlogd: attacks.py NAME DIRECTORY SECONDS LOGREAD PORT runs one for about that long and checks that what
 is promised holds. Each function that begins with `attack_` is one; its text is its title, `flags` what memlogd is started
-with. Exit status 77: the machine can't run it, and why is printed. `attacks.py --list` prints all of them as JSON.
+with; `{port}` stands for a free port. Exit status 77: the machine can't run it, and why is printed. `attacks.py --list` prints all of them as JSON.
 """
 import json, os, pwd, resource, signal, socket, struct, subprocess, sys, time
 
@@ -32,8 +32,8 @@ def until(what, check, seconds=60):
 
 class Target:
     """The memlogd that is attacked."""
-    def __init__(self, directory, seconds, logread):
-        self.logread = logread
+    def __init__(self, directory, seconds, logread, port):
+        self.logread, self.port = logread, port
         self.directory, self.seconds = directory, seconds
         self.log, self.query, self.syslog = ("%s/%s.sock" % (directory, name) for name in ("log", "query", "syslog"))
         os.chmod(directory, 0o755)
@@ -62,6 +62,19 @@ class Target:
         connection, text = self.ask(b'\0{"stats":true}\n'), b""
         while got := connection.recv(1 << 20): text += got
         return json.loads(text.splitlines()[1])
+
+    def engine(self):
+        """The pid of the engine, 0 while none runs: the child of the intake, which listens."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self.query)
+            intake = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        with open("/proc/%d/task/%d/children" % (intake, intake)) as file: return int((file.read().split() or ["0"])[0])
+
+    def first_line(self, request):
+        """The header of the reply to a dump."""
+        connection, text = self.ask(b"\0" + json.dumps(request).encode() + b"\n"), b""
+        while got := connection.recv(1 << 20): text += got
+        return text.split(b"\n", 1)[0]
 
     def counter(self, name): return self.statistics()["counters"][name]
 
@@ -195,6 +208,115 @@ def attack_syslog_descriptors(target):
     target.log_lines("after", 10)
 
 
+@attack("a container passes files whose reads never end")
+def attack_blocking_files(target):
+    needs_root()
+    until("the quiet container is logged", lambda: target.lines("quiet"))
+    try: fds = [os.open("/proc/kmsg", os.O_RDONLY) for _ in range(8)]
+    except OSError as error: skip("/proc/kmsg: %s" % error.strerror)
+    for n, fd in enumerate(fds): target.pass_descriptors(b"hanging-%d" % n, [fd]); os.close(fd)
+    time.sleep(target.seconds)
+    target.log_lines("after", 10)
+
+
+@attack("a container passes 4,400 sockets that stay silent")
+def attack_silent_sockets(target):
+    until("the quiet container is logged", lambda: target.lines("quiet"))
+    writers = []
+    for n in range(4400):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        target.pass_descriptors(b"silent-%d" % n, [theirs.fileno()])
+        theirs.close()
+        writers.append(ours)
+    begun = time.monotonic()
+    target.log_lines("after", 10)
+    assert time.monotonic() - begun < 20, "a new container waited %.1f s" % (time.monotonic() - begun)
+    # The longest idle ones give way. Those that come before the engine has taken note of that are refused, and named.
+    until("it is in the log", lambda: any("datagram socket" in text or "refused" in text for text in target.lines("memlogd")))
+
+
+@attack("a container passes more pipes than there is room for, and the engine dies")
+def attack_many_pipes(target):
+    until("the quiet container is logged", lambda: target.lines("quiet"))
+    writers = []
+    for n in range(4200):
+        reader, writer = os.pipe()
+        target.pass_descriptors(b"pipe-%d" % n, [reader])
+        os.close(reader)
+        writers.append(writer)
+    until("the refused ones are named", lambda: any("refused" in text or "in use" in text for text in target.lines("memlogd")))
+    engine = target.engine()
+    os.kill(engine, signal.SIGKILL)
+    until("another engine runs", lambda: target.engine() not in (0, engine))
+    for writer in writers: os.close(writer)
+    until("the pipes have ended", lambda: target.statistics()["sources"] < 100)
+    target.log_lines("after", 10)
+
+
+@attack("one address takes all connections of syslog over TCP", "-syslog-tcp", "127.0.0.1:{port}")
+def attack_syslog_places(target):
+    address = ("127.0.0.1", target.port)
+    held = []
+    for _ in range(300):
+        try: held.append(socket.create_connection(address, timeout=5))
+        except OSError: break
+    other = socket.socket()
+    other.bind(("127.0.0.2", 0))
+    other.connect(address)
+    other.sendall(b"<13>other: from another address\n")
+    until("another address is served", lambda: target.lines("other"))
+    time.sleep(target.seconds)
+    for connection in held + [other]: connection.close()
+
+
+@attack("a thousand containers never end their lines")
+def attack_unfinished_lines(target):
+    until("the quiet container is logged", lambda: target.lines("quiet"))
+    writers = []
+    for n in range(1000):
+        reader, writer = os.pipe()
+        target.pass_descriptors(b"endless-%d" % n, [reader])
+        os.close(reader)
+        os.set_blocking(writer, False)
+        writers.append(writer)
+    end = time.monotonic() + target.seconds
+    while time.monotonic() < end:
+        for writer in writers:
+            try: os.write(writer, b"x" * 4096)
+            except BlockingIOError: pass
+    for writer in writers: os.close(writer)
+    target.log_lines("after", 10)
+
+
+@attack("a reader asks for as many globs as it may, again and again")
+def attack_costly_queries(target):
+    for n in range(200): target.log_lines("name-%d-%s" % (n, "a" * 200), 1)
+    # As many as fit into the longest request; then those that are accepted.
+    globs = ["*%s*%d" % ("a" * 80, n) for n in range(256)]
+    assert b'"error"' in target.first_line({"sources": globs}), "no limit"
+    while b'"error"' in target.first_line({"sources": globs}): globs = globs[:len(globs) * 9 // 10]
+    end = time.monotonic() + target.seconds
+    while time.monotonic() < end: target.first_line({"sources": globs})
+
+
+@attack("somebody who has only the log socket asks to take over")
+def attack_takeovers(target):
+    needs_root()
+    until("the quiet container is logged", lambda: target.lines("quiet"))
+    engine = target.engine()
+    os.chmod(target.log, 0o666)
+    def ask():
+        end = time.monotonic() + target.seconds
+        while time.monotonic() < end:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with ours, theirs, open("/dev/null") as proof:
+                target.pass_descriptors(b"\0memlogd-takeover", [theirs.fileno(), proof.fileno()])
+                time.sleep(0.01)
+    join(as_user(USER, ask))
+    assert target.engine() == engine, "the engine was restarted"
+    target.log_lines("after", 10)
+
+
 ATTACKS = {name[len("attack_"):].replace("_", "-"): function for name, function in list(globals().items()) if name.startswith("attack_")}
 
 
@@ -202,8 +324,8 @@ def main():
     if sys.argv[1] == "--list":
         return print(json.dumps([{"name": name, "title": f.title, "flags": f.flags} for name, f in ATTACKS.items()]))
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    name, directory, seconds, logread = sys.argv[1:5]
-    ATTACKS[name](Target(directory, float(seconds), logread))
+    name, directory, seconds, logread, port = sys.argv[1:6]
+    ATTACKS[name](Target(directory, float(seconds), logread, int(port)))
 
 
 main()
