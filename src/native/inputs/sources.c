@@ -224,6 +224,8 @@ static void end_longest_idle(struct sources *sources) {
   source_end(sources, longest, 0);
 }
 
+bool sources_await_slots(const struct sources *sources) { return sources->free.count == 0 && sources->ended.count > 0; }
+
 bool source_adopt(struct sources *sources, int fd, u32 kind, u32 token, const char *name, u32 name_bytes) {
   u32 slot = 0;
   bool is_reserved = fd >= sources->descriptors_max;

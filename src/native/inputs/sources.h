@@ -63,6 +63,8 @@ struct unread {
   struct text names; /* NAME BYTES, ... */
 };
 
+/* Whether no slot is free, but some are as soon as the engine has stored the ends of their sources. */
+bool sources_await_slots(const struct sources *sources);
 /* Every slot is free. */
 void sources_start(struct sources *sources);
 /* Opens a source without a descriptor, for datagrams and records. Truncates its name. False if no slot is free. */

@@ -11,6 +11,8 @@
 #define OWN_DESCRIPTORS_MAX 64
 /* After this long without new frames, the queue's memory is freed. */
 #define QUIET_MS 20
+/* How long new sources wait for slots that the engine is about to free. After that they are refused. */
+#define SLOT_WAIT_MS 1000
 /* Turns in which datagrams that can't be stored any more are counted at the end. */
 #define LAST_DROPS_MAX 16
 
@@ -149,6 +151,17 @@ static bool is_dropping(const struct intake *intake) {
   return is_full(intake) && intake->now_ms >= intake->watch.full_since_ms + DATAGRAM_WAIT_MS;
 }
 
+/* Whether new sources wait, unread, until slots are free. */
+static bool awaits_slots(const struct intake *intake) {
+  u64 since_ms = intake->watch.slots_since_ms;
+  return since_ms != 0 && intake->now_ms < since_ms + SLOT_WAIT_MS;
+}
+
+static void note_slots(struct intake *intake) {
+  if (!sources_await_slots(&intake->holdings.sources)) intake->watch.slots_since_ms = 0;
+  else if (intake->watch.slots_since_ms == 0) intake->watch.slots_since_ms = intake->now_ms;
+}
+
 static void note_fullness(struct intake *intake) {
   if (!queue_is_full(&intake->holdings.queue)) intake->watch.full_since_ms = 0;
   else if (!is_full(intake)) intake->watch.full_since_ms = intake->now_ms;
@@ -164,7 +177,7 @@ static void choose(const struct intake *intake, struct pollfd *fds) {
       [ON_CONTROL] = intake->engine.control,
       [ON_SIGNAL] = intake->signal_fd,
       [ON_REPORT] = intake->guard.report_fd,
-      [ON_LOG] = stopping || intake->guard.closer.is_stuck ? -1 : listeners->log,
+      [ON_LOG] = stopping || intake->guard.closer.is_stuck || awaits_slots(intake) ? -1 : listeners->log,
       [ON_SYSLOG] = reads_datagrams && !syslog_waits(&holdings->syslog, &intake->guard) ? listeners->syslog : -1,
       [ON_UDP] = reads_datagrams ? listeners->udp : -1,
       [ON_TCP] = stopping || holdings->syslog.accept_after_ms > intake->now_ms ? -1 : listeners->tcp,
@@ -184,6 +197,7 @@ static i64 wait_ms(const struct intake *intake, i64 events_ms) {
   i64 wait = sooner(events_ms, engine_due_ms(&intake->engine, intake->now_ms));
   if (holdings->sources.busy_count > 0 && !is_full(intake))
     wait = sooner(wait, remaining_ms(intake, holdings->sources.pacing.busy_after_ms));
+  if (awaits_slots(intake)) wait = sooner(wait, remaining_ms(intake, intake->watch.slots_since_ms + SLOT_WAIT_MS));
   if (is_full(intake) && !is_dropping(intake))
     wait = sooner(wait, remaining_ms(intake, intake->watch.full_since_ms + DATAGRAM_WAIT_MS));
   if (holdings->syslog.accept_after_ms > intake->now_ms)
@@ -245,8 +259,10 @@ static void serve_takeover(struct intake *intake, const struct takeover_request 
 }
 
 static void read_log_socket(struct intake *intake) {
+  /* Where they have waited for long enough, they are refused. */
+  bool may_wait = intake->watch.slots_since_ms == 0;
   struct takeover_request request =
-      log_socket_read(&intake->log_socket, intake->holdings.listeners.log, &intake->holdings.sources);
+      log_socket_read(&intake->log_socket, intake->holdings.listeners.log, &intake->holdings.sources, may_wait);
   if (request.peer >= 0) serve_takeover(intake, &request);
 }
 
@@ -355,6 +371,7 @@ static void turn(struct intake *intake) {
   struct pollfd fds[ON_COUNT];
   update_clock(intake);
   note_fullness(intake);
+  note_slots(intake);
   u64 head = holdings->queue.head;
   bool could_read = !is_full(intake);
   if (is_draining(intake)) holdings->sources.pacing = (struct pacing){0, 0, 0};

@@ -10,9 +10,10 @@
 
 /* What the loop has seen of the queue. */
 struct queue_watch {
-  u64 full_since_ms; /* 0: there is room */
-  u64 written_head;  /* the head when last looked at */
-  u64 written_ms;    /* when it last moved */
+  u64 full_since_ms;  /* 0: there is room */
+  u64 slots_since_ms; /* since when new sources wait for slots, 0: they don't */
+  u64 written_head;   /* the head when last looked at */
+  u64 written_ms;     /* when it last moved */
 };
 
 struct stop {

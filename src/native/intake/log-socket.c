@@ -76,9 +76,9 @@ static bool read_datagram(struct log_socket *socket, int fd, struct sources *sou
   return true;
 }
 
-struct takeover_request log_socket_read(struct log_socket *socket, int fd, struct sources *sources) {
+struct takeover_request log_socket_read(struct log_socket *socket, int fd, struct sources *sources, bool may_wait) {
   struct takeover_request request = {-1, -1, UID_UNKNOWN};
   for (u32 turn = 0; turn < LOG_DATAGRAMS_PER_TURN; turn++)
-    if (!read_datagram(socket, fd, sources, &request)) break;
+    if ((may_wait && sources_await_slots(sources)) || !read_datagram(socket, fd, sources, &request)) break;
   return request;
 }

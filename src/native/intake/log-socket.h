@@ -13,5 +13,8 @@ struct log_socket {
 
 /* Adopts the descriptors that are left of a datagram: a worker was abandoned while it adopted another one. */
 void log_socket_adopt(struct log_socket *socket, struct sources *sources);
-/* Reads some datagrams and adopts their descriptors. Returns a request to take over, whose descriptors the caller owns. */
-struct takeover_request log_socket_read(struct log_socket *socket, int fd, struct sources *sources);
+/*
+ * Reads some datagrams and adopts their descriptors; if they may wait, none while slots are about to become free. Returns
+ * a request to take over, whose descriptors the caller owns.
+ */
+struct takeover_request log_socket_read(struct log_socket *socket, int fd, struct sources *sources, bool may_wait);
