@@ -55,21 +55,31 @@ export function listenForStop(): Stop {
   }
 }
 
+const undos = new Set<() => void>()
+
+/** One listener for all undos: whatever else is counted is somebody else's. */
+function undoAndEnd(name: NodeJS.Signals): void {
+  if (process.listenerCount(name) > 1) return
+  for (const undo of undos) undo()
+  undos.clear()
+  endUndoing()
+  process.kill(process.pid, name)
+}
+
+function endUndoing(): void {
+  for (const each of endingSignals) process.removeListener(each, undoAndEnd)
+}
+
 /**
  * Calls `undo` before a signal ends this process, unless somebody else listens for it. Returns what ends this. The
  * process then ends by the signal, as if nobody had listened. SIGKILL leaves no time for it.
  */
 export function beforeEndingSignal(undo: () => void): () => void {
-  const forget = () => {
-    for (const each of endingSignals) process.removeListener(each, listener)
-  }
   // Before all others, so that those who stop listening at the first signal are still counted.
-  const listener = (name: NodeJS.Signals) => {
-    if (process.listenerCount(name) > 1) return
-    undo()
-    forget()
-    process.kill(process.pid, name)
+  if (undos.size === 0) for (const each of endingSignals) process.prependListener(each, undoAndEnd)
+  undos.add(undo)
+  return () => {
+    undos.delete(undo)
+    if (undos.size === 0) endUndoing()
   }
-  for (const each of endingSignals) process.prependListener(each, listener)
-  return forget
 }

@@ -184,6 +184,23 @@ print(reading.wait(30), fcntl.fcntl(theirs, fcntl.F_GETFL) & os.O_NONBLOCK)`
   expect(python(program, args)).toBe(`-${constants.signals[signal as NodeJS.Signals]} 0\n`)
 })
 
+it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'])(
+  '%s ends a logread between two sockets of others, which stay as they were',
+  async (signal) => {
+    const program = `
+import fcntl, os, signal, socket, subprocess, sys
+(writer, source), (reader, sink) = socket.socketpair(), socket.socketpair()
+reading = subprocess.Popen([*sys.argv[2:]], stdin=source, stdout=sink, stderr=subprocess.DEVNULL)
+writer.sendall(b'{"msg":"a line","source":"s","time":"2017-04-15T15:37:37.5Z"}\\n')
+reader.recv(1, socket.MSG_PEEK)
+reading.send_signal(getattr(signal, sys.argv[1]))
+try: print(reading.wait(30), *[fcntl.fcntl(theirs, fcntl.F_GETFL) & os.O_NONBLOCK for theirs in (source, sink)])
+finally: reading.kill()`
+    const args = [signal, logread ?? '', '--file', '-', '-f']
+    expect(python(program, args)).toBe(`-${constants.signals[signal as NodeJS.Signals]} 0 0\n`)
+  },
+)
+
 /** True when a FIFO has no room for another page. */
 function isFull(fifo: string): boolean {
   const program = join(daemon.directory, 'is-full.py')
