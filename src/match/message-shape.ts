@@ -9,6 +9,7 @@ const letter = 4
 const colon = 8
 const dot = 16
 const alphanumeric = digit | hexLetter | letter
+const inAddress = digit | hexLetter | colon | dot
 
 const classes = new Uint8Array(256)
 for (let byte = 0; byte < 256; byte++) {
@@ -37,11 +38,18 @@ function classAt(bytes: Buffer, at: number, end: number): number {
 export function writeShape(target: Buffer, at: number, bytes: Buffer, start: number, end: number): number {
   let to = at
   let isWordStart = true
+  // Bytes before it were looked at: where no address begins with a run of them, none begins further on in the run.
+  let addressRun = start
   for (let from = start; from < end; ) {
     const byte = bytes[from] as number
     const kind = classes[byte] as number
     if ((kind & (digit | hexLetter | colon)) !== 0) {
-      const after = isWordStart ? valueEnd(bytes, from, end) : digitsEnd(bytes, from, end)
+      let after = from
+      if (isWordStart && from >= addressRun) {
+        addressRun = runEnd(bytes, from, end, inAddress)
+        after = addressEnd(bytes, from, addressRun, end)
+      }
+      if (after === from) after = isWordStart ? valueEnd(bytes, from, end) : digitsEnd(bytes, from, end)
       if (after > from) {
         target[to++] = mark
         from = after
@@ -56,7 +64,7 @@ export function writeShape(target: Buffer, at: number, bytes: Buffer, start: num
   return to
 }
 
-/** The end of the value that begins a word at `at`; `at` if there is none. */
+/** The end of the value, other than an address, that begins a word at `at`; `at` if there is none. */
 function valueEnd(bytes: Buffer, at: number, end: number): number {
   if (isUuid(bytes, at, end)) return at + uuidBytes
   const isPrefixed = bytes[at] === zero && at + 1 < end && ((bytes[at + 1] as number) | 0x20) === 0x78
@@ -64,8 +72,6 @@ function valueEnd(bytes: Buffer, at: number, end: number): number {
     const after = runEnd(bytes, at + 2, end, digit | hexLetter)
     if (after > at + 2) return after
   }
-  const address = addressEnd(bytes, at, end)
-  if (address > at) return address
   const word = runEnd(bytes, at, end, digit | hexLetter)
   const isWhole = (classAt(bytes, word, end) & alphanumeric) === 0
   if (isWhole && word - at >= hexWordBytes && hasDigit(bytes, at, word)) return decimalsEnd(bytes, word, end)
@@ -98,9 +104,12 @@ function decimalsEnd(bytes: Buffer, at: number, end: number): number {
   return after
 }
 
-/** Times of day, IPv6 and hardware addresses, addresses with ports: hexadecimal with colons. */
-function addressEnd(bytes: Buffer, at: number, end: number): number {
-  let after = runEnd(bytes, at, end, digit | hexLetter | colon | dot)
+/**
+ * The end of the address at `at` whose bytes run to `run`; `at` if there is none. Times of day, IPv6 and hardware
+ * addresses, addresses with ports: hexadecimal with colons.
+ */
+function addressEnd(bytes: Buffer, at: number, run: number, end: number): number {
+  let after = run
   // What closes a sentence or a clause is no part of it.
   while (after > at && (classAt(bytes, after - 1, end) & (colon | dot)) !== 0) after--
   if ((classAt(bytes, after, end) & alphanumeric) !== 0) return at
