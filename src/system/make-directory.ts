@@ -1,16 +1,12 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** False if the directory above is missing. */
-async function makeOne(path: string): Promise<boolean> {
+/** One that exists is no error: another process may make it at the same time. */
+async function makeOne(path: string): Promise<void> {
   try {
     await mkdir(path)
-    return true
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return false
-    if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return true
-    throw error
+    if ((await stat(path).catch(() => undefined))?.isDirectory() !== true) throw error
   }
 }
 
@@ -19,7 +15,11 @@ async function makeOne(path: string): Promise<boolean> {
  * tries for ever where the directory above exists and nothing can be made in it, as in /proc.
  */
 export async function makeDirectory(path: string): Promise<void> {
-  if (await makeOne(path)) return
-  if (dirname(path) !== path) await makeDirectory(dirname(path))
-  await mkdir(path)
+  try {
+    await makeOne(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error
+    await makeDirectory(dirname(path))
+    await makeOne(path)
+  }
 }

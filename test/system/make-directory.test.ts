@@ -17,6 +17,12 @@ it('makes a directory and those above it, and leaves one that exists alone', asy
   expect(statSync(path).isDirectory()).toBe(true)
 })
 
+it('makes a directory that others make at the same time', async () => {
+  const path = join(directory, 'a/b/c/d')
+  await Promise.all(Array.from({ length: 8 }, () => makeDirectory(path)))
+  expect(statSync(path).isDirectory()).toBe(true)
+})
+
 it('fails where a file is in the way', async () => {
   writeFileSync(join(directory, 'file'), '')
   await expect(makeDirectory(join(directory, 'file'))).rejects.toMatchObject({ code: 'EEXIST' })
