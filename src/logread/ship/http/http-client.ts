@@ -83,7 +83,16 @@ export class HttpClient {
         reject(isStale ? new StaleConnection() : toNetworkError(error))
       }
       request.on('error', fail)
+      // Node then has no more to do with the connection: no answer, error or time limit follows.
+      request.on('upgrade', ({ statusCode }, socket) => {
+        socket.destroy()
+        fail(new NetworkError(`answered ${statusCode}, which was not asked for`))
+      })
+      const close = () => fail(new NetworkError('the connection was closed'))
+      request.on('close', close)
       request.on('response', (response) => {
+        // From here on the response's events say how it ends; the request may be closed before the last of them.
+        request.removeListener('close', close)
         const parts: Buffer[] = []
         let bytes = 0
         response.on('data', (part: Buffer) => {

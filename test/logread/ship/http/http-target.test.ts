@@ -35,6 +35,8 @@ interface Answer {
   body?: string
   /** Break the connection off instead of answering. */
   reset?: boolean
+  /** These bytes instead of an answer. */
+  raw?: string
 }
 
 let server: Server
@@ -62,6 +64,7 @@ beforeEach(async () => {
       received.push(one)
       const reply = answer(one, received.length)
       if (reply.reset) request.socket.resetAndDestroy()
+      else if (reply.raw !== undefined) request.socket.write(reply.raw)
       else response.writeHead(reply.status, reply.headers).end(reply.body)
     })
   })
@@ -460,6 +463,19 @@ test.each([true, false])(
     await new Promise((resolve) => half.close(resolve))
   },
 )
+
+test('an answer that switches protocols is a failure, and the next request is made', async () => {
+  const switching = ['HTTP/1.1 101 Switching Protocols', 'connection: upgrade', 'upgrade: other', '', '']
+  answer = () => ({ status: 200, raw: switching.join('\r\n') })
+  const target = makeTarget(otlp, { timeoutMs: 60_000 })
+  await expect(deliver(target, lines(1))).rejects.toMatchObject({
+    message: 'answered 101, which was not asked for',
+    retryable: true,
+  })
+  answer = () => ({ status: 200, body: '{}' })
+  await deliver(target, lines(1))
+  expect(received.length).toBe(2)
+})
 
 test('one connection is kept for all requests', async () => {
   let connections = 0
