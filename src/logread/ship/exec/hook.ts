@@ -154,7 +154,9 @@ export class Hook implements Target {
     cancel()
     await stopping
     this.#running = undefined
-    if (end.error !== undefined) this.#report(endText(end))
+    if (end.error === undefined) return
+    this.refused++
+    this.#report(endText(end))
   }
 
   async #takeToken(): Promise<void> {

@@ -24,30 +24,38 @@ const lookMs = 50
 export class ShellCommand {
   /** Resolves when the shell has ended; never rejects. Others of its group may still run. */
   readonly ended: Promise<ShellEnd>
-  readonly #child: ChildProcess
+  /** Undefined where it could not be started. */
+  readonly #child: ChildProcess | undefined
   readonly #world: World
   #end: ShellEnd | undefined
 
   /** Its output goes to where ours goes. */
   constructor(command: string, options: ShellOptions, world: World) {
     this.#world = world
-    this.#child = spawn('/bin/sh', ['-c', command], {
-      stdio: [options.hasInput ? 'pipe' : 'ignore', 'inherit', 'inherit'],
-      env: options.environment,
-      detached: true,
-    })
+    const { promise, resolve } = Promise.withResolvers<ShellEnd>()
+    this.ended = promise
+    const finish = (end: ShellEnd) => {
+      this.#end ??= end
+      resolve(this.#end)
+    }
+    const fail = (error: Error) => finish({ status: undefined, signal: undefined, error: error.message })
+    try {
+      this.#child = spawn('/bin/sh', ['-c', command], {
+        stdio: [options.hasInput ? 'pipe' : 'ignore', 'inherit', 'inherit'],
+        env: options.environment,
+        detached: true,
+      })
+    } catch (error) {
+      // Some failures are thrown (E2BIG, ENOMEM), others are events (EAGAIN, ENOENT).
+      fail(error as Error)
+      return
+    }
     // Broken pipes are reported by the write's own callback.
     this.#child.stdin?.on('error', () => undefined)
-    this.ended = new Promise((resolve) => {
-      const finish = (end: ShellEnd) => {
-        this.#end ??= end
-        resolve(this.#end)
-      }
-      this.#child.once('error', (error) => finish({ status: undefined, signal: undefined, error: error.message }))
-      this.#child.once('exit', (status, signal) =>
-        finish({ status: status ?? undefined, signal: signal ?? undefined, error: undefined }),
-      )
-    })
+    this.#child.once('error', fail)
+    this.#child.once('exit', (status, signal) =>
+      finish({ status: status ?? undefined, signal: signal ?? undefined, error: undefined }),
+    )
   }
 
   get isRunning(): boolean {
@@ -56,8 +64,8 @@ export class ShellCommand {
 
   /** Resolves when the pipe has received the bytes; rejects when the command ended or closed its input. */
   write(bytes: Buffer): Promise<void> {
-    const { stdin } = this.#child
-    if (stdin === null || stdin.destroyed || this.#end !== undefined)
+    const stdin = this.#child?.stdin
+    if (stdin == null || stdin.destroyed || this.#end !== undefined)
       return Promise.reject(new Error('the command has ended'))
     return new Promise((resolve, reject) => {
       const close = () => reject(new Error('the command has ended'))
@@ -72,7 +80,7 @@ export class ShellCommand {
 
   /** No more input comes. */
   closeInput(): void {
-    this.#child.stdin?.end()
+    this.#child?.stdin?.end()
   }
 
   /** Closes its input, waits up to `waitMs` for the group to end, then sends SIGTERM and `killMs` later SIGKILL. */
@@ -87,7 +95,7 @@ export class ShellCommand {
 
   /** True if anybody of the group received it. */
   #signal(signal: NodeJS.Signals | 0): boolean {
-    if (this.#child.pid === undefined) return false
+    if (this.#child?.pid === undefined) return false
     try {
       return process.kill(-this.#child.pid, signal)
     } catch {

@@ -133,3 +133,11 @@ test('a stop ends the wait for a command', async () => {
   stop.abort()
   await finished
 })
+
+test('a command that cannot be started is a failure, not a crash', async () => {
+  const target = makeTarget(`: ${'x'.repeat(200_000)}`)
+  await expect(deliver(target, line(1, 'x', 'one'))).rejects.toMatchObject({
+    message: "the command can't be run: spawn E2BIG",
+    retryable: true,
+  })
+})

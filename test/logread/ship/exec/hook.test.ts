@@ -212,3 +212,16 @@ test('a command sees its own line in LOG_ variables, not those of the environmen
     ['DROPPED', 'LEVEL', 'MATCH', 'MESSAGE', 'SEQUENCE', 'SOURCE', 'TIME'].map((n) => `LOG_${n}`),
   )
 })
+
+test('matches whose command cannot be started are refused and reported', async () => {
+  // The kernel accepts no string of 128 KiB, and Node throws for that.
+  const environment: NodeJS.ProcessEnv = { ...process.env, LARGE: 'x'.repeat(200_000) }
+  const target = hook(/./, 'exit 0', {}, environment)
+  await deliver(target, line(1, 'x', 'm1'))
+  await target.finish(new AbortController().signal)
+  expect(target.refused).toBe(1)
+  await deliver(target, line(2, 'x', 'm2'))
+  await target.finish(new AbortController().signal)
+  expect(target.refused).toBe(2)
+  expect(said).toEqual(Array(2).fill("the command can't be run: spawn E2BIG"))
+})
