@@ -84,7 +84,7 @@ class Complaint {
 }
 
 export class Shipper {
-  /** memlogd could not be asked for the rest, and it is not waited for. */
+  /** memlogd could not be asked for the rest, and it is not waited for; or the target could not be ended in order. */
   isIncomplete = false
   readonly #target: Target
   readonly #source: EntrySource
@@ -139,12 +139,22 @@ export class Shipper {
     }
     done.abort()
     await saving
-    if (!signal.aborted) await this.#target.finish?.(signal)
-    await this.#target.close()
+    if (!signal.aborted) await this.#attempt(() => this.#target.finish?.(signal))
+    await this.#attempt(() => this.#target.close())
     await this.#save()
-    await this.#store?.close?.()
+    await this.#attempt(() => this.#store?.close?.())
     this.#trim()
     if (!signal.aborted && this.isUnsure) this.#report('the end of what was sent may not have arrived')
+  }
+
+  /** A step of the end: those after it are taken although it fails. */
+  async #attempt(step: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await step()
+    } catch (error) {
+      this.isIncomplete = true
+      this.#report(`the end of what was sent may not have arrived: ${errnoText(error)}`)
+    }
   }
 
   /** Whether the source has ended: everything was handed out, or memlogd is not waited for any more. */

@@ -18,6 +18,7 @@ import {
 import { type Target, TargetError } from '../../../src/logread/ship/target.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
+import { errno } from './dir/file-faults.ts'
 import { ListSource, testRing } from './entries.ts'
 
 /** A target that keeps messages, and does what the test says before each delivery. */
@@ -292,6 +293,19 @@ test('what the target has not worked off is waited for at the end, but not at a 
     if (end === undefined) await stopAll()
   }
   expect(finished).toEqual(['complete'])
+})
+
+test('a target that cannot be closed is reported, and its checkpoint is saved and released', async () => {
+  const source = new ListSource().add(...numbers(3))
+  const store = new CheckpointFile(directory, 'x:', 'x:')
+  const target = new ListTarget()
+  target.close = () => Promise.reject(errno('EDQUOT'))
+  const shipper = start(target, source, store)
+  await reach(() => target.messages.length, 3)
+  await stopAll()
+  expect(shipper.isIncomplete).toBe(true)
+  expect(said).toEqual(['list:: the end of what was sent may not have arrived: disk quota exceeded'])
+  expect(await new CheckpointFile(directory, 'x:', 'x:').load()).toEqual({ ring: testRing, sequence: 4 })
 })
 
 test('two shippers never share a checkpoint: the second waits, and goes on where the first ended', async () => {

@@ -77,9 +77,14 @@ export class DirTarget implements Target {
   }
 
   async close(): Promise<void> {
-    for (const file of this.#open.values()) await file.close()
+    const files = [...this.#open.values()]
     this.#open.clear()
-    await this.#lock.release()
+    try {
+      const ends = await Promise.allSettled(files.map((file) => file.close()))
+      for (const end of ends) if (end.status === 'rejected') throw end.reason
+    } finally {
+      await this.#lock.release()
+    }
   }
 
   async #holdLock(): Promise<void> {

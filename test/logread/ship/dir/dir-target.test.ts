@@ -355,6 +355,27 @@ test('waits for a directory that cannot be made: no line is given up', async () 
   expect(said).toEqual([])
 })
 
+test('when a file cannot be closed, the others are, and the lock is released', async () => {
+  const closed: string[] = []
+  const files: FileLayer = {
+    ...systemFiles,
+    async openAppend(path) {
+      const file = await systemFiles.openAppend(path)
+      const close = async () => {
+        await file.close()
+        closed.push(path)
+        if (path.endsWith('/a.log')) throw errno('EDQUOT')
+      }
+      return { ...file, close }
+    },
+  }
+  const target = makeTarget({}, files)
+  await deliver(target, Buffer.concat([lines('a', 'm1'), lines('b', 'm2')]))
+  await expect(target.close()).rejects.toMatchObject({ code: 'EDQUOT' })
+  expect(closed).toContain(join(directory, 'b.log'))
+  expect(readdirSync(directory)).not.toContain('.logread-lock')
+})
+
 test('short writes are completed', async () => {
   const target = makeTarget({}, faultyFiles(systemFiles, { before: () => undefined, writeLimit: () => 3 }))
   await deliver(target, lines('x', 'one', 'two'))
