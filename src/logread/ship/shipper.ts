@@ -44,14 +44,13 @@ export class Backoff {
     this.#random = random
   }
 
-  /** The wait after one more failure. A wait that the target asked for is observed, plus up to a tenth. */
+  /** The wait after one more failure. A longer wait that the target asked for is observed, plus up to a tenth. */
   next(askedMs?: number): number {
     const longest = this.#failures < earlyTries ? earlyRetryMsMax : retryMsMax
     const ceiling = Math.min(longest, retryMs * 2 ** this.#failures)
     this.#failures = Math.min(this.#failures + 1, failuresMax)
-    if (askedMs !== undefined)
-      return Math.max(retryMsMin, Math.min(askedMs, retryAfterMsMax) * (1 + this.#random() / 10))
-    return Math.max(retryMsMin, this.#random() * ceiling)
+    const asked = Math.min(askedMs ?? 0, retryAfterMsMax) * (1 + this.#random() / 10)
+    return Math.max(retryMsMin, this.#random() * ceiling, asked)
   }
 
   succeeded(): void {

@@ -403,3 +403,10 @@ test('waits double up to a limit, with full jitter, and are never zero', () => {
   expect(lower.next(1e12)).toBe(retryAfterMsMax)
   expect(lower.next(0)).toBe(retryMsMin)
 })
+
+test('a target that asks for no wait does not turn off the waits', () => {
+  const backoff = new Backoff(() => 0.5)
+  const waits = Array.from({ length: 5 }, () => backoff.next(0))
+  expect(waits).toEqual([0.5, 1, 2, 4, 8].map((times) => times * retryMs))
+  expect(backoff.next(60_000)).toBe(63_000)
+})

@@ -167,10 +167,13 @@ function entryOffsets(bytes: Buffer, start: number, end: number): number[] {
   return offsets
 }
 
+/** `Sat, 15 Apr 2017 15:37:47 GMT` (RFC 9110, section 5.6.7). Date.parse() reads far more as a date: `-1`, `1.5`. */
+const httpDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
+
 /** Seconds or an HTTP date; undefined if it is neither. */
 export function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
   if (text === undefined) return undefined
   if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000
-  const at = Date.parse(text)
+  const at = httpDate.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs)
 }

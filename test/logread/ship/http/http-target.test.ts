@@ -268,8 +268,8 @@ test('the wait that a server asks for is passed on', async () => {
   const now = Date.parse('2017-04-15T15:37:37Z')
   expect(parseRetryAfter('Sat, 15 Apr 2017 15:37:47 GMT', now)).toBe(10_000)
   expect(parseRetryAfter('Sat, 15 Apr 2017 15:37:27 GMT', now)).toBe(0)
-  expect(parseRetryAfter('soon', now)).toBeUndefined()
-  expect(parseRetryAfter(undefined, now)).toBeUndefined()
+  for (const text of ['soon', '-1', '1.5', '', undefined])
+    expect(parseRetryAfter(text, now), text).toBeUndefined()
 })
 
 test('partial success is counted and reported, and not tried again', async () => {
