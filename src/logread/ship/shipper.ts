@@ -16,6 +16,8 @@ import { type Report, type Target, TargetError, unconfirmedMax } from './target.
 export const saveMs = 1000
 /** The same failure is reported again after this time at the earliest. */
 export const repeatMs = 60_000
+/** Most kinds of failures that are reported in that time. */
+export const kindsMax = 8
 /** A target that failed more recently is not trusted yet: its waits keep growing. */
 const settledMs = 10_000
 
@@ -65,20 +67,21 @@ interface CheckpointStore {
   close?(): Promise<void>
 }
 
-/** A failure that is reported once, and again only after `repeatMs` or when the text changes. */
+/** What fails: each kind of failure is reported once, and again only after `repeatMs`. */
 class Complaint {
-  #text = ''
-  #reportedMs = 0
+  /** When each kind was reported. */
+  readonly #reportedMs = new Map<string, number>()
 
-  isNew(text: string, nowMs: number): boolean {
-    if (text === this.#text && nowMs - this.#reportedMs < repeatMs) return false
-    this.#text = text
-    this.#reportedMs = nowMs
+  isNew(kind: string, nowMs: number): boolean {
+    for (const [known, reportedMs] of this.#reportedMs)
+      if (nowMs - reportedMs >= repeatMs) this.#reportedMs.delete(known)
+    if (this.#reportedMs.has(kind) || this.#reportedMs.size >= kindsMax) return false
+    this.#reportedMs.set(kind, nowMs)
     return true
   }
 
   clear(): void {
-    this.#text = ''
+    this.#reportedMs.clear()
   }
 }
 
@@ -207,7 +210,7 @@ export class Shipper {
           return true
         }
         if (this.#mustRewind(batch)) throw failure
-        this.#fail(failure.message)
+        this.#fail(failure.message, failure.failureKind)
         await this.#wait(this.#backoff.next(failure.retryAfterMs), stop)
       }
     }
@@ -284,10 +287,10 @@ export class Shipper {
     this.#resumedMs = this.#world.monotonicMs()
   }
 
-  #fail(message: string): void {
+  #fail(message: string, kind = message): void {
     const nowMs = this.#world.monotonicMs()
     this.#outageMs ??= nowMs
-    if (this.#outage.isNew(message, nowMs)) this.#report(`${message}; trying again`)
+    if (this.#outage.isNew(kind, nowMs)) this.#report(`${message}; trying again`)
   }
 
   #recovered(): void {

@@ -39,15 +39,23 @@ export class TargetError extends Error {
   readonly deliveredTo: number | undefined
   /** The wait that the target asked for. */
   readonly retryAfterMs: number | undefined
+  /** The message without what varies from try to try, such as a server's own words; the message if absent. */
+  readonly failureKind: string | undefined
 
   constructor(
     message: string,
-    options: { retryable: boolean; deliveredTo?: number | undefined; retryAfterMs?: number | undefined },
+    options: {
+      retryable: boolean
+      deliveredTo?: number | undefined
+      retryAfterMs?: number | undefined
+      failureKind?: string | undefined
+    },
   ) {
     super(message)
     this.retryable = options.retryable
     this.deliveredTo = options.deliveredTo
     this.retryAfterMs = options.retryAfterMs
+    this.failureKind = options.failureKind
   }
 }
 

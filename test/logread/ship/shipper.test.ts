@@ -7,6 +7,7 @@ import { CheckpointFile } from '../../../src/logread/ship/checkpoint-file.ts'
 import {
   Backoff,
   earlyRetryMsMax,
+  kindsMax,
   repeatMs,
   retryAfterMsMax,
   retryMs,
@@ -105,6 +106,29 @@ test('retries a target that is away, reports it once, and delivers every line on
     'list:: connection refused; trying again',
     expect.stringMatching(/^list:: delivering again after \d+ s$/),
   ])
+})
+
+test('failures that differ only in the words of the server, or that take turns, are reported once', async () => {
+  const target = new ListTarget()
+  target.before = (delivery) => {
+    if (delivery % 2 === 0) throw away()
+    throw new TargetError(`answered 503: "request ${delivery}"`, { retryable: true, failureKind: 'answered 503' })
+  }
+  start(target, new ListSource().add('m1'))
+  await world.passAsync(repeatMs - 1000)
+  expect(target.deliveries).toBeGreaterThan(10)
+  expect(said).toEqual(['list:: answered 503: "request 1"; trying again', 'list:: connection refused; trying again'])
+})
+
+test('a failure that is another one each time is reported a few times', async () => {
+  const target = new ListTarget()
+  target.before = (delivery) => {
+    throw new TargetError(`failure ${delivery}`, { retryable: true })
+  }
+  start(target, new ListSource().add('m1'))
+  await world.passAsync(repeatMs - 1000)
+  expect(target.deliveries).toBeGreaterThan(kindsMax)
+  expect(said.length).toBe(kindsMax)
 })
 
 test('does not send again the entries that arrived before a failure', async () => {

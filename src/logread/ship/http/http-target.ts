@@ -92,7 +92,8 @@ export class HttpTarget implements Target {
       if (verdict.refused > 0 || verdict.message !== '') this.#refuse(verdict.refused, verdict.message)
     } else if (verdict.kind === 'later') {
       const retryAfterMs = parseRetryAfter(answer.retryAfter, this.#world.now().realSeconds * 1000)
-      throw new TargetError(verdict.message, { retryable: true, deliveredTo: start, retryAfterMs })
+      const failureKind = `answered ${answer.status}`
+      throw new TargetError(verdict.message, { retryable: true, deliveredTo: start, retryAfterMs, failureKind })
     } else if (verdict.kind === 'again') {
       await this.#deliverChunk(bytes, start, end, signal)
     } else if (verdict.kind === 'refused') {

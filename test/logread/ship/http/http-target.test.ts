@@ -235,6 +235,7 @@ test.each([
     answer = () => ({ status, body: 'why\nnot' })
     await expect(deliver(makeTarget(format), lines(1)), String(status)).rejects.toMatchObject({
       message: expect.stringMatching(new RegExp(`^answered ${status}`)),
+      failureKind: `answered ${status}`,
       retryable: true,
     })
   }
@@ -268,8 +269,7 @@ test('the wait that a server asks for is passed on', async () => {
   const now = Date.parse('2017-04-15T15:37:37Z')
   expect(parseRetryAfter('Sat, 15 Apr 2017 15:37:47 GMT', now)).toBe(10_000)
   expect(parseRetryAfter('Sat, 15 Apr 2017 15:37:27 GMT', now)).toBe(0)
-  for (const text of ['soon', '-1', '1.5', '', undefined])
-    expect(parseRetryAfter(text, now), text).toBeUndefined()
+  for (const text of ['soon', '-1', '1.5', '', undefined]) expect(parseRetryAfter(text, now), text).toBeUndefined()
 })
 
 test('partial success is counted and reported, and not tried again', async () => {
