@@ -1,4 +1,5 @@
 // Where logread reads from: saved files of all kinds, pipes, a memlogd that comes and goes.
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -52,6 +53,34 @@ describe('--file', () => {
     const path = join(directory, 'log.gz')
     writeFileSync(path, gzipSync(saved('one')).subarray(0, -9))
     expect(run(logread, ['--file', path])).toMatchObject({ status: 1, stderr: expect.stringContaining(path) })
+  })
+
+  it('reads every frame of a zstd file, however the pieces of the file fall', async () => {
+    const path = join(directory, 'log.zst')
+    // The frames are larger than a piece of the file; an empty one is among them.
+    const lines = Array.from({ length: 4000 }, (_, index) => saved(`${index} ${randomBytes(60).toString('hex')}`))
+    const frames = [lines.slice(0, 3999), [], lines.slice(3999), [saved('last')]]
+    writeFileSync(path, Buffer.concat(frames.map((each) => zstdCompressSync(each.join('')))))
+    expect(run(logread, ['--file', path, '-o', 'cat']).stdout.match(/^\d+ |^last$/gm)).toEqual([
+      ...lines.map((_, index) => `${index} `),
+      'last',
+    ])
+    const reader = startCommand(logread, ['--file', '-', '-o', 'cat'], { stdin: 'pipe' })
+    reader.child.stdin?.write(zstdCompressSync(saved('first')))
+    await eventually('the first line', () => reader.stdout() === 'first\n')
+    reader.child.stdin?.end(zstdCompressSync(saved('second')))
+    expect(await reader.finished).toMatchObject({ status: 0, stdout: 'first\nsecond\n' })
+  })
+
+  it.each([
+    ['gzip', gzipSync(saved('one')).fill(9, 12, 16)],
+    ['zstd', zstdCompressSync(saved('one').repeat(20)).fill(9, 8, 14)],
+    ['what follows a zstd frame', Buffer.concat([zstdCompressSync(saved('one')), Buffer.from('no frame')])],
+  ])('reports damage as damage: %s', (_name, bytes) => {
+    const path = join(directory, 'log')
+    writeFileSync(path, bytes)
+    const { status, stderr } = run(logread, ['--file', path])
+    expect([status, stderr]).toEqual([1, expect.stringMatching(`^logread: ${path}: damaged: [^\n]+\n$`)])
   })
 
   it('follows a pipe that is still being written', async () => {
