@@ -70,17 +70,17 @@ export async function waitForLine(options: WaitOptions): Promise<WaitResult> {
   const answer = () => {
     if (exitStatus !== undefined) feed.close()
   }
+  const answerAfter = (held: Promise<void> | undefined) => {
+    answer()
+    return held?.then(answer)
+  }
   const feed = options.makeFeed({
     onHeader: (header) => {
       if (header !== undefined && header.first > 1) isOverwritten = areWantedOverwritten(options)
       pipeline.begin(header, systemWorld.now().realSeconds)
     },
-    onEntries: (bytes, start, end) => {
-      const held = pipeline.take(bytes, start, end)
-      answer()
-      return held?.then(answer)
-    },
-    onBuffered: () => pipeline.endBuffered()?.then(answer),
+    onEntries: (bytes, start, end) => answerAfter(pipeline.take(bytes, start, end)),
+    onBuffered: () => answerAfter(pipeline.endBuffered()),
   })
   const cancel =
     timeoutMs === undefined || timeoutMs === 0

@@ -30,7 +30,7 @@ async function wait(script: Script, options: Partial<WaitOptions> = {}, selectio
   }
   const format = findFormat('cat')
   if (format === undefined) throw new Error('no format')
-  const makeFeed = ({ onHeader, onEntries }: FeedHandlers): Feed => {
+  const makeFeed = ({ onHeader, onEntries, onBuffered }: FeedHandlers): Feed => {
     let close: (end: SessionEnd) => void
     const closed = new Promise<SessionEnd>((resolve) => {
       close = resolve
@@ -41,6 +41,7 @@ async function wait(script: Script, options: Partial<WaitOptions> = {}, selectio
       run: () => {
         onHeader({ ...header, applied: [], ...script.reply })
         for (const entry of script.entries ?? []) onEntries(entry, 0, entry.length, 0)
+        void onBuffered?.()
         if (script.end !== undefined) close(script.end)
         return closed
       },
@@ -70,6 +71,11 @@ describe('waiting for a line', () => {
       isDaemonGone: false,
       printed: 'is ready now\n',
     })
+  })
+
+  it('ends once the line is found in what is buffered', async () => {
+    const selection = followed({ filter: {}, tailEach: 5 })
+    expect(await wait({ entries: [ready] }, {}, selection)).toMatchObject({ exitStatus: 0, printed: 'is ready now\n' })
   })
 
   it('ends with 3 and the line if the other pattern comes first, or matches the same line', async () => {
