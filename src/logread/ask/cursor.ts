@@ -1,4 +1,5 @@
 /** Where a reader goes on: after an entry, and from one run to the next. */
+import { lstatSync } from 'node:fs'
 import { ExitError } from '../../cli/errors.ts'
 import { entryKindGap, holesReason } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
@@ -68,9 +69,10 @@ export class CursorFile {
 
   /**
    * Undefined if there is no file yet, or an empty one, as mktemp makes it. A file that holds something else is left
-   * alone: the path is likely wrong.
+   * alone: the path is likely wrong. So is a device, a pipe or a link, which a file would replace.
    */
   load(): Cursor | undefined {
+    this.#check()
     const bytes = this.#attempt(() => readSmallFile(this.#path, fileBytesMax))
     if (bytes === undefined || bytes.length === 0) return undefined
     const cursor = parseCursor(bytes.toString('utf8'))
@@ -91,9 +93,15 @@ export class CursorFile {
     if (this.#latest === undefined) return
     const text = encodeCursor(this.#latest)
     if (text === this.#saved) return
+    this.#check()
     this.#attempt(() => replaceFileSync(this.#path, text))
     this.#saved = text
     this.#savedAt = nowMs
+  }
+
+  #check(): void {
+    const found = this.#attempt(() => lstatSync(this.#path, { throwIfNoEntry: false }))
+    if (found?.isFile() === false) throw new ExitError(`${this.#path}: not a regular file`)
   }
 
   #attempt<T>(call: () => T): T {

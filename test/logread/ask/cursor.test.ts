@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -106,6 +107,20 @@ describe('a cursor file', () => {
     expect(() => file.progress({ ring: ringId, sequence: 1 }, 5000)).toThrow(
       `${directory}/none/cursor: no such file or directory`,
     )
-    expect(() => new CursorFile(directory).load()).toThrow(`${directory}: is a directory`)
+    expect(() => new CursorFile(directory).load()).toThrow(`${directory}: not a regular file`)
+  })
+
+  it('that is a link or a pipe is refused at once, and never replaced', () => {
+    const other = join(directory, 'other')
+    writeFileSync(other, '')
+    symlinkSync(other, path)
+    const pipe = join(directory, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    for (const each of [path, pipe]) {
+      expect(() => new CursorFile(each).load()).toThrow(`${each}: not a regular file`)
+      expect(() => new CursorFile(each).progress({ ring: ringId, sequence: 1 }, 5000)).toThrow('not a regular file')
+    }
+    expect(lstatSync(path).isSymbolicLink()).toBe(true)
+    expect(lstatSync(pipe).isFIFO()).toBe(true)
   })
 })
