@@ -18,19 +18,19 @@ export function parseInteger(text: string, min: number, max: number, wordOfMax?:
   return value < min || value > max ? wanted : value
 }
 
-const byteUnits: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  k: 1024,
-  kb: 1024,
-  kib: 1024,
-  m: 1024 ** 2,
-  mb: 1024 ** 2,
-  mib: 1024 ** 2,
-  g: 1024 ** 3,
-  gb: 1024 ** 3,
-  gib: 1024 ** 3,
-}
+const byteUnits: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['b', 1],
+  ['k', 1024],
+  ['kb', 1024],
+  ['kib', 1024],
+  ['m', 1024 ** 2],
+  ['mb', 1024 ** 2],
+  ['mib', 1024 ** 2],
+  ['g', 1024 ** 3],
+  ['gb', 1024 ** 3],
+  ['gib', 1024 ** 3],
+])
 
 /** Units are powers of 1024 whatever they are called, as in `docker run --memory`. */
 export function parseBytes(text: string, min: number, max: number): number | Wanted {
@@ -39,7 +39,7 @@ export function parseBytes(text: string, min: number, max: number): number | Wan
   )
   const parts = /^([0-9]+)([A-Za-z]*)$/.exec(text)
   const digits = parts?.[1] ?? ''
-  const unit = byteUnits[(parts?.[2] ?? '').toLowerCase()]
+  const unit = byteUnits.get((parts?.[2] ?? '').toLowerCase())
   if (!decimalForm.test(digits) || digits.length > digitsMax || unit === undefined) return wanted
   const value = Number(digits) * unit
   return value < min || value > max ? wanted : value

@@ -41,7 +41,7 @@ describe('bytes', () => {
   })
 
   const wrong = ['', '0', 'M', '-1M', '1.5M', '1 M', '1e3', '0x10', '08M', '1T', '1Mi', '2GiB', '1073741825']
-  test.each([...wrong, '9'.repeat(15), '9'.repeat(400), '1toString'])('%j is refused', (text) => {
+  test.each([...wrong, '9'.repeat(15), '9'.repeat(400), '1toString', '8constructor'])('%j is refused', (text) => {
     expect(parseBytes(text, 1, 1024 ** 3)).toBeInstanceOf(Wanted)
   })
 
