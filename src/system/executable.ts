@@ -1,7 +1,8 @@
 /** What is known of the file that runs, and links to it. */
-import { lstatSync, readlinkSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { lstatSync, readlinkSync, realpathSync, statSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { getRawAsset, isSea } from 'node:sea'
+import { replaceByLinkSync } from './replace-file.ts'
 
 /** The packaged executable's path; undefined when Node runs the bundle. */
 export function executablePath(): string | undefined {
@@ -33,9 +34,10 @@ export function linkExecutable(executable: string, directory: string, name: stri
     } else if (!mayReplace || there.isDirectory()) {
       return { kind: 'occupied' }
     }
-    rmSync(path)
+    replaceByLinkSync(path, target)
+  } else {
+    symlinkSync(target, path)
   }
-  symlinkSync(target, path)
   return { kind: 'made', target }
 }
 

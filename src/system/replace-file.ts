@@ -10,6 +10,7 @@ import {
   type promises,
   readSync,
   renameSync,
+  symlinkSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -71,6 +72,19 @@ export function replaceFileSync(path: string, content: string): void {
     } finally {
       closeSync(fd)
     }
+    renameSync(temporary, path)
+  } catch (error) {
+    unlinkSync(temporary)
+    throw error
+  }
+  syncDirectorySync(dirname(path))
+}
+
+/** Replaces a file or link by a symbolic link to `target`. Throws the system's error, and what was there then stays. */
+export function replaceByLinkSync(path: string, target: string): void {
+  const temporary = temporaryName(path)
+  symlinkSync(target, temporary)
+  try {
     renameSync(temporary, path)
   } catch (error) {
     unlinkSync(temporary)

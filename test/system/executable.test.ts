@@ -1,4 +1,14 @@
-import { lstatSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -47,6 +57,14 @@ test.each(['file', 'link', 'dangling link'])('another %s is left alone unless it
   expect(linkExecutable(executable, directory, 'logread', false).kind).toBe('occupied')
   expect(linkExecutable(executable, directory, 'logread', true).kind).toBe('made')
   expect(readlinkSync(path)).toBe(executable)
+})
+
+test('what was there stays when the link cannot be made', () => {
+  const path = join(directory, 'logread')
+  writeFileSync(path, 'mine')
+  expect(() => linkExecutable(`/${'x'.repeat(5000)}`, directory, 'logread', true)).toThrow('ENAMETOOLONG')
+  expect(readFileSync(path, 'utf8')).toBe('mine')
+  expect(readdirSync(directory)).toEqual(['logread'])
 })
 
 test('a directory is never replaced', () => {
