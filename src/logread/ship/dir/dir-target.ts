@@ -27,7 +27,17 @@ export interface DirRules extends RotationRules {
 const lockName = '.logread-lock'
 
 /** Failures of one path that waiting does not cure: its lines are given up, other files are written. */
-const fileFaults = new Set(['EISDIR', 'ELOOP', 'ENXIO', 'ENAMETOOLONG', 'not-a-file'])
+const fileFaults = new Set([
+  'EISDIR',
+  'ELOOP',
+  'ENXIO',
+  'ENAMETOOLONG',
+  'not-a-file',
+  // Names and sizes that a file system refuses: FAT has no `:` in names, and no file of 4 GiB.
+  'EINVAL',
+  'EILSEQ',
+  'EFBIG',
+])
 /** So are these, where other files of the directory can be made. */
 const permissionFaults = new Set(['EACCES', 'EPERM'])
 

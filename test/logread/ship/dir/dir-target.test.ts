@@ -338,6 +338,23 @@ test('a path that is no file costs its own lines only, and is reported once', as
   ])
 })
 
+test.each(['EINVAL', 'EILSEQ', 'EFBIG'])(
+  'a name or size that the file system refuses (%s) costs its own lines only',
+  async (code) => {
+    const files = faultyFiles(systemFiles, {
+      before: (_, what) => {
+        if (/^(?:open|write) .*a:b\.log$/.test(what)) throw errno(code)
+      },
+    })
+    const target = makeTarget({}, files)
+    for (let time = 0; time < 2; time++) await deliver(target, Buffer.concat([lines('a:b', 'm'), lines('c', 'm')]))
+    await target.close()
+    expect(target.refused).toBe(2)
+    expect(everyLine('c.log').length).toBe(2)
+    expect(said).toEqual([`a:b.log cannot be written (${code}): its lines are given up`])
+  },
+)
+
 test('waits for a directory that cannot be made: no line is given up', async () => {
   rmSync(directory, { recursive: true })
   for (const obstacle of [() => writeFileSync(directory, ''), () => symlinkSync(directory, directory)]) {
