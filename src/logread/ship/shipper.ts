@@ -192,17 +192,17 @@ export class Shipper {
   async #ship(batch: Batch, stop: AbortSignal): Promise<boolean> {
     let start = batch.start
     while (start < batch.end) {
-      if (stop.aborted) return false
+      if (stop.aborted) {
+        this.#cursor = cursorAt(batch, start) ?? this.#cursor
+        return false
+      }
       try {
         await this.#target.deliver(batch.bytes, start, batch.end, stop)
         break
       } catch (error) {
         const failure = error instanceof TargetError ? error : unexpected(error)
         start = Math.min(Math.max(failure.deliveredTo ?? start, start), batch.end)
-        if (stop.aborted) {
-          this.#cursor = cursorAt(batch, start) ?? this.#cursor
-          return false
-        }
+        if (stop.aborted) continue
         if (!failure.retryable) {
           this.#reject(batch, start, failure)
           // It is no delivery: those before it stay unconfirmed.

@@ -20,7 +20,7 @@ import { type Target, TargetError } from '../../../src/logread/ship/target.ts'
 import { EntryView } from '../../../src/protocol/entry.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
 import { errno } from './dir/file-faults.ts'
-import { ListSource, testRing } from './entries.ts'
+import { ListSource, line, testRing } from './entries.ts'
 
 /** A target that keeps messages, and does what the test says before each delivery. */
 class ListTarget implements Target {
@@ -145,6 +145,18 @@ test('does not send again the entries that arrived before a failure', async () =
   await stopAll()
   expect(shipper.rejected).toBe(0)
   expect(target.messages.length).toBe(10)
+})
+
+test('a stop during the wait after a part was delivered sends that part no more', async () => {
+  const target = new ListTarget()
+  const bytes = line(1, 'app.stdout', 'm1').length
+  target.before = () => {
+    throw away({ deliveredTo: 4 * bytes })
+  }
+  start(target, new ListSource().add(...numbers(9)), new CheckpointFile(directory, 'x:', 'x:'))
+  await reach(() => said.length, 1)
+  await stopAll()
+  expect(await new CheckpointFile(directory, 'x:', 'x:').load()).toEqual({ ring: testRing, sequence: 5 })
 })
 
 test('counts and reports lines that are refused for good, and goes on', async () => {
