@@ -202,8 +202,8 @@ function variablesOf(entry: EntryView, match: RegExpExecArray): Record<string, s
   return variables
 }
 
-/** A value that the kernel accepts: no NUL, not too long. */
+/** A value that the kernel accepts: no NUL, not too long. A copy: V8 keeps a whole message for a part of it. */
 function value(text: string): string {
-  const shown = text.replaceAll('\0', '\ufffd')
-  return Buffer.byteLength(shown) <= valueBytesMax ? shown : Buffer.from(shown).toString('utf8', 0, valueBytesMax - 4)
+  const bytes = Buffer.from(text.replaceAll('\0', '\ufffd'))
+  return bytes.toString('utf8', 0, bytes.length <= valueBytesMax ? bytes.length : valueBytesMax - 4)
 }

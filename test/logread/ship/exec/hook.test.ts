@@ -1,6 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Hook, type HookTimes, pendingMax } from '../../../../src/logread/ship/exec/hook.ts'
 import { encodeFields } from '../../../../src/protocol/fields.ts'
@@ -129,6 +131,20 @@ test('long lines wait up to a limit of their size', async () => {
   await deliver(target, Buffer.concat(Array.from({ length: 50 }, (_, index) => line(index + 1, 'x', text))))
   expect(target.refused).toBeGreaterThan(5)
   expect(target.refused).toBeLessThan(30)
+})
+
+test('matches that wait do not keep the rest of their lines', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  world = new FakeWorld()
+  const target = hook(/needle-in-(\w{20})/, ':', { burstRuns: 1, refillMs: 1_000_000 })
+  const text = `needle-in-${'x'.repeat(1_000_000)}`
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let sequence = 1; sequence <= pendingMax; sequence++) await deliver(target, line(sequence, 'x', text))
+  collect()
+  expect(target.refused).toBe(0)
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(20_000_000)
 })
 
 test('commands are rate limited', async () => {
