@@ -27,7 +27,7 @@ const readOnly = constants.O_RDONLY | constants.O_NONBLOCK
 const directory = constants.O_RDONLY | constants.O_DIRECTORY
 
 /** A name that no other writer uses, in the directory of `path`. */
-function temporaryName(path: string): string {
+export function temporaryName(path: string): string {
   return `${path}.${process.pid}-${Math.random().toString(36).slice(2, 10)}.new`
 }
 

@@ -36,19 +36,25 @@ export class CheckpointFile {
    * InUseError while another logread ships to the target with this directory: each would skip lines for the other.
    */
   async load(): Promise<Cursor | undefined> {
-    await this.#lock.hold().catch((error: unknown) => {
-      // Where no lock can be made, no checkpoint can be saved either: that is reported.
-      if (error instanceof InUseError) throw error
-    })
+    await this.#holdLock()
     const bytes = readSmallFile(this.#path, fileBytesMax)
     return bytes === undefined ? undefined : parseCursor(bytes.toString())
   }
 
+  /** Throws InUseError where another logread has replaced the lock, or the system's error. */
   async save(cursor: Cursor): Promise<void> {
     await makeDirectory(this.#directory)
+    await this.#holdLock()
     await replaceFile(this.#path, encodeCursor(cursor, this.#target))
   }
+
   async close(): Promise<void> {
     await this.#lock.release()
+  }
+  async #holdLock(): Promise<void> {
+    await this.#lock.hold().catch((error: unknown) => {
+      // Where no lock can be made, no checkpoint can be saved either: that is reported.
+      if (error instanceof InUseError) throw error
+    })
   }
 }
