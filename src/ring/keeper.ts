@@ -37,6 +37,8 @@ export class Keeper {
   /** A source with as many bytes in the ring keeps no others. */
   #loud: number
   #bootBytes = 0
+  /** Bytes of the boot that have come: what comes after the first quarter is as any other. */
+  #bootSeenBytes = 0
   /** Bytes of errors in the region, those of the boot not counted, and in the ring. */
   #errorBytes = 0
   #ringErrorBytes = 0
@@ -68,10 +70,12 @@ export class Keeper {
   appended(source: Buffer, state: SourceState, size: number, priority: number, mono: number, fields: Buffer): number {
     if (state.owner === undefined || state.owner.isForgotten) state.owner = this.owners.of(source, 0, source.length)
     const { owner } = state
+    const isBoot = mono < this.bootEndSeconds && this.#bootSeenBytes <= this.#quarter
+    if (isBoot) this.#bootSeenBytes += size
     if (isError(priority)) this.#ringErrorBytes += size
     if (beginsWithUid(fields, 0) && fields[valueOfUid] !== zero) return mixedSources
     if (owner.number > 0) owner.ringBytes += size
-    return isError(priority) || mono < this.bootEndSeconds ? mixedSources : owner.number
+    return isError(priority) || isBoot ? mixedSources : owner.number
   }
 
   /** Whether entries of `bytes` of one owner can leave the ring unseen; counts them if so. */
@@ -129,12 +133,14 @@ export class Keeper {
     this.#bootBytes = this.#errorBytes = this.#ringErrorBytes = 0
     this.owners.clear()
     this.owners.restoreEvicted(evicted)
-    return this.region.restore(half, bytes, (view) => {
+    const isSound = this.region.restore(half, bytes, (view) => {
       const owner = this.#ownerOf(view)
       if (!this.#count(view)) owner.regionBytes += view.size
       owner.kept++
       see(view)
     })
+    this.#bootSeenBytes = this.#bootBytes
+    return isSound
   }
 
   /** The region is larger than it may be: a memlogd with other bounds wrote it. */

@@ -33,6 +33,7 @@ export interface EvictedCount {
 
 /** So many of those with most evicted entries outlive the engine: more than the log names. */
 const namedMax = 8
+const recentMax = 32
 /** Longest key that a commit has room for. */
 export const evictedKeyBytesMax = 119
 
@@ -44,18 +45,19 @@ export class Owners {
   readonly #others = newOwner('others', 'others', 0)
   /** Those with most evicted entries, in no order. */
   #named: Owner[] = []
-  /** Entries come in runs of one name. */
-  #latestName: Buffer = Buffer.alloc(0)
-  #latest: Owner = this.#others
+  /** Owners that were asked for recently: to find them again costs no object. */
+  readonly #recent: ({ name: Buffer; owner: Owner } | undefined)[] = new Array(recentMax)
 
   /** The owner of a source's entries. The bytes may change. */
   of(bytes: Buffer, start: number, end: number): Owner {
-    const isLatest = this.#latestName.length === end - start && this.#latestName.compare(bytes, start, end) === 0
-    if (isLatest && !this.#latest.isForgotten) return this.#latest
-    this.#latestName = Buffer.from(bytes.subarray(start, end))
+    const at = (end - start + (bytes[start] as number) + 5 * (bytes[end - 1] as number)) % recentMax
+    const recent = this.#recent[at]
+    const isSame = recent?.name.length === end - start && recent.name.compare(bytes, start, end) === 0
+    if (isSame && !recent.owner.isForgotten) return recent.owner
     const key = bytes.toString('latin1', start, end)
-    this.#latest = this.#byName.get(key) ?? this.#make(key, bytes.toString('utf8', start, end), this.#freeNumber())
-    return this.#latest
+    const owner = this.#byName.get(key) ?? this.#make(key, bytes.toString('utf8', start, end), this.#freeNumber())
+    if (owner !== this.#others) this.#recent[at] = { name: Buffer.from(bytes.subarray(start, end)), owner }
+    return owner
   }
 
   /** The owner of all entries of a user; its uid in digits is bytes[start, end). */
