@@ -221,7 +221,7 @@ def test_syslog_over_tcp():
     port = free_port(socket.SOCK_STREAM)
     m = Memlogd({"syslog-tcp": address(port).hex()})
     before = m.fds()
-    connect = lambda host: socket.create_connection(("127.0.0.1", port), source_address=(host, 0))
+    connect = lambda host: socket.create_connection(("127.0.0.1", port), source_address=(host, 0), timeout=60)
     hosts = ["127.0.0.%d" % n for n in range(1, 9)]
     peers = [connect(hosts[n // 32]) for n in range(256)]
     for n, peer in enumerate(peers): peer.sendall(b"%d" % n)
@@ -245,7 +245,7 @@ def test_a_silent_connection_of_who_has_most_makes_room():
     # All 256 are in use. While everybody sends, a newcomer is refused; then the silent one of the largest holder goes.
     port = free_port(socket.SOCK_STREAM)
     m = Memlogd({"syslog-tcp": address(port).hex()})
-    connect = lambda host: socket.create_connection(("127.0.0.1", port), source_address=(host, 0))
+    connect = lambda host: socket.create_connection(("127.0.0.1", port), source_address=(host, 0), timeout=60)
     lone = connect("127.0.0.10")
     peers = [connect("127.0.0.%d" % (1 + n // 32)) for n in range(255)]
     for peer in peers: peer.sendall(b"<1>")
@@ -277,7 +277,7 @@ def test_connections_of_an_ipv6_network_count_together():
     run("ip link set lo up")
     for host in ("fd00:1::1", "fd00:1::2", "fd00:1:0:1::1"): run(f"ip -6 addr add {host}/128 dev lo nodad")
     m = Memlogd({"syslog-tcp": (struct.pack("<H", socket.AF_INET6) + struct.pack(">H", 6514) + bytes(24)).hex()})
-    connect = lambda host: socket.create_connection(("::1", 6514), source_address=(host, 0))
+    connect = lambda host: socket.create_connection(("::1", 6514), source_address=(host, 0), timeout=60)
     peers = [connect("fd00:1::%d" % (1 + n % 2)) for n in range(32)]
     assert connect("fd00:1::2").recv(1) == b""
     assert until("it is reported", lambda: m.events("full"))[0]["text"] == "[fd00:1::2]"
