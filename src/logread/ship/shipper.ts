@@ -119,9 +119,9 @@ export class Shipper {
     return this.#rejected + (this.#target.refused ?? 0)
   }
 
-  /** Whether something was handed over that may not have arrived. */
+  /** Whether something was handed over that may not have arrived; with a server that knows no cursors, too. */
   get isUnsure(): boolean {
-    return this.#unconfirmed.length > 0
+    return (this.#target.unconfirmed ?? 0) > 0
   }
 
   /** Ships until `signal` fires or the source is at its end. Never rejects: what fails is reported and tried again. */
