@@ -89,7 +89,8 @@ export class HttpTarget implements Target {
     const verdict = this.#format.judge(answer)
     const offsets = entryOffsets(bytes, start, end)
     if (verdict.kind === 'accepted') {
-      if (verdict.refused > 0 || verdict.message !== '') this.#refuse(verdict.refused, verdict.message)
+      const refused = Math.min(verdict.refused, offsets.length)
+      if (refused > 0 || verdict.message !== '') this.#refuse(refused, verdict.message)
     } else if (verdict.kind === 'later') {
       const retryAfterMs = parseRetryAfter(answer.retryAfter, this.#world.now().realSeconds * 1000)
       const failureKind = `answered ${answer.status}`

@@ -80,7 +80,7 @@ export class OtlpFormat implements HttpFormat {
 
 /** 415, or, as VictoriaLogs answers, 400 with a message about JSON. */
 function refusesJson({ status, body }: HttpAnswer): boolean {
-  return status === 415 || (status === 400 && /\bjson\b.*\bprotobuf\b/is.test(body))
+  return status === 415 || (status === 400 && /\bjson\b/i.test(body) && /\bprotobuf\b/i.test(body))
 }
 
 function recordJson({ time, severity, body, attributes }: OtlpRecord): string {

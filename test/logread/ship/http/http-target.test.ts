@@ -272,6 +272,23 @@ test('the wait that a server asks for is passed on', async () => {
   for (const text of ['soon', '-1', '1.5', '', undefined]) expect(parseRetryAfter(text, now), text).toBeUndefined()
 })
 
+test('a server cannot refuse more lines than a request has', async () => {
+  answer = () => ({ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"9007199254740991"}}' })
+  const target = makeTarget(otlp)
+  await deliver(target, lines(3))
+  expect(target.refused).toBe(3)
+})
+
+test.each([
+  ['JSON encoding is not supported. Use protobuf encoding', 'again'],
+  ['send protobuf, not JSON', 'again'],
+  ['json '.repeat(13_000), 'refused'],
+])('a 400 refuses JSON if it names both encodings (%#)', (body, kind) => {
+  const bytes = Buffer.from(body)
+  const answer = { status: 400, statusText: '', retryAfter: undefined, contentType: 'text/plain', bytes, body }
+  expect(new OtlpFormat(new Map()).judge(answer).kind).toBe(kind)
+})
+
 test('partial success is counted and reported, and not tried again', async () => {
   answer = () => ({ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}' })
   const target = makeTarget(otlp)
