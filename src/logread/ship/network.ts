@@ -1,6 +1,7 @@
 /** Outgoing connections of targets: a byte stream by TCP or TLS, and datagrams by UDP. */
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { connect as connectTcp, isIPv6, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
@@ -211,13 +212,14 @@ export async function openDatagrams(
   const found = lookup(target.host).catch((error: Error) => Promise.reject(toNetworkError(error)))
   const { address } = await unlessStopped(found, signal)
   const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' })
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', reject)
-    socket.connect(target.port, address, () => {
-      socket.removeListener('error', reject)
-      resolve()
-    })
-  }).catch((error: Error) => Promise.reject(toNetworkError(error)))
+  try {
+    // Without a callback of its own, a connect that fails is an error event.
+    socket.connect(target.port, address)
+    await once(socket, 'connect')
+  } catch (error) {
+    socket.close()
+    throw toNetworkError(error as Error)
+  }
   socket.on('error', (error) => onError(toNetworkError(error)))
   return { send: (bytes) => sendDatagram(socket, bytes), close: () => socket.close() }
 }

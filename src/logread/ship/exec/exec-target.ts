@@ -44,7 +44,11 @@ export class ExecTarget implements Target {
 
   async deliver(bytes: Buffer, start: number, end: number, signal: AbortSignal): Promise<void> {
     this.#isDelivering = true
-    const stop = () => void this.#running?.stop(0)
+    // Nothing but the end of the run breaks a delivery off.
+    const stop = () => {
+      this.#isClosing = true
+      void this.#running?.stop(closeMs)
+    }
     signal.addEventListener('abort', stop)
     try {
       this.#running ??= this.#start()

@@ -141,3 +141,19 @@ test('a command that cannot be started is a failure, not a crash', async () => {
     retryable: true,
   })
 })
+
+test('a stop lets a command that is slow to read come to its end', async () => {
+  const target = makeTarget(`trap 'echo ended >${path('term')}' TERM; until [ -e ${path('go')} ]; do sleep 0.02; done
+    exec cat >${path('out')}`)
+  const stop = new AbortController()
+  // More than the pipe holds.
+  const bytes = line(1, 'x', 'a'.repeat(500_000))
+  const delivered = target.deliver(bytes, 0, bytes.length, stop.signal)
+  stop.abort()
+  writeFileSync(path('go'), '')
+  await delivered
+  await target.close()
+  expect(messages('out')).toEqual(['a'.repeat(500_000)])
+  expect(existsSync(path('term'))).toBe(false)
+  expect(target.unconfirmed).toBe(0)
+})

@@ -53,3 +53,14 @@ test('a burst of thousands arrives whole at a receiver that reads', async () => 
   await expect.poll(() => receiver.datagrams.length).toBe(count)
   await receiver.close()
 })
+
+test('an address that cannot be connected to is a failure with its reason', async () => {
+  // A broadcast needs an option of the socket that is not set.
+  const address = { host: '255.255.255.255', port: 514 }
+  const target = new SyslogUdpTarget('syslog', address, new SyslogWriter('vm'), 200, systemWorld)
+  opened.push(target)
+  await expect(deliver(target, line(1, 'x', 'm'))).rejects.toMatchObject({
+    message: expect.stringContaining('EACCES'),
+    retryable: true,
+  })
+})
