@@ -98,8 +98,7 @@ function parseSyslogUdp(text: TargetText): ParsedTarget['open'] {
   const { before, query } = text.splitQuery()
   const { host, port } = parseAddress(text, before, ports.syslog, { hasUser: false, hasPath: false })
   const hostname = query.text('hostname')
-  const format = query.choice('format', syslogFormats, '5424')
-  const sdId = query.checked('sd-id', checkSdId)
+  const { format, sdId } = readSyslogFormat(query)
   // At most the largest UDP payload. 1452 fits into one packet of an Ethernet (1500) with the headers of IPv6 and UDP.
   const bytesMax = query.bytes('max-size', 480, 65_507, 1452)
   query.finish()
@@ -117,8 +116,7 @@ function parseSyslogStream(text: TargetText, isTls: boolean): ParsedTarget['open
   const defaultPort = isTls ? ports.syslogTls : ports.syslog
   const { host, port } = parseAddress(text, before, defaultPort, { hasUser: false, hasPath: false })
   const hostname = query.text('hostname')
-  const format = query.choice('format', syslogFormats, '5424')
-  const sdId = query.checked('sd-id', checkSdId)
+  const { format, sdId } = readSyslogFormat(query)
   const framing = query.choice('framing', ['octets', 'lf'], 'octets')
   const tls = isTls ? readTls(query) : undefined
   query.finish()
@@ -133,6 +131,12 @@ function parseSyslogStream(text: TargetText, isTls: boolean): ParsedTarget['open
 
 const syslogFormats = ['5424', '3164'] as const
 
+function readSyslogFormat(query: TargetQuery) {
+  const format = query.choice('format', syslogFormats, '5424')
+  if (format === '3164') query.atMostOne(['sd-id'], 'format=3164')
+  return { format, sdId: query.checked('sd-id', checkSdId) }
+}
+
 async function makeWriter(
   hostname: string | undefined,
   format: (typeof syslogFormats)[number],
@@ -143,6 +147,7 @@ async function makeWriter(
 }
 
 function readTls(query: TargetQuery) {
+  query.bothOrNone('cert', 'key')
   return {
     caFile: query.text('ca'),
     certificateFile: query.text('cert'),
@@ -172,6 +177,8 @@ function readHttp(text: TargetText, isTls: boolean, plainPort: number, defaultPa
   const headers = Object.fromEntries(
     query.prefixed('header.', { name: /^[A-Za-z0-9-]+$/, value: headerValue, reserved: ownHeaders }),
   )
+  const user = address.authorization === undefined ? undefined : 'the user before @'
+  query.atMostOne(['token-file', 'header.authorization'], user)
   if (address.authorization !== undefined) headers.authorization = address.authorization
   const tls = isTls ? readTls(query) : undefined
   const options = {
@@ -188,6 +195,7 @@ function readHttp(text: TargetText, isTls: boolean, plainPort: number, defaultPa
 
 function parseOtlp(text: TargetText, isTls: boolean): ParsedTarget['open'] {
   const { options, query, hostname } = readHttp(text, isTls, ports.otlp, '/v1/logs')
+  query.atMostOne(['hostname', 'resource.host.name'])
   const own = query.prefixed('resource.', { name: /./, value: oneLine, reserved: ['service.name'] })
   const encoding = query.choice('encoding', ['auto', 'json', 'protobuf'], 'auto')
   query.finish()
@@ -203,6 +211,8 @@ function parseOtlp(text: TargetText, isTls: boolean): ParsedTarget['open'] {
 
 function parseLoki(text: TargetText, isTls: boolean): ParsedTarget['open'] {
   const { options, query, hostname } = readHttp(text, isTls, ports.loki, '/loki/api/v1/push')
+  query.atMostOne(['hostname', 'label.host'])
+  query.atMostOne(['tenant', 'header.x-scope-orgid'])
   const own = query.prefixed('label.', {
     name: /^[a-zA-Z_:][a-zA-Z0-9_:]*$/,
     value: oneLine,

@@ -70,7 +70,9 @@ interface Parameter {
 /** `name=value&name=value`: each parameter is read once, and `finish` finds those that were not. */
 export class TargetQuery {
   readonly #text: TargetText
+  /** Those that were not read yet. */
   readonly #parameters: Parameter[] = []
+  readonly #all: Parameter[] = []
   readonly #known: string[] = []
 
   constructor(text: TargetText, query: string, offset: number) {
@@ -84,6 +86,7 @@ export class TargetQuery {
       this.#parameters.push({ key, value: text.decode(part.slice(equals + 1), at + equals + 1), offset: at })
       at += part.length + 1
     }
+    this.#all.push(...this.#parameters)
   }
 
   has(key: string): boolean {
@@ -141,6 +144,25 @@ export class TargetQuery {
     if (parameter.value === '' || !headerValue.test(parameter.value))
       throw this.#text.error(parameter.offset + key.length + 1, `a bad ${key}`, 'printable characters of Latin-1')
     return parameter.value
+  }
+
+  /**
+   * Throws if more than one of these is given: the others would have no effect. `before` is one that is given beside
+   * the parameters. The case of a header's name does not matter.
+   */
+  atMostOne(keys: readonly string[], before?: string): void {
+    const given = this.#all.filter(({ key }) => keys.includes(key.startsWith('header.') ? key.toLowerCase() : key))
+    const [first, second] = before === undefined ? [given[0]?.key, given[1]] : [before, given[0]]
+    if (second === undefined) return
+    throw this.#text.error(second.offset, `${first} and ${quoted(second.key)} exclude each other`, 'one of them')
+  }
+
+  /** Throws if one of the two is given alone: it would have no effect. */
+  bothOrNone(one: string, other: string): void {
+    const [alone, more] = this.#all.filter(({ key }) => key === one || key === other)
+    if (alone === undefined || more !== undefined) return
+    const missing = alone.key === one ? other : one
+    throw this.#text.error(alone.offset, `${alone.key} without ${missing}`, `${one} and ${other}`)
   }
 
   /** Throws for a parameter that was not read. */

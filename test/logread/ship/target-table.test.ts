@@ -89,6 +89,19 @@ test.each([
   ['otlp+http://host?header.X-A=caf%C3%A9%E2%82%AC', /a bad name or value; wanted header\.NAME=VALUE/],
   ['loki+http://host?tenant=caf%E2%82%AC', /at character 25: a bad tenant; wanted printable characters of Latin-1/],
   ['loki+http://host?tenant=', /a bad tenant/],
+  [
+    'syslog+udp://host?format=3164&sd-id=a@1',
+    /at character 31: format=3164 and "sd-id" exclude each other; wanted one/,
+  ],
+  ['syslog+tcp://host?sd-id=a@1&format=3164', /format=3164 and "sd-id" exclude each other/],
+  ['loki+http://me:pass@host?token-file=/t', /at character 26: the user before @ and "token-file" exclude each other/],
+  ['otlp+http://me@host?header.Authorization=x', /the user before @ and "header.Authorization" exclude each other/],
+  ['otlp+http://host?token-file=/t&header.AUTHORIZATION=x', /token-file and "header.AUTHORIZATION" exclude each other/],
+  ['loki+http://host?tenant=me&header.X-Scope-OrgID=x', /tenant and "header.X-Scope-OrgID" exclude each other/],
+  ['loki+http://host?hostname=a&label.host=b', /hostname and "label.host" exclude each other/],
+  ['otlp+http://host?resource.host.name=b&hostname=a', /resource.host.name and "hostname" exclude each other/],
+  ['otlp+https://host?key=/k', /at character 19: key without cert; wanted cert and key/],
+  ['syslog+tls://host?cert=/c', /at character 19: cert without key; wanted cert and key/],
 ])('%s is refused with the position and what was wanted', (text, message) => {
   if (typeof message === 'string') expect(fault(text)).toBe(message)
   else expect(fault(text)).toMatch(message)
