@@ -31,6 +31,10 @@ describe('an empty answer', () => {
     ],
     [['-g', 'GET\\|POST'], 'no line matches --grep "GET\\\\|POST": \\| is a bar itself; alternatives are written a|b'],
     [
+      ['-g', String.raw`\p{Lu}`],
+      String.raw`no line matches --grep "\\p{Lu}": \p and \P are not known; write \w or [A-Za-z]`,
+    ],
+    [
       ['-g', '[[:digit:]]'],
       'no line matches --grep "[[:digit:]]": [[:digit:]] and the like are not known; write \\d, \\w, \\s or [A-Za-z]',
     ],

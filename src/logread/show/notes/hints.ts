@@ -10,6 +10,7 @@ const patternHints: readonly PatternHint[] = [
   { form: /\\\|/, text: String.raw`\| is a bar itself; alternatives are written a|b` },
   { form: /\\[<>]/, text: String.raw`\< and \> are brackets themselves; the edge of a word is written \b` },
   { form: /\[\[:\w+:\]/, text: String.raw`[[:digit:]] and the like are not known; write \d, \w, \s or [A-Za-z]` },
+  { form: /\\[pP]\{/, text: String.raw`\p and \P are not known; write \w or [A-Za-z]` },
   { form: /\\[(){}]/, text: String.raw`\( and \{ are the characters themselves; groups are written (a), counts a{2}` },
 ]
 
