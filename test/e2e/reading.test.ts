@@ -83,6 +83,18 @@ describe('--file', () => {
     expect([status, stderr]).toEqual([1, expect.stringMatching(`^logread: ${path}: damaged: [^\n]+\n$`)])
   })
 
+  it('reads a pipe once, also where it has no such source', async () => {
+    const path = join(directory, 'pipe')
+    run('mkfifo', [path])
+    const reader = startCommand(logread, ['--file', path, '-s', 'unknown'])
+    await startCommand('sh', ['-c', 'cat > "$0"', path], { input: saved('one') }).finished
+    expect(await reader.finished).toMatchObject({
+      status: 0,
+      stdout: '',
+      stderr: 'logread: no line matches --source "unknown"\n',
+    })
+  })
+
   it('follows a pipe that is still being written', async () => {
     const reader = startCommand(logread, ['--file', '-', '-f', '-n', '1', '-o', 'cat'], { stdin: 'pipe' })
     reader.child.stdin?.write(saved('one') + saved('two'))

@@ -54,6 +54,23 @@ p.terminate()
 print(p.wait(60), p.stderr.read().decode())
 `
 
+/** A command whose standard error is a full pipe that nobody reads. Prints how it ended. */
+const fullStandardError = `
+import os, subprocess, sys
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True: os.write(writer, bytes(4096))
+except BlockingIOError: pass
+os.set_blocking(writer, True)
+print(subprocess.Popen(sys.argv[1:], stderr=writer).wait(60))
+`
+
+it('a full standard error does not keep --wait from its time-out', () => {
+  const wait = [logread, '--socket', '/nonexistent', '--wait', 'x', '--timeout', '1s']
+  expect(python(fullStandardError, wait)).toBe('124\n')
+})
+
 const shell = (script: string) => run('bash', ['-c', script])
 
 async function logNumbers(): Promise<void> {

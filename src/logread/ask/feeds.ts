@@ -1,10 +1,10 @@
 /** Where the entries of a run come from, by the flags. */
 import { fstatSync, statSync } from 'node:fs'
-import { tryPrintError } from '../../cli/command.ts'
 import { ExitError, UsageError } from '../../cli/errors.ts'
 import { queryModeDump, queryModeDumpFollow, queryModeFollow } from '../../protocol/constants.ts'
 import type { Cursor } from '../../protocol/query.ts'
 import { type ReadValues, requestOf, type Selection } from '../selection.ts'
+import { notice } from '../show/output.ts'
 import { DumpFeed } from './dump/dump-feed.ts'
 import { type FeedHandlers, type MakeFeed, type Patience, Session } from './session.ts'
 
@@ -35,7 +35,7 @@ export function chooseFeed({ values, selection, isFollowing, cursor, patience = 
     until: selection.filter.until,
     patience: values.retry ? ('always' as const) : patience,
     onAway: () => {
-      if (!values.quiet) tryPrintError(`logread: ${path}: no memlogd is listening; waiting for it`)
+      if (!values.quiet) notice(`logread: ${path}: no memlogd is listening; waiting for it`)
     },
   }
   if (values.cursorFile === undefined) return (handlers) => new Session({ ...options, ...handlers })
@@ -60,8 +60,8 @@ function checkFile(values: ReadValues): void {
   if (values.cursorFile !== undefined) throw new UsageError('--cursor-file: cannot be used with --file')
 }
 
-/** Whether a file ends when its writers do. */
-function isStream(path: string): boolean {
+/** Whether a file ends when its writers do; what was read from it is not there a second time. */
+export function isStream(path: string): boolean {
   try {
     const stat = path === '-' ? fstatSync(0) : statSync(path)
     return stat.isFIFO() || stat.isSocket() || stat.isCharacterDevice()

@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
-import { ExitError } from '../../cli/errors.ts'
+import { ExitError, harmless } from '../../cli/errors.ts'
 import { pollableForWriting } from '../../system/descriptor.ts'
 import { errnoText } from '../../system/errno-text.ts'
 
@@ -162,4 +162,25 @@ function isReaderGone(error: unknown): boolean {
 
 export function isOnTerminal(fd: number): boolean {
   return isatty(fd)
+}
+
+let notices: Output | undefined
+
+/**
+ * Reports without blocking: a standard error that nobody reads must not keep a run from its time-out and its signals.
+ * While a notice waits for its reader, further ones are dropped.
+ */
+export function notice(text: string): void {
+  try {
+    notices ??= openOutput()
+    if (notices.written === undefined) notices.write(Buffer.from(`${harmless(text)}\n`))
+  } catch {
+    // The notice cannot be reported.
+  }
+}
+
+function openOutput(): Output {
+  const opened = new Output(2, 'standard error')
+  process.once('exit', () => opened.end())
+  return opened
 }

@@ -4,7 +4,7 @@ import { isServiceName, serviceOf } from '../../../match/service-name.ts'
 import { SourceMatcher } from '../../../match/source-matcher.ts'
 import { EntryView } from '../../../protocol/entry.ts'
 import { compareMoments } from '../../../protocol/timestamp.ts'
-import { chooseFeed } from '../../ask/feeds.ts'
+import { chooseFeed, isStream } from '../../ask/feeds.ts'
 import type { ReadValues, Selection } from '../../selection.ts'
 import { globHint, nearestFirst, patternHint } from './hints.ts'
 
@@ -34,6 +34,7 @@ export async function explain(values: ReadValues, selection: Selection): Promise
 /** The sources that have entries. */
 async function sourceNames(values: ReadValues): Promise<Set<string>> {
   const names = new Set<string>()
+  if (values.file !== undefined && isStream(values.file)) return names
   const view = new EntryView()
   const feed = chooseFeed({ values, selection: { filter: {} }, isFollowing: false })({
     onHeader: () => undefined,
