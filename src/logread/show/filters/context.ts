@@ -43,11 +43,27 @@ export class Context {
     } else if (this.#before.lines === 0) {
       this.#hasSkipped = true
     } else {
-      if (this.#kept.length === this.#before.lines) {
-        this.#hasSkipped = true
-        this.#kept.dropFirst()
-      }
+      if (this.#kept.length === this.#before.lines) this.#dropFirst()
+      this.#dropOlder(secondsOf(entry))
       this.#kept.push(entry, false)
+    }
+  }
+
+  #dropFirst(): void {
+    this.#hasSkipped = true
+    this.#kept.dropFirst()
+  }
+
+  /** Drops what no match from `now` on will reach. */
+  #dropOlder(now: number): void {
+    const { seconds } = this.#before
+    if (seconds === undefined) return
+    for (
+      let { first } = this.#kept;
+      first !== undefined && secondsOf(first) < now - seconds;
+      first = this.#kept.first
+    ) {
+      this.#dropFirst()
     }
   }
 

@@ -49,6 +49,12 @@ export class KeptEntries {
     this.#count++
   }
 
+  /** The oldest entry, valid until the next one; undefined if there is none. */
+  get first(): EntryView | undefined {
+    const block = this.#blocks[0]
+    return block === undefined ? undefined : this.#kept(block, block.first).entry
+  }
+
   /** Drops the oldest entry; the queue must not be empty. */
   dropFirst(): void {
     const block = this.#blocks[0] as Block
