@@ -2,7 +2,7 @@
  * Parses lines of JSON, one for each entry, in chunks of any size, into batches of entries: the reply of an upstream
  * memlogd, or a saved file. A line without a sequence number gets the one after that of the line before.
  */
-import { entryFieldsBytesMax, maxLineBytesLimit, sourceNameBytesMax } from '../../protocol/constants.ts'
+import { entryFieldsBytesMax, entryFlagCut, maxLineBytesLimit, sourceNameBytesMax } from '../../protocol/constants.ts'
 import { type EntryParts, entryBytes, writeEntry } from '../../protocol/entry.ts'
 import { type Moment, parseStamp } from '../../protocol/timestamp.ts'
 import type { TakeEntries } from './entry-stream.ts'
@@ -20,6 +20,7 @@ export const plainLineBytesMax =
 const batchBytes = 64 * 1024
 /** The largest number that an entry's seconds can hold. */
 const secondsMax = 0xffff_ffff
+const cutBytesMax = 0xffff_ffff
 
 /** The content of one line. */
 export type LineEntry = Omit<EntryParts, 'sequence'> & { sequence?: number }
@@ -132,6 +133,28 @@ export class PlainStream {
   }
 }
 
+const utf8BytesMax = 4
+
+/**
+ * What an entry holds of a message: what is too long is cut off between two characters. `cutBytes` were cut before;
+ * undefined if none.
+ */
+export function messageParts(whole: Buffer, cutBytes?: number): Required<Pick<LineEntry, MessagePart>> {
+  let end = Math.min(whole.length, maxLineBytesLimit)
+  const isInCharacter = () => end < whole.length && ((whole[end] as number) & 0xc0) === 0x80
+  while (isInCharacter() && end > maxLineBytesLimit - utf8BytesMax) end--
+  // That many are no character: it is not UTF-8.
+  if (isInCharacter()) end = maxLineBytesLimit
+  const overlong = whole.length - end
+  return {
+    message: whole.subarray(0, end),
+    flags: cutBytes === undefined && overlong === 0 ? 0 : entryFlagCut,
+    cutBytes: Math.min((cutBytes ?? 0) + overlong, cutBytesMax),
+  }
+}
+
+type MessagePart = 'message' | 'flags' | 'cutBytes'
+
 /** A line of an upstream server, or undefined if it is none. */
 export function parsePlainLine(line: Buffer): LineEntry | undefined {
   const body = parseObject(line)
@@ -160,6 +183,6 @@ export function basicEntry({ time, source, msg }: Record<string, unknown>): Line
     monoSeconds: 0,
     monoNanos: 0,
     source: Buffer.from(source).subarray(0, sourceNameBytesMax),
-    message: Buffer.from(msg).subarray(0, maxLineBytesLimit),
+    ...messageParts(Buffer.from(msg)),
   }
 }

@@ -3,7 +3,6 @@
  * export`. Chunks may have any size; an entry is held until its empty line has come.
  */
 import {
-  entryFlagCut,
   entryFlagUnterminated,
   entryKindGap,
   entryKindLine,
@@ -15,6 +14,7 @@ import { encodeEntry } from '../../../protocol/entry.ts'
 import { encodeFields } from '../../../protocol/fields.ts'
 import { hasPriority } from '../../../protocol/priority.ts'
 import type { TakeEntries } from '../entry-stream.ts'
+import { messageParts } from '../plain-stream.ts'
 
 /** Largest entry of a file: a message of the longest kind and as much again for its fields. */
 export const exportEntryBytesMax = 2 * maxLineBytesLimit
@@ -56,10 +56,15 @@ export class ExportDump {
     return this.#released()
   }
 
-  /** The file has ended: the last entry counts without its empty line, but not without the end of its last line. */
+  /**
+   * The file has ended: the last entry counts without its empty line, but not without its message or the end of its
+   * last line.
+   */
   finish(): Promise<void> | void {
     if (this.fault !== undefined) return
-    if (this.#carry.length > 0) this.#fail('an entry that breaks off: the end of the file is missing')
+    // `-o export` writes the message last: without one, more was to come than the empty line.
+    const isWhole = this.#fields.size === 0 || this.#fields.has('MESSAGE')
+    if (this.#carry.length > 0 || !isWhole) this.#fail('an entry that breaks off: the end of the file is missing')
     else this.#endEntry()
     return this.#released()
   }
@@ -102,20 +107,21 @@ export class ExportDump {
     const mono = readMicros(fields.get('__MONOTONIC_TIMESTAMP'), monoNanos)
     const sequence = readCount(fields.get('MEMLOGD_SEQUENCE')) ?? this.#sequence
     this.#sequence = sequence + 1
-    const cutBytes = readCount(fields.get('MEMLOGD_CUT'))
+    const whole = fields.get('MESSAGE') ?? Buffer.alloc(0)
+    const { message, flags, cutBytes } = messageParts(whole, readCount(fields.get('MEMLOGD_CUT')))
     const isUnterminated = fields.has('MEMLOGD_UNTERMINATED')
     return encodeEntry({
       kind: fields.get('MEMLOGD_KIND')?.toString() === 'gap' ? entryKindGap : entryKindLine,
       priority: priorityOf(fields),
-      flags: (cutBytes === undefined ? 0 : entryFlagCut) | (isUnterminated ? entryFlagUnterminated : 0),
-      cutBytes: Math.min(cutBytes ?? 0, 0xffff_ffff),
+      flags: flags | (isUnterminated ? entryFlagUnterminated : 0),
+      cutBytes,
       sequence,
       realSeconds: real.seconds,
       realNanos: real.nanos,
       monoSeconds: mono.seconds,
       monoNanos: mono.nanos,
       source: sourceOf(fields).subarray(0, sourceNameBytesMax),
-      message: (fields.get('MESSAGE') ?? Buffer.alloc(0)).subarray(0, maxLineBytesLimit),
+      message,
       fields: encodeFields(otherFields(fields)),
     })
   }

@@ -1,8 +1,8 @@
 /** Parses lines of `-o json` and `-o json-seq`, and those of upstream's memlogd. */
-import { entryFlagCut, entryFlagUnterminated, entryKindGap, maxLineBytesLimit } from '../../../protocol/constants.ts'
+import { entryFlagUnterminated, entryKindGap } from '../../../protocol/constants.ts'
 import { encodeFields } from '../../../protocol/fields.ts'
 import { hasPriority } from '../../../protocol/priority.ts'
-import { basicEntry, type LineEntry, parseObject } from '../plain-stream.ts'
+import { basicEntry, type LineEntry, messageParts, parseObject } from '../plain-stream.ts'
 
 const recordSeparator = 0x1e
 /**
@@ -17,13 +17,14 @@ export function parseSavedLine(line: Buffer): LineEntry | undefined {
   const body = parseObject(text)
   const entry = body === undefined ? undefined : basicEntry(body)
   if (body === undefined || entry === undefined) return undefined
-  const { seq, priority, kind, cut, unterminated, msg64, fields } = body
+  const { seq, priority, kind, cut, unterminated, msg, msg64, fields } = body
   if (isCount(seq, Number.MAX_SAFE_INTEGER)) entry.sequence = seq
   if (isCount(priority, 255) && hasPriority(priority)) entry.priority = priority
   if (kind === 'gap') entry.kind = entryKindGap
-  if (isCount(cut, 0xffff_ffff)) entry.cutBytes = cut
-  entry.flags = (entry.cutBytes === undefined ? 0 : entryFlagCut) | (unterminated === true ? entryFlagUnterminated : 0)
-  if (typeof msg64 === 'string') entry.message = Buffer.from(msg64, 'base64').subarray(0, maxLineBytesLimit)
+  const cutBytes = isCount(cut, 0xffff_ffff) ? cut : undefined
+  if (typeof msg64 === 'string') Object.assign(entry, messageParts(Buffer.from(msg64, 'base64'), cutBytes))
+  else if (cutBytes !== undefined) Object.assign(entry, messageParts(Buffer.from(String(msg)), cutBytes))
+  if (unterminated === true) entry.flags = (entry.flags ?? 0) | entryFlagUnterminated
   if (typeof fields === 'object' && fields !== null) entry.fields = encodeFields(textFields(fields))
   if (Object.hasOwn(body, 'monotonic')) readMonotonic(text, entry)
   return entry

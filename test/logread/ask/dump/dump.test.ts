@@ -100,6 +100,22 @@ describe('the largest entry', () => {
   })
 })
 
+describe('a message that is too long', () => {
+  const text = `${'x'.repeat(maxLineBytesLimit - 1)}ä`
+  const fields = '"time":"2017-04-15T15:37:37Z","source":"a"'
+  const binary = Buffer.alloc(maxLineBytesLimit + 5, 0x80)
+  const base64 = binary.toString('base64')
+  it.each([
+    ['JSON', json, `{${fields},"msg":"${text}"}\n`, [maxLineBytesLimit - 1, 2]],
+    ['JSON, cut before', json, `{${fields},"msg":"${text}","cut":7}\n`, [maxLineBytesLimit - 1, 9]],
+    ['JSON that is no text', json, `{${fields},"msg":"?","msg64":"${base64}","cut":7}\n`, [maxLineBytesLimit, 12]],
+    ['the journal', journal, `MEMLOGD_CUT=7\nMESSAGE=${text}\n\n`, [maxLineBytesLimit - 1, 9]],
+  ])('is cut between two characters, and marked: %s', (_name, make, file, [length, cutBytes]) => {
+    const view = viewOf(readBack(make, Buffer.from(file), 65_536).found[0] as Buffer)
+    expect([view.isCut, view.message.length, view.cutBytes]).toEqual([true, length, cutBytes])
+  })
+})
+
 describe('a file that makes no sense', () => {
   it.each([
     ['a name without a value', 'MESSAGE=a\n\nMESSAGE\n', 'entry 2: '],
@@ -107,6 +123,11 @@ describe('a file that makes no sense', () => {
     ['a length that is too large', `MESSAGE\n${'\xff'.repeat(8)}x`, 'entry 1: a field'],
     ['a length that is wrong', 'MESSAGE\n\x01\0\0\0\0\0\0\0xy\n', 'entry 1: a field'],
     ['a last line that breaks off', 'MESSAGE=bar\nSYSLOG_PID=1', 'entry 1: an entry that breaks off'],
+    [
+      'an entry that breaks off at the end of a line',
+      'MESSAGE=a\n\nSYSLOG_PID=1\n',
+      'entry 2: an entry that breaks off',
+    ],
     ['an entry that breaks off', 'MESSAGE\n\x05\0\0\0\0\0\0\0x', 'entry 1: '],
   ])('%s', (_name, text, fault) => {
     const bytes = Buffer.from(text, 'latin1')
