@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startCommand, stopCommands } from '../support/command.ts'
 import { binDirectory, Daemon } from '../support/daemon.ts'
+import { standIn } from '../support/stand-in.ts'
 import { onTerminal } from '../support/terminal.ts'
 import { eventually } from '../support/wait.ts'
 
@@ -66,6 +67,24 @@ describe('--top', () => {
     writer.child.stdin?.end()
     top.child.stdin?.write('q')
     expect((await top.finished).stdout).toContain('\x1b[?1049lended with 0\r\n')
+  })
+
+  it('ends by q while memlogd does not answer, on a terminal that does not know its size', async () => {
+    const server = await standIn(() => undefined)
+    const top = (socket: string) => {
+      const command = `stty cols 0 rows 0; ${join(binDirectory, 'logread')} --top -socket ${socket}; echo ended with $?`
+      const env = { SHELL: '/bin/sh', TERM: 'xterm' }
+      return startCommand('script', ['-qec', command, '/dev/null'], { stdin: 'pipe', env })
+    }
+    const silent = top(server.path)
+    await eventually('the question', () => server.requests.length === 1)
+    silent.child.stdin?.write('q')
+    expect((await silent.finished).stdout).toContain('\x1b[?1049lended with 0\r\n')
+    await server.close()
+    const sizeless = top(daemon.querySocket)
+    await eventually('the picture', () => /SOURCE +PER S +LINES.*many\.stdout/s.test(sizeless.stdout()))
+    sizeless.child.stdin?.write('q')
+    await sizeless.finished
   })
 
   it('wants a terminal', () => expect(daemon.logread('--top')).toMatchObject({ status: 2 }))

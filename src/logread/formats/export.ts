@@ -104,6 +104,6 @@ function makeExport(options: FormatOptions): WriteEntry {
 
 export const exportFormat: Format = {
   name: 'export',
-  isBinary: true,
+  isForPrograms: true,
   make: makeExport,
 }

@@ -28,7 +28,7 @@ export type WriteEntry = (entry: EntryView, sink: ByteSink) => void
 /** One row of the table of formats. */
 export interface Format {
   readonly name: string
-  /** Its bytes are not for terminals: there they are shown escaped. */
-  readonly isBinary?: true
+  /** Its writer does not look after terminals: there, what could control one is shown escaped. */
+  readonly isForPrograms?: true
   readonly make: (options: FormatOptions) => WriteEntry
 }

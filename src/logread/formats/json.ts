@@ -105,9 +105,9 @@ function makeJsonSeq(options: FormatOptions): WriteEntry {
   }
 }
 
-export const jsonFormat: Format = { name: 'json', make: makeJson }
+export const jsonFormat: Format = { name: 'json', isForPrograms: true, make: makeJson }
 export const jsonSeqFormat: Format = {
   name: 'json-seq',
-  isBinary: true,
+  isForPrograms: true,
   make: makeJsonSeq,
 }

@@ -61,4 +61,4 @@ function makeLogfmt(options: FormatOptions): WriteEntry {
   }
 }
 
-export const logfmtFormat: Format = { name: 'logfmt', make: makeLogfmt }
+export const logfmtFormat: Format = { name: 'logfmt', isForPrograms: true, make: makeLogfmt }

@@ -207,4 +207,4 @@ function makeSyslog(options: FormatOptions): WriteEntry {
   }
 }
 
-export const syslogFormat: Format = { name: 'syslog', make: makeSyslog }
+export const syslogFormat: Format = { name: 'syslog', isForPrograms: true, make: makeSyslog }

@@ -33,7 +33,7 @@ export function findFormat(name: string): Format | undefined {
 /** The writer of a format, made so that it cannot control a terminal whatever the format. */
 export function makeWriter(format: Format, options: FormatOptions): WriteEntry {
   const write = format.make(options)
-  if (!options.isTerminal || format.isBinary !== true) return write
+  if (!options.isTerminal || format.isForPrograms !== true) return write
   const raw = new ByteSink()
   return (entry, sink) => {
     raw.clear()

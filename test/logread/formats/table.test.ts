@@ -19,11 +19,11 @@ describe('the table of formats', () => {
   it.each(formats.map((format) => [format.name, format] as const))(
     '%s sends no control bytes to a terminal',
     (_name, format) => {
-      const hostile = Buffer.from('\x1b[31m\x07\x7f\r\u009b2J', 'utf8')
+      const hostile = Buffer.from('\x1b[31m\x07\x7f\r\u009b2J\u202e', 'utf8')
       const entries = [sample(1, { source: hostile, message: hostile, fields: { k: hostile, pid: hostile } })]
       const shown = formatted(format, entries, { isTerminal: true }).replaceAll('\n', '')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there.
-      expect(shown).not.toMatch(/[\0-\x08\x0a-\x1f\x7f-\x9f]/)
+      expect(shown).not.toMatch(/[\0-\x08\x0a-\x1f\x7f-\x9f\u202e]/)
     },
   )
 })

@@ -1,7 +1,7 @@
 /** logread --sources, --stats and --source-names: about the log instead of out of it. */
 import { lstatSync } from 'node:fs'
 import { parseDuration } from '../../../cli/duration.ts'
-import { ExitError, exitOk, quoted, UsageError } from '../../../cli/errors.ts'
+import { ExitError, exitOk, harmless, quoted, UsageError } from '../../../cli/errors.ts'
 import { SourceMatcher } from '../../../match/source-matcher.ts'
 import { queryModeDump } from '../../../protocol/constants.ts'
 import { EntryView } from '../../../protocol/entry.ts'
@@ -26,7 +26,9 @@ export async function runSources(values: ReadValues, selection: Selection): Prom
   checkFormat(values, '--sources', ['short', 'json'])
   const statistics = await gatherSources(values, selection)
   const options = { stamp: stampOf(values), now: nowOf(values, selection), width: terminalWidth() }
-  await print(values.output === 'json' ? sourcesJson(statistics, options) : sourcesTable(statistics, options))
+  await print(
+    values.output === 'json' ? harmlessJson(sourcesJson(statistics, options)) : sourcesTable(statistics, options),
+  )
   return exitOk
 }
 
@@ -46,9 +48,13 @@ function terminalWidth(): number {
   return isOnTerminal(1) ? process.stdout.columns || widthDefault : 0
 }
 
-/** Counts what is in memory. */
-export async function gatherSources(values: ReadValues, selection: Selection): Promise<SourceStatistics> {
-  const stored = values.file === undefined && isBySourceOnly(selection) ? await askForStored(values) : undefined
+/** Counts what is in memory; ends early when `signal` fires. */
+export async function gatherSources(
+  values: ReadValues,
+  selection: Selection,
+  signal?: AbortSignal,
+): Promise<SourceStatistics> {
+  const stored = values.file === undefined && isBySourceOnly(selection) ? await askForStored(values, signal) : undefined
   let statistics = new SourceStatistics()
   await readAll(
     values,
@@ -59,6 +65,7 @@ export async function gatherSources(values: ReadValues, selection: Selection): P
       statistics.keptEnd = header?.keptEnd
       statistics.overwritten = header === undefined ? 0 : Math.max(0, header.first - 1)
     },
+    signal,
   )
   statistics.finish(sourceTest(selection))
   return statistics
@@ -69,7 +76,9 @@ async function readAll(
   selection: Selection,
   add: (entry: EntryView) => void,
   onHeader?: (header: ReplyHeader | undefined) => void,
+  signal?: AbortSignal,
 ): Promise<void> {
+  if (signal?.aborted === true) return
   const pipeline = new Pipeline(selection, add)
   const feed = chooseFeed({ values, selection, isFollowing: false })({
     onHeader: (header) => {
@@ -78,6 +87,7 @@ async function readAll(
     },
     onEntries: (bytes, start, end) => pipeline.take(bytes, start, end),
   })
+  signal?.addEventListener('abort', () => feed.close())
   if ((await feed.run()) === 'gone') throw daemonGone(values)
   await pipeline.finish()
 }
@@ -115,8 +125,8 @@ export function sourceTest({ filter }: Selection): ((source: string) => boolean)
 }
 
 /** Undefined with a daemon that doesn't count by source. */
-async function askForStored(values: ReadValues): Promise<Stored | undefined> {
-  const { line } = await ask(values, { stats: true, storedBySource: true })
+async function askForStored(values: ReadValues, signal?: AbortSignal): Promise<Stored | undefined> {
+  const { line } = await ask(values, { stats: true, storedBySource: true }, signal)
   return line === undefined ? undefined : parseStored(parseStatistics(line))
 }
 
@@ -138,8 +148,13 @@ export async function runStats(values: ReadValues): Promise<number> {
 
 type Statistics = NonNullable<ReturnType<typeof parseStatistics>>
 
+/** Lines of JSON that mean the same, and control no terminal: JSON's own escapes leave DEL and C1 as they are. */
+function harmlessJson(text: string): string {
+  return text.split('\n').map(harmless).join('\n')
+}
+
 async function statisticsAs(values: ReadValues, line: Buffer, statistics: Statistics): Promise<string> {
-  if (values.output === 'json') return `${line.toString('utf8')}\n`
+  if (values.output === 'json') return harmlessJson(`${line.toString('utf8')}\n`)
   if (values.output === 'prometheus') return (await import('./metrics.ts')).statisticsMetrics(statistics)
   return (await sentence(values, statistics)) + statisticsText(statistics)
 }
@@ -176,7 +191,8 @@ interface Answer {
   isUpstream: boolean
 }
 
-export async function ask(values: ReadValues, request: QueryRequest): Promise<Answer> {
+/** Ends without a line when `signal` fires. */
+export async function ask(values: ReadValues, request: QueryRequest, signal?: AbortSignal): Promise<Answer> {
   let line: Buffer | undefined
   let isUpstream = false
   const query: Query = new Query({
@@ -192,7 +208,9 @@ export async function ask(values: ReadValues, request: QueryRequest): Promise<An
       line = bytes
     },
   })
-  await query.outcome
+  const close = () => query.close()
+  signal?.addEventListener('abort', close)
+  await query.outcome.finally(() => signal?.removeEventListener('abort', close))
   return { line, isUpstream }
 }
 

@@ -21,9 +21,9 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** `maxLines` as `max lines`. */
+/** `maxLines` as `max lines`. The socket may be anybody's: a key is shown as harmless as a value. */
 function words(name: string): string {
-  return name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase()
+  return harmless(name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase())
 }
 
 function showValue(name: string, value: Json): string {

@@ -7,6 +7,7 @@ import { listenForStop } from '../../../system/signals.ts'
 import { monotonicMs, sleep, systemWorld } from '../../../system/world.ts'
 import type { ReadValues, Selection } from '../../selection.ts'
 import { isOnTerminal } from '../output.ts'
+import { unlessAborted } from '../printer.ts'
 import { daemonGone, standardOutput } from '../read-command.ts'
 import { ask, gatherSources, sourceTest } from './about-command.ts'
 import { formatTable, shortened, showCount, showName, showRate, showShare, showSize, spanText } from './columns.ts'
@@ -110,6 +111,9 @@ const columns = [
   { title: 'LOST', align: 'right' },
 ] as const
 
+const widthDefault = 80
+const heightDefault = 24
+
 const enter = '\x1b[?1049h\x1b[?25l'
 const leave = '\x1b[?25h\x1b[?1049l'
 
@@ -122,6 +126,8 @@ export async function runTop(values: ReadValues, selection: Selection): Promise<
   output.write(Buffer.from(enter))
   try {
     await showTop(values, selection, AbortSignal.any([stop.signal, keys.signal]), (lines) => {
+      // A terminal that takes nothing misses pictures: they would pile up here.
+      if (output.written !== undefined) return
       // Line by line over what is there: nothing flickers.
       output.write(Buffer.from(`\x1b[H${lines.join('\x1b[K\r\n')}\x1b[J`))
     })
@@ -129,7 +135,7 @@ export async function runTop(values: ReadValues, selection: Selection): Promise<
     release()
     stop.end()
     output.write(Buffer.from(leave))
-    await output.written
+    await unlessAborted(output.written, stop.signal)
     output.end()
   }
   return stop.exitStatus ?? exitOk
@@ -145,22 +151,28 @@ async function showTop(
   const isWanted = sourceTest(selection) ?? (() => true)
   let gatherAt = 0
   while (!signal.aborted) {
-    const stored = await askForStored(values)
+    const stored = await askForStored(values, signal)
+    if (stored === undefined) return
     const beginMs = monotonicMs()
     const { realSeconds } = systemWorld.now()
     top.update(stored.bySource, beginMs, realSeconds)
     if (beginMs >= gatherAt) {
-      top.counted(await gatherSources(values, selection))
+      const memory = await gatherSources(values, selection, signal)
+      if (signal.aborted) return
+      top.counted(memory)
       gatherAt = monotonicMs() + Math.max(gatherMs, (monotonicMs() - beginMs) * gatherPart)
     }
-    const { columns: width = 80, rows: height = 24 } = process.stdout
+    // A terminal that does not know its size has 0.
+    const width = process.stdout.columns || widthDefault
+    const height = process.stdout.rows || heightDefault
     show(top.draw({ width, height }, realSeconds, isWanted))
     await sleep(updateMs, signal)
   }
 }
 
-async function askForStored(values: ReadValues): Promise<Stored> {
-  const { line, isUpstream } = await ask(values, { stats: true, storedBySource: true })
+async function askForStored(values: ReadValues, signal: AbortSignal): Promise<Stored | undefined> {
+  const { line, isUpstream } = await ask(values, { stats: true, storedBySource: true }, signal)
+  if (signal.aborted) return undefined
   if (isUpstream) throw new ExitError(`${values.socket}: this memlogd is an upstream one, which has no statistics`)
   const stored = line === undefined ? undefined : parseStored(parseStatistics(line))
   if (stored === undefined) throw daemonGone(values)

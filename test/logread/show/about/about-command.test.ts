@@ -46,3 +46,13 @@ test('without a daemon there are none, and the reason is said', async () => {
   expect([status, stdout]).toEqual([4, ''])
   expect(stderr).toMatch(/^logread: .*no memlogd is listening/)
 })
+
+test('--sources -o json means the same and holds no control characters', async () => {
+  const { stdout } = await runApplet('logread', ['--sources', '-o', 'json', '-socket', path])
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there.
+  expect(stdout).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f]/)
+  const found = stdout.trimEnd().split('\n')
+  expect(found.map((line) => (JSON.parse(line) as { source: string }).source).toSorted()).toEqual(
+    [...new Set(names)].toSorted(),
+  )
+})

@@ -40,6 +40,10 @@ memory
 
   it('cannot control a terminal: a reader chooses the name of its target', () => {
     expect(statisticsText({ readers: [{ lag: 1, target: 'a\u001b[2J' }] })).toContain('a\\u001b[2J')
+    const hostile = 'k\u001b[2J\u009b'
+    const text = statisticsText({ [hostile]: 1, s: { [hostile]: 1 }, l: [{ [hostile]: 1 }] })
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there.
+    expect(text).not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f]/)
   })
 
   it('show the first of a long list', () => {
