@@ -43,6 +43,8 @@ const hostileAnswers: Record<string, Answer> = {
   'endless headers': (socket) => socket.end(`HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(100_000)}`),
   'a body that is shorter than announced': (socket) =>
     socket.end('HTTP/1.1 503 no\r\nContent-Length: 1000\r\n\r\nshort'),
+  'another protocol': (socket) =>
+    void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n'),
   'a redirect to itself': (socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n'),
 }
 
