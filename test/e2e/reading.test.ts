@@ -83,6 +83,16 @@ describe('--file', () => {
     expect([status, stderr]).toEqual([1, expect.stringMatching(`^logread: ${path}: damaged: [^\n]+\n$`)])
   })
 
+  it('shows the last lines before a line that is none', () => {
+    const path = join(directory, 'log')
+    writeFileSync(path, `${saved('one')}${saved('two')}${saved('three')}{}\n`)
+    expect(run(logread, ['--file', path, '-n', '2', '-o', 'cat'])).toMatchObject({
+      status: 1,
+      stdout: 'two\nthree\n',
+      stderr: expect.stringContaining('is no log entry in JSON'),
+    })
+  })
+
   it('reads a pipe once, also where it has no such source', async () => {
     const path = join(directory, 'pipe')
     run('mkfifo', [path])

@@ -45,6 +45,20 @@ const three = [sample(1), sample(2, { source: 'sshd', priority: 35, message: 'Fa
 const dump = Buffer.concat([head, ...three, endEntry(3)])
 const ask = (...args: string[]) => runApplet('logread', ['--socket', server?.path ?? '', ...args])
 
+describe('logread reports', () => {
+  it('that --boot selects nothing', async () => {
+    server = await standIn((socket) => socket.end(dump))
+    expect((await ask('--boot')).stderr).toBe('logread: no line matches --boot\n')
+  })
+
+  it.each(['cat', 'upstream'])('how much was cut where -o %s does not show it', async (format) => {
+    server = await standIn((socket) =>
+      socket.end(Buffer.concat([head, sample(1, { flags: 1, cutBytes: 5 }), endEntry(1)])),
+    )
+    expect((await ask('-o', format)).stderr).toContain('logread: 1 line was cut, by 5 bytes\n')
+  })
+})
+
 describe('logread --wait', () => {
   it('prints the line and exits with 0; buffered lines count', async () => {
     server = await standIn((socket) => socket.write(Buffer.concat([head, ...three])))

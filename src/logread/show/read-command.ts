@@ -86,11 +86,14 @@ async function explainEmpty(values: ReadValues, selection: Selection): Promise<S
   return instead
 }
 
+/** Formats that do not show that a line was cut. */
+const cutUnmarked = new Set(['cat', 'upstream'])
+
 /** Reports what is missing in what was shown. Nothing is loaded where nothing is. */
 async function note(values: ReadValues, selection: Selection, run: Run): Promise<void> {
   const { printer, header, isTerminal } = run
   if (values.quiet || !printer.hasReader) return
-  if (values.output === 'cat' && printer.cutLines > 0) {
+  if (cutUnmarked.has(values.output) && printer.cutLines > 0) {
     const { cutLines, cutBytes } = printer
     tryPrintError(`logread: ${cutLines} ${cutLines === 1 ? 'line was' : 'lines were'} cut, by ${cutBytes} bytes`)
   }

@@ -75,6 +75,7 @@ class Reading {
   /** What came before the error is printed before it is reported. */
   async #fail(error: unknown): Promise<never> {
     const { printer, signal } = this.#options
+    await unlessAborted(this.#pipeline.finish(), signal).catch(() => undefined)
     await printer.finish(signal).catch(() => undefined)
     throw error
   }

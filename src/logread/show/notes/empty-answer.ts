@@ -106,6 +106,7 @@ function explainFilters(values: ReadValues): string {
     ...values.grep.map((text) => `--grep ${quoted(text)}`),
     ...values.around.map((text) => `--around ${quoted(text)}`),
     ...values.where.map((text) => `--where ${quoted(text)}`),
+    ...(values.boot ? ['--boot'] : []),
     ...(values.since === undefined ? [] : [`--since ${quoted(values.since)}`]),
     ...(values.until === undefined ? [] : [`--until ${quoted(values.until)}`]),
   ]
