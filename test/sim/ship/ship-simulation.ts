@@ -149,7 +149,7 @@ export class ShipSimulation {
     for (let line = this.#wanted; line <= this.#lines; line++)
       must(known.has(line), `line ${line} of ${this.#lines} is missing`)
     const rejected = this.#process?.shipper.rejected ?? 0
-    must(rejected <= this.#receiver.refused.size, `${rejected} lines are counted as refused`)
+    must(rejected <= this.#receiver.refusals, `${rejected} lines are counted as refused`)
   }
 
   #isRefused(from: number, to: number): boolean {

@@ -24,6 +24,8 @@ export class Receiver {
   readonly arrived: Arrived[] = []
   /** Lines that were refused for good. */
   readonly refused = new Set<number>()
+  /** Each refusal of a line: one that is sent again, for those before it may not have arrived, is refused again. */
+  refusals = 0
 }
 
 export class TargetModel implements Target {
@@ -98,7 +100,10 @@ export class TargetModel implements Target {
     // Only targets whose protocol acknowledges each delivery refuse lines for good.
     if (kind === 0) {
       for (const { first, lines } of entriesOf(bytes, start, end))
-        for (let line = first; line < first + lines; line++) this.#receiver.refused.add(line)
+        for (let line = first; line < first + lines; line++) {
+          this.#receiver.refused.add(line)
+          this.#receiver.refusals++
+        }
       throw new TargetError('refused', { retryable: false })
     }
     if (this.#trouble.unconfirmedMax > 0) {
