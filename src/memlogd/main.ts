@@ -36,6 +36,8 @@ import { Readers } from './serve/readers.ts'
 import { QueryServer } from './serve/server.ts'
 import { statistics } from './serve/statistics.ts'
 
+/** After it has handed over, an engine that is not killed ends by itself: it serves nobody any more. */
+const handedOverMs = 1000
 /** Turns of the event loop in which what clients have sent is read. */
 const requestTurns = 2
 /** How often it is looked whether readers have received everything. */
@@ -128,6 +130,7 @@ class EngineProcess {
     if (message.type === controlSync) {
       this.#readersFrom = message.value
       this.#acceptReaders()
+      this.#stopIfDone()
     }
     if (message.type !== controlDoorbell && message.type !== controlStop) return
     this.#end = message.value
@@ -143,7 +146,12 @@ class EngineProcess {
     this.#control.send(controlAck, 0, this.#engine.position)
     this.#acceptReaders()
     if (this.#isStoring) systemWorld.soon(() => this.#storeFrames())
-    else if (this.#isStopping) this.#stop()
+    else this.#stopIfDone()
+  }
+
+  /** Kept readers are known when SYNC is answered: a stop that was asked for before waits for that. */
+  #stopIfDone(): void {
+    if (this.#isStopping && !this.#isStoring && this.#readersFrom < Number.POSITIVE_INFINITY) this.#stop()
   }
 
   #acceptReaders(): void {
@@ -188,6 +196,9 @@ class EngineProcess {
     }
     this.#server.keepUnasked()
     this.#control.send(controlHandOver, 0, 0)
+    // What is read of the clients from now on would be lost to the next engine. The intake kills this one.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, handedOverMs)
+    this.#exit(1)
   }
 
   /** Readers get what there is for them; those that receive nothing for a while, or too slowly, are cut off. */
@@ -204,7 +215,8 @@ class EngineProcess {
     const now = systemWorld.monotonicMs()
     const { count, writesDone: newWritesDone } = this.#readers
     const newStalledAt = newWritesDone === writesDone ? stalledAt : now + farewellStallMs
-    if (count > 0 && now < newStalledAt && now < end) {
+    const isBusy = count > 0 || this.#server.hasWaiting
+    if (isBusy && now < newStalledAt && now < end) {
       systemWorld.after(farewellPollMs, () => this.#awaitReaders(newWritesDone, newStalledAt, end))
       return
     }

@@ -186,7 +186,7 @@ export const configMs = 60_000
 export const stopMs = 3000
 /** Before that, memlogd reads what waits in its sources, for this time at most. */
 export const drainMs = 1500
-/** How long readers may go on reading when memlogd stops, if one of them reads something every farewellStallMs. */
+/** How long readers may go on reading when memlogd stops, if one of them accepts a write every farewellStallMs. */
 export const farewellMs = 2000
 export const farewellStallMs = 500
 /** First wait before a dead engine is started again; doubles up to engineRestartMsMax. */

@@ -34,7 +34,7 @@ export class Keeper {
   readonly #quarter: number
   /** Bytes that each source may keep, those in the ring counted. */
   #share: number
-  /** A source with as many bytes in the ring keeps no others. */
+  /** Of a source with as many bytes in the ring only errors and lines of the boot are kept. */
   #loud: number
   #bootBytes = 0
   /** Bytes of the boot that have come: what comes after the first quarter is as any other. */

@@ -53,6 +53,7 @@ export class QueryServer {
   readonly #host: ClientHost
   /** Clients whose user is known. */
   #known = 0
+  #isStopping = false
 
   constructor(parts: QueryServerParts) {
     this.#parts = parts
@@ -140,8 +141,13 @@ export class QueryServer {
   #addPlain(connection: Connection, options: Omit<ReaderOptions, 'encoder'>): Reader {
     const stalled = () => this.#reportDropped(reader.peer, `it received nothing for ${readerStallMs / 60_000} minutes`)
     const reader = this.#parts.readers.add(connection, { ...options, encoder: this.#plainReply, stalled })
-    this.#readers.add(reader)
+    this.#addReader(reader)
     return reader
+  }
+
+  #addReader(reader: Reader): void {
+    this.#readers.add(reader)
+    if (this.#isStopping) reader.stop()
   }
 
   /** A client of the plain protocol can't know what it misses: so the log does. */
@@ -168,7 +174,10 @@ export class QueryServer {
     if (refusal === undefined) {
       this.#known++
       this.#users.set(uid, this.#ofUser(uid) + 1)
-    } else if (this.#refused.size < queryClientsRefusedMax) this.#refused.add(client)
+      return undefined
+    }
+    this.#unanswered.delete(client)
+    if (this.#refused.size < queryClientsRefusedMax) this.#refused.add(client)
     else client.drop()
     return refusal
   }
@@ -196,6 +205,7 @@ export class QueryServer {
 
   /** memlogd is stopping: every reader is sent what there is, and the reason. */
   stop(): void {
+    this.#isStopping = true
     for (const reader of this.#readers) reader.stop()
   }
 
@@ -240,7 +250,7 @@ export class QueryServer {
     }
     const options = { mode: parsed.mode, encoder: extendedReply, ...this.#extendedOptions(request, filter) }
     const reader = this.#parts.readers.add(connection, options)
-    this.#readers.add(reader)
+    this.#addReader(reader)
     return reader
   }
 

@@ -251,7 +251,10 @@ static void serve_takeover(struct intake *intake, const struct takeover_request 
     /* Readers meet no more than the death of an engine, without a word of a stop: they are kept, or come back. */
     control_hand_over(&intake->engine, &intake->holdings, intake->now_ms);
     events_flush(&intake->holdings.events, &intake->holdings.queue, intake->now_ms, true);
-    if (engine_end_now(&intake->engine, intake->now_ms) && takeover_send(&intake->holdings, peer)) end_process(intake);
+    bool has_ended = engine_end_now(&intake->engine, intake->now_ms);
+    /* An order to stop that has come meanwhile is for this process. */
+    read_signals(intake);
+    if (has_ended && !intake->stop.is_wanted && takeover_send(&intake->holdings, peer)) end_process(intake);
   }
   guard_close(&intake->guard, peer);
   u32 why = !intake->hands_over ? TAKEOVER_FORBIDDEN : is_allowed ? TAKEOVER_BROKEN_OFF : TAKEOVER_REFUSED;
