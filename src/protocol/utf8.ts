@@ -20,10 +20,16 @@ export function utf8SequenceBytes(bytes: Uint8Array, at: number, end: number): n
   return size
 }
 
-/** The longest beginning of valid UTF-8 that has at most `max` bytes and ends between two characters. */
+const sequenceBytesMax = 4
+
+/**
+ * The longest beginning that has at most `max` bytes and ends between two characters. What is not UTF-8 there is cut at
+ * `max`.
+ */
 export function cutUtf8(bytes: Buffer, max: number): Buffer {
   if (bytes.length <= max) return bytes
   let end = max
-  while (end > 0 && ((bytes[end] as number) & 0xc0) === 0x80) end--
-  return bytes.subarray(0, end)
+  const isInCharacter = () => ((bytes[end] as number) & 0xc0) === 0x80
+  while (isInCharacter() && end > Math.max(0, max - sequenceBytesMax)) end--
+  return bytes.subarray(0, isInCharacter() ? max : end)
 }

@@ -5,6 +5,7 @@
 import { entryFieldsBytesMax, entryFlagCut, maxLineBytesLimit, sourceNameBytesMax } from '../../protocol/constants.ts'
 import { type EntryParts, entryBytes, writeEntry } from '../../protocol/entry.ts'
 import { type Moment, parseStamp } from '../../protocol/timestamp.ts'
+import { cutUtf8 } from '../../protocol/utf8.ts'
 import type { TakeEntries } from './entry-stream.ts'
 
 /** Longest JSON of a text: each byte as `\u00xx`. */
@@ -133,21 +134,15 @@ export class PlainStream {
   }
 }
 
-const utf8BytesMax = 4
-
 /**
  * What an entry holds of a message: what is too long is cut off between two characters. `cutBytes` were cut before;
  * undefined if none.
  */
 export function messageParts(whole: Buffer, cutBytes?: number): Required<Pick<LineEntry, MessagePart>> {
-  let end = Math.min(whole.length, maxLineBytesLimit)
-  const isInCharacter = () => end < whole.length && ((whole[end] as number) & 0xc0) === 0x80
-  while (isInCharacter() && end > maxLineBytesLimit - utf8BytesMax) end--
-  // That many are no character: it is not UTF-8.
-  if (isInCharacter()) end = maxLineBytesLimit
-  const overlong = whole.length - end
+  const message = cutUtf8(whole, maxLineBytesLimit)
+  const overlong = whole.length - message.length
   return {
-    message: whole.subarray(0, end),
+    message,
     flags: cutBytes === undefined && overlong === 0 ? 0 : entryFlagCut,
     cutBytes: Math.min((cutBytes ?? 0) + overlong, cutBytesMax),
   }
