@@ -6,6 +6,7 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  lstatSync,
   openSync,
   type promises,
   readSync,
@@ -78,6 +79,14 @@ export function replaceFileSync(path: string, content: string): void {
     throw error
   }
   syncDirectorySync(dirname(path))
+}
+
+/**
+ * Whether a file may take the place of what is there: of nothing, or of a regular file, but not of a device, a pipe or
+ * a link. Throws the system's error.
+ */
+export function mayBeReplaced(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() !== false
 }
 
 /** Replaces a file or link by a symbolic link to `target`. Throws the system's error, and what was there then stays. */

@@ -1,11 +1,10 @@
 /** Where a reader goes on: after an entry, and from one run to the next. */
-import { lstatSync } from 'node:fs'
 import { ExitError } from '../../cli/errors.ts'
 import { entryKindGap, holesReason } from '../../protocol/constants.ts'
 import type { EntryView } from '../../protocol/entry.ts'
 import type { Cursor } from '../../protocol/query.ts'
 import { errnoText } from '../../system/errno-text.ts'
-import { readSmallFile, replaceFileSync } from '../../system/replace-file.ts'
+import { mayBeReplaced, readSmallFile, replaceFileSync } from '../../system/replace-file.ts'
 
 /**
  * The number to go on with after an entry. A gap entry that was made for a reader stands for the last of the numbers
@@ -100,8 +99,7 @@ export class CursorFile {
   }
 
   #check(): void {
-    const found = this.#attempt(() => lstatSync(this.#path, { throwIfNoEntry: false }))
-    if (found?.isFile() === false) throw new ExitError(`${this.#path}: not a regular file`)
+    if (!this.#attempt(() => mayBeReplaced(this.#path))) throw new ExitError(`${this.#path}: not a regular file`)
   }
 
   #attempt<T>(call: () => T): T {

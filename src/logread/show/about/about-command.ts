@@ -1,5 +1,4 @@
 /** logread --sources, --stats and --source-names: about the log instead of out of it. */
-import { lstatSync } from 'node:fs'
 import { parseDuration } from '../../../cli/duration.ts'
 import { ExitError, exitOk, harmless, quoted, UsageError } from '../../../cli/errors.ts'
 import { SourceMatcher } from '../../../match/source-matcher.ts'
@@ -8,7 +7,7 @@ import { EntryView } from '../../../protocol/entry.ts'
 import type { QueryRequest, ReplyHeader } from '../../../protocol/query.ts'
 import { StampWriter } from '../../../protocol/timestamp.ts'
 import { errnoText } from '../../../system/errno-text.ts'
-import { replaceFile, sharedMode } from '../../../system/replace-file.ts'
+import { mayBeReplaced, replaceFile, sharedMode } from '../../../system/replace-file.ts'
 import { systemWorld } from '../../../system/world.ts'
 import { chooseFeed } from '../../ask/feeds.ts'
 import { oldestMoment, Query } from '../../ask/query.ts'
@@ -131,7 +130,7 @@ async function askForStored(values: ReadValues, signal?: AbortSignal): Promise<S
 }
 
 /** Of an output that is no terminal. */
-const widthDefault = 80
+export const widthDefault = 80
 
 export async function runStats(values: ReadValues): Promise<number> {
   checkFormat(values, '--stats', ['short', 'json', 'prometheus'])
@@ -163,7 +162,7 @@ async function statisticsAs(values: ReadValues, line: Buffer, statistics: Statis
 async function replaceOutputFile(path: string, text: string): Promise<void> {
   const failure = (reason: string) => new ExitError(`--output-file: ${quoted(path)}: ${reason}`)
   try {
-    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== false) return await replaceFile(path, text, sharedMode)
+    if (mayBeReplaced(path)) return await replaceFile(path, text, sharedMode)
   } catch (error) {
     throw failure(errnoText(error))
   }

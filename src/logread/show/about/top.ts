@@ -9,7 +9,7 @@ import type { ReadValues, Selection } from '../../selection.ts'
 import { isOnTerminal } from '../output.ts'
 import { unlessAborted } from '../printer.ts'
 import { daemonGone, standardOutput } from '../read-command.ts'
-import { ask, gatherSources, sourceTest } from './about-command.ts'
+import { ask, gatherSources, sourceTest, widthDefault } from './about-command.ts'
 import { formatTable, shortened, showCount, showName, showRate, showShare, showSize, spanText } from './columns.ts'
 import { parseStored, type SourceCounts, type SourceStatistics, type Stored } from './sources.ts'
 import { parseStatistics } from './stats.ts'
@@ -111,7 +111,6 @@ const columns = [
   { title: 'LOST', align: 'right' },
 ] as const
 
-const widthDefault = 80
 const heightDefault = 24
 
 const enter = '\x1b[?1049h\x1b[?25l'
