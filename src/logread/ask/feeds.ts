@@ -35,7 +35,7 @@ export function chooseFeed({ values, selection, isFollowing, cursor, patience = 
     until: selection.filter.until,
     patience: values.retry ? ('always' as const) : patience,
     onAway: () => {
-      if (!values.quiet) notice(`logread: ${path}: no memlogd is listening; waiting for it`)
+      if (!values.quiet) notice(`${path}: no memlogd is listening; waiting for it`)
     },
   }
   if (values.cursorFile === undefined) return (handlers) => new Session({ ...options, ...handlers })

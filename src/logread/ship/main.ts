@@ -20,7 +20,7 @@ import {
   unappliedFilter,
 } from '../selection.ts'
 import { makeMessageMatcher } from '../show/filters/grep.ts'
-import { Output } from '../show/output.ts'
+import { Messages } from '../show/output.ts'
 import { unlessAborted } from '../show/printer.ts'
 import { localOffset } from '../time.ts'
 import { CheckpointFile } from './checkpoint-file.ts'
@@ -71,7 +71,8 @@ export async function runShipping(values: LogreadValues, order: readonly string[
     const open = await Promise.all(outlets.map((outlet) => openOutlet(outlet, (message) => messages.report(message))))
     return await shipAll(open, selection, values, stop, messages)
   } finally {
-    await messages.end(stop.signal)
+    await unlessAborted(messages.written, stop.signal).catch(() => undefined)
+    messages.end()
     stop.end()
   }
 }
@@ -122,29 +123,6 @@ async function selectionOnceClockIsSet(
   const next = selection.isNewOnly ? nextCursor(values.socket) : undefined
   await clockSet(systemWorld, waitMs, signal)
   return { ...makeShippingSelection(values), begin: await next }
-}
-
-/**
- * Messages on standard error. A standard error that nobody reads must not keep lines from their targets, nor signals
- * from their handlers: messages wait for it, and those beyond what may wait are left out.
- */
-class Messages {
-  readonly #output = new Output(2, 'standard error')
-
-  report(message: string): void {
-    if (this.#output.busy !== undefined) return
-    try {
-      this.#output.write(Buffer.from(`logread: ${harmless(message)}\n`))
-    } catch {
-      // The message cannot be reported.
-    }
-  }
-
-  /** Waits until all messages are written, or until `signal` fires. */
-  async end(signal: AbortSignal): Promise<void> {
-    await unlessAborted(this.#output.written, signal).catch(() => undefined)
-    this.#output.end()
-  }
 }
 
 /** A service that is stopped by SIGTERM has not failed. */

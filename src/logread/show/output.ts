@@ -164,23 +164,41 @@ export function isOnTerminal(fd: number): boolean {
   return isatty(fd)
 }
 
-let notices: Output | undefined
-
 /**
- * Reports without blocking: a standard error that nobody reads must not keep a run from its time-out and its signals.
- * While a notice waits for its reader, further ones are dropped.
+ * Messages on standard error. A standard error that nobody reads must not keep a run from its work, its time-out and
+ * its signals: messages wait for a reader, and those beyond what may wait are left out.
  */
-export function notice(text: string): void {
-  try {
-    notices ??= openOutput()
-    if (notices.written === undefined) notices.write(Buffer.from(`${harmless(text)}\n`))
-  } catch {
-    // The notice cannot be reported.
+export class Messages {
+  readonly #output = new Output(2, 'standard error')
+
+  report(text: string): void {
+    if (this.#output.busy !== undefined) return
+    try {
+      this.#output.write(Buffer.from(`logread: ${harmless(text)}\n`))
+    } catch {
+      // The message cannot be reported.
+    }
+  }
+
+  /** Settled when all messages have been written; undefined if none waits. */
+  get written(): Promise<void> | undefined {
+    return this.#output.written
+  }
+
+  /** Nothing more will be reported. Does not wait for what is under way. */
+  end(): void {
+    this.#output.end()
   }
 }
 
-function openOutput(): Output {
-  const opened = new Output(2, 'standard error')
-  process.once('exit', () => opened.end())
-  return opened
+let notices: Messages | undefined
+
+/** Reports in the middle of a run, without blocking it. */
+export function notice(text: string): void {
+  if (notices === undefined) {
+    const opened = new Messages()
+    process.once('exit', () => opened.end())
+    notices = opened
+  }
+  notices.report(text)
 }
