@@ -78,10 +78,15 @@ export class Keeper {
     return isError(priority) || isBoot ? mixedSources : owner.number
   }
 
+  /** A source that has as many bytes in the ring keeps none that are evicted, but for what is kept of any source. */
+  get #ringMax(): number {
+    return Math.min(this.#share, this.#loud)
+  }
+
   /** Whether entries of `bytes` of one owner can leave the ring unseen; counts them if so. */
   passes(number: number, bytes: number, entries: number): boolean {
     const owner = this.owners.numbered(number)
-    if (owner.ringBytes - bytes < Math.min(this.#share, this.#loud)) return false
+    if (owner.ringBytes - bytes < this.#ringMax) return false
     owner.ringBytes -= bytes
     this.#left(bytes)
     this.owners.countEvicted(owner, entries)
@@ -97,7 +102,7 @@ export class Keeper {
     const isErr = isError(view.priority)
     const isBoot = this.#isBoot(view, this.#bootBytes)
     const isNewError = isErr && this.#ringErrorBytes - size < this.#quarter
-    const isWanted = (isBoot || isNewError || newer < Math.min(this.#share, this.#loud)) && size <= this.#quarter
+    const isWanted = (isBoot || isNewError || newer < this.#ringMax) && size <= this.#quarter
     if (isWanted && this.region.bytes + size > this.region.bytesMax) {
       if (this.#hasMoved) return false
       this.#move()
