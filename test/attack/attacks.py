@@ -167,6 +167,17 @@ def attack_query_places(target):
     join(*pids)
 
 
+def open_pipes(target, name, count):
+    """Sources that are pipes; their other ends."""
+    writers = []
+    for n in range(count):
+        reader, writer = os.pipe()
+        target.pass_descriptors(b"%s-%d" % (name, n), [reader])
+        os.close(reader)
+        writers.append(writer)
+    return writers
+
+
 def lingering():
     """A TCP connection whose last close waits for a minute: its peer does not read what was sent."""
     with socket.socket() as listener:
@@ -238,12 +249,7 @@ def attack_silent_sockets(target):
 @attack("a container passes more pipes than there is room for, and the engine dies")
 def attack_many_pipes(target):
     until("the quiet container is logged", lambda: target.lines("quiet"))
-    writers = []
-    for n in range(4200):
-        reader, writer = os.pipe()
-        target.pass_descriptors(b"pipe-%d" % n, [reader])
-        os.close(reader)
-        writers.append(writer)
+    writers = open_pipes(target, b"pipe", 4200)
     until("the refused ones are named", lambda: any("refused" in text or "in use" in text for text in target.lines("memlogd")))
     engine = target.engine()
     os.kill(engine, signal.SIGKILL)
@@ -272,13 +278,8 @@ def attack_syslog_places(target):
 @attack("a thousand containers never end their lines")
 def attack_unfinished_lines(target):
     until("the quiet container is logged", lambda: target.lines("quiet"))
-    writers = []
-    for n in range(1000):
-        reader, writer = os.pipe()
-        target.pass_descriptors(b"endless-%d" % n, [reader])
-        os.close(reader)
-        os.set_blocking(writer, False)
-        writers.append(writer)
+    writers = open_pipes(target, b"endless", 1000)
+    for writer in writers: os.set_blocking(writer, False)
     end = time.monotonic() + target.seconds
     while time.monotonic() < end:
         for writer in writers:

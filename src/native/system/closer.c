@@ -42,7 +42,7 @@ static void thread_main(void *argument) {
   do {
     close_waiting(closer);
     __atomic_sub_fetch(&closer->running, 1, __ATOMIC_SEQ_CST);
-    /* Whoever has added one since then has found a thread that runs. */
+    /* A descriptor that was added before that found this thread running, and started no other one. */
   } while (waiting(closer) > 0 && is_first(closer));
   __atomic_store_n(&thread->is_running, 0, __ATOMIC_RELEASE);
   sys_exit_thread();
